@@ -1,0 +1,123 @@
+//===- KernelBuilder.cpp - What emitters build loops with -----------------===//
+#include "heddle/codegen/Common/KernelBuilder.h"
+
+using namespace mlir;
+using namespace heddle;
+using namespace heddle::codegen;
+using Values = KernelBuilder::Values;
+
+VectorType KernelBuilder::vec(int64_t n, Type elem) { return VectorType::get({n}, elem); }
+Value KernelBuilder::index(int64_t v) { return arith::ConstantIndexOp::create(*this, v); }
+Value KernelBuilder::i32(int64_t v) { return arith::ConstantOp::create(*this, getI32IntegerAttr(v)); }
+Value KernelBuilder::f32(double v) { return splat(getF32Type(), v); }
+Value KernelBuilder::f64(double v) { return splat(getF64Type(), v); }
+
+Value KernelBuilder::splat(Type type, double value) {
+  Type elem = getElementTypeOrSelf(type);
+  TypedAttr attr = isa<FloatType>(elem) ? TypedAttr(getFloatAttr(elem, value))
+                                        : TypedAttr(getIntegerAttr(elem, static_cast<int64_t>(value)));
+  if (auto vector = dyn_cast<VectorType>(type))
+    attr = DenseElementsAttr::get(vector, static_cast<Attribute>(attr));
+  return arith::ConstantOp::create(*this, attr);
+}
+
+static bool isFloat(Value v) { return isa<FloatType>(getElementTypeOrSelf(v.getType())); }
+
+Value KernelBuilder::add(Value a, Value b) {
+  return isFloat(a) ? create<arith::AddFOp>(a, b).getResult() : create<arith::AddIOp>(a, b).getResult();
+}
+Value KernelBuilder::sub(Value a, Value b) {
+  return isFloat(a) ? create<arith::SubFOp>(a, b).getResult() : create<arith::SubIOp>(a, b).getResult();
+}
+Value KernelBuilder::mul(Value a, Value b) {
+  return isFloat(a) ? create<arith::MulFOp>(a, b).getResult() : create<arith::MulIOp>(a, b).getResult();
+}
+Value KernelBuilder::div(Value a, Value b) {
+  return isFloat(a) ? create<arith::DivFOp>(a, b).getResult() : create<arith::DivUIOp>(a, b).getResult();
+}
+Value KernelBuilder::rem(Value a, Value b) { return arith::RemUIOp::create(*this, a, b); }
+Value KernelBuilder::fma(Value a, Value b, Value c) { return math::FmaOp::create(*this, a, b, c); }
+Value KernelBuilder::broadcast(Value scalar, VectorType type) { return vector::BroadcastOp::create(*this, type, scalar); }
+Value KernelBuilder::toIndex(Value i) { return arith::IndexCastOp::create(*this, getIndexType(), i); }
+
+Values KernelBuilder::loop(Value lo, Value hi, int64_t step, Values carried,
+                           llvm::function_ref<Values(Value, Values)> body) {
+  auto loop = scf::ForOp::create(*this, lo, hi, index(step), carried);
+  OpBuilder::InsertionGuard guard(*this);
+  if (!carried.empty() || loop.getBody()->empty())
+    setInsertionPointToEnd(loop.getBody());
+  else
+    setInsertionPoint(loop.getBody()->getTerminator());
+  Values results = body(loop.getInductionVar(), Values(loop.getRegionIterArgs()));
+  if (!carried.empty())
+    scf::YieldOp::create(*this, results);
+  return Values(loop.getResults());
+}
+
+void KernelBuilder::loop(Value lo, Value hi, int64_t step, llvm::function_ref<void(Value)> body) {
+  loop(lo, hi, step, {}, [&](Value i, Values) -> Values {
+    body(i);
+    return {};
+  });
+}
+
+Value KernelBuilder::load(Value buffer, Values at) { return memref::LoadOp::create(*this, buffer, at); }
+void KernelBuilder::store(Value value, Value buffer, Values at) { memref::StoreOp::create(*this, value, buffer, at); }
+
+Value KernelBuilder::loadVec(Value buffer, Values at, int64_t n) {
+  return vector::LoadOp::create(*this, vec(n, cast<MemRefType>(buffer.getType()).getElementType()), buffer, at);
+}
+void KernelBuilder::storeVec(Value vector, Value buffer, Values at) {
+  vector::StoreOp::create(*this, vector, buffer, at);
+}
+void KernelBuilder::storePart(Value vector, Value buffer, Values at, Value count) {
+  auto type = cast<VectorType>(vector.getType());
+  Value mask = vector::CreateMaskOp::create(*this, type.clone(getI1Type()), ValueRange(count));
+  vector::MaskedStoreOp::create(*this, buffer, at, mask, vector);
+}
+
+Value KernelBuilder::tree(Value vector, llvm::function_ref<Value(Value, Value)> combine) {
+  for (int64_t n = cast<VectorType>(vector.getType()).getDimSize(0); n > 1; n /= 2) {
+    Value low = vector::ExtractStridedSliceOp::create(*this, vector, ArrayRef<int64_t>{0}, ArrayRef<int64_t>{n / 2},
+                                                      ArrayRef<int64_t>{1});
+    Value high = vector::ExtractStridedSliceOp::create(*this, vector, ArrayRef<int64_t>{n / 2},
+                                                       ArrayRef<int64_t>{n / 2}, ArrayRef<int64_t>{1});
+    vector = combine(low, high);
+  }
+  return vector::ExtractOp::create(*this, vector, 0);
+}
+Value KernelBuilder::sumTree(Value vector) {
+  return tree(vector, [&](Value a, Value b) { return add(a, b); });
+}
+Value KernelBuilder::maxTree(Value vector) {
+  return tree(vector, [&](Value a, Value b) -> Value { return arith::MaximumFOp::create(*this, a, b); });
+}
+
+Value KernelBuilder::dim(Value buffer, int64_t i) { return memref::DimOp::create(*this, buffer, i); }
+
+Value KernelBuilder::decode(EncAttr enc, Value codes, Value scale, Value min) {
+  auto shaped = [&](Type elem) -> Type {
+    auto vector = dyn_cast<VectorType>(codes.getType());
+    return vector ? Type(vector.clone(elem)) : elem;
+  };
+  Type f32 = shaped(getF32Type()), i32 = shaped(getI32Type());
+  StringRef elem = enc.getElem();
+  if (elem == "f32")
+    return codes;
+  if (elem == "f16")
+    return arith::ExtFOp::create(*this, f32, codes);
+  if (elem == "bf16") { // the upper half of an f32
+    Value wide = arith::ExtUIOp::create(*this, i32, codes);
+    return arith::BitcastOp::create(*this, f32, arith::ShLIOp::create(*this, wide, splat(i32, 16)));
+  }
+  Value wide = codes;
+  if (getElementTypeOrSelf(codes.getType()) != getI32Type())
+    wide = elem == "i8" ? arith::ExtSIOp::create(*this, i32, codes).getResult()
+                        : arith::ExtUIOp::create(*this, i32, codes).getResult();
+  if (enc.getOffset())
+    wide = add(wide, splat(i32, enc.getOffset()));
+  Value value = arith::SIToFPOp::create(*this, f32, wide);
+  if (scale && min)
+    return fma(value, scale, min);
+  return scale ? mul(value, scale) : value;
+}

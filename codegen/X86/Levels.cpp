@@ -1,0 +1,11 @@
+//===- Levels.cpp - x86-64 feature levels, best last ----------------------===//
+#include "heddle/codegen/Common/Target.h"
+
+llvm::ArrayRef<heddle::codegen::Level> heddle::codegen::x86Levels() {
+  static const Level levels[] = {
+      {"x86-64-v3", "x86_64", "x86_64-linux-gnu", "x86-64-v3", "", "avx2,fma,f16c,bmi2", 8, 16},
+      {"x86-64-v4", "x86_64", "x86_64-linux-gnu", "x86-64-v4", "",
+       "avx2,fma,f16c,bmi2,avx512f,avx512bw,avx512dq,avx512vl,avx512cd", 16, 32},
+  };
+  return levels;
+}

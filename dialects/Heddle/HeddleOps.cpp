@@ -1,0 +1,259 @@
+//===- HeddleOps.cpp - Verifiers and shape inference ----------------------===//
+//
+// Comments (Cn) cite the numbered constraints of HeddleOps.td.
+//
+//===----------------------------------------------------------------------===//
+#include "heddle/dialects/Heddle/Heddle.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/Builders.h"
+
+using namespace mlir;
+using namespace heddle;
+
+#define GET_OP_CLASSES
+#include "heddle/dialects/Heddle/HeddleOps.cpp.inc"
+
+static RankedTensorType tensorOf(Value v) { return cast<RankedTensorType>(v.getType()); }
+static int64_t rowsOf(Value v) { return tensorOf(v).getDimSize(0); }
+static int64_t widthOf(Value v) { return tensorOf(v).getDimSize(1); }
+
+/// f32 [rows of `like`, width]: what most ops infer.
+static LogicalResult inferRows(SmallVectorImpl<Type> &types, Value like, int64_t width) {
+  auto type = dyn_cast<RankedTensorType>(like.getType());
+  if (!type || type.getRank() < 1)
+    return failure();
+  types.push_back(RankedTensorType::get({type.getDimSize(0), width},
+                                        Float32Type::get(like.getContext())));
+  return success();
+}
+
+#define INFER(OP, LIKE, WIDTH)                                                  \
+  LogicalResult OP::inferReturnTypes(MLIRContext *context, std::optional<Location> loc, \
+                                     ValueRange operands, DictionaryAttr attrs, \
+                                     OpaqueProperties props, RegionRange regions, \
+                                     SmallVectorImpl<Type> &types) {            \
+    OP::Adaptor a(operands, attrs, props, regions);                             \
+    return inferRows(types, LIKE, WIDTH);                                       \
+  }
+INFER(EmbeddingOp, a.getIds(), widthOf(a.getTable()))
+INFER(SelectRowsOp, a.getRows(), widthOf(a.getX()))
+INFER(RMSNormOp, a.getX(), widthOf(a.getX()))
+INFER(LinearOp, a.getX(), rowsOf(a.getWeight()))
+INFER(RopeOp, a.getX(), widthOf(a.getX()))
+INFER(AttentionOp, a.getQuery(), widthOf(a.getQuery()))
+#undef INFER
+
+LogicalResult RopeAnglesOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc, ValueRange operands,
+                                             DictionaryAttr attrs, OpaqueProperties props, RegionRange,
+                                             SmallVectorImpl<Type> &types) {
+  // The parser infers before it moves attributes into properties.
+  IntegerAttr dim = props ? props.as<Properties *>()->dim : IntegerAttr();
+  if (!dim && attrs)
+    dim = attrs.getAs<IntegerAttr>("dim");
+  if (!dim)
+    return emitOptionalError(loc, "needs the attribute dim");
+  return inferRows(types, operands[0], dim.getInt());
+}
+
+LogicalResult ParamOp::verify() {
+  auto type = cast<RankedTensorType>(getType());
+  if (!type.hasStaticShape() || type.getRank() < 1 || type.getRank() > 2) // C1
+    return emitOpError("(C1) needs a static shape of rank 1 or 2, has ") << type;
+  if (getName().empty()) // C2
+    return emitOpError("(C2) needs a name");
+  return success();
+}
+
+LogicalResult LayersOp::verify() {
+  if (getOrder().size() != getRows().size()) // C1
+    return emitOpError("(C1) has ") << getOrder().size() << " layers in order, "
+                                    << getRows().size() << " rows";
+  for (int32_t kind : getOrder())
+    if (kind < 0 || kind >= static_cast<int64_t>(getKinds().size())) // C2
+      return emitOpError("(C2) kind ") << kind << ", limit " << getKinds().size();
+  if (getCarried().getTypes() != getResults().getTypes()) // C4
+    return emitOpError("(C4) results must have the types of what is carried");
+  return success();
+}
+
+LogicalResult LayersOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  for (auto [index, row] : llvm::enumerate(getRows())) {
+    auto kind = cast<FlatSymbolRefAttr>(getKinds()[getOrder()[index]]);
+    auto func = symbols.lookupNearestSymbolFrom<func::FuncOp>(*this, kind);
+    if (!func)
+      return emitOpError("(C3) names no function ") << kind;
+    SmallVector<Type> want(getCarried().getTypes());
+    want.push_back(IndexType::get(getContext()));
+    llvm::append_range(want, getShared().getTypes());
+    FunctionType type = func.getFunctionType();
+    size_t names = cast<ArrayAttr>(row).size();
+    if (type.getNumInputs() != want.size() + names ||
+        type.getInputs().take_front(want.size()) != ArrayRef<Type>(want) ||
+        TypeRange(type.getResults()) != getCarried().getTypes()) // C3
+      return emitOpError("(C3) row ") << index << " does not fit " << kind << " : " << type;
+  }
+  return success();
+}
+
+LogicalResult RMSNormOp::verify() {
+  int64_t width = widthOf(getX()), groups = getGroups();
+  if (groups < 1 || width % groups) // C1
+    return emitOpError("(C1) groups = ") << groups << " does not divide " << width;
+  if (rowsOf(getWeight()) != width / groups) // C2
+    return emitOpError("(C2) weight has ") << rowsOf(getWeight()) << " elements, needs " << width / groups;
+  if (!(getEpsilon().convertToDouble() > 0)) // C3
+    return emitOpError("(C3) epsilon is not positive");
+  return success();
+}
+
+LogicalResult LinearOp::verify() {
+  if (widthOf(getX()) != widthOf(getWeight())) // C1
+    return emitOpError("(C1) x has width ") << widthOf(getX()) << ", weight " << widthOf(getWeight());
+  if (getBias() && rowsOf(getBias()) != rowsOf(getWeight())) // C2
+    return emitOpError("(C2) bias has ") << rowsOf(getBias()) << " elements, needs " << rowsOf(getWeight());
+  return success();
+}
+
+LogicalResult RopeAnglesOp::verify() {
+  int64_t dim = getDim();
+  if (dim < 2 || dim % 2) // C1
+    return emitOpError("(C1) dim = ") << dim << " is not positive and even";
+  if (!(getTheta().convertToDouble() > 0) || !(getScale().convertToDouble() > 0)) // C2
+    return emitOpError("(C2) theta and scale must be positive");
+  if (getDivisors() && rowsOf(getDivisors()) != dim / 2) // C3
+    return emitOpError("(C3) divisors has ") << rowsOf(getDivisors()) << " elements, needs " << dim / 2;
+  return success();
+}
+
+LogicalResult RopeOp::verify() {
+  int64_t width = widthOf(getX()), heads = getHeads();
+  if (heads < 1 || width % heads) // C1
+    return emitOpError("(C1) heads = ") << heads << " does not divide " << width;
+  if (widthOf(getAngles()) > width / heads) // C2
+    return emitOpError("(C2) dim = ") << widthOf(getAngles()) << ", limit " << width / heads;
+  return success();
+}
+
+LogicalResult CacheAppendOp::verify() {
+  CacheType cache = getCache().getType();
+  if (widthOf(getKey()) != cache.getHeads() * cache.getDim()) // C1
+    return emitOpError("(C1) key has width ") << widthOf(getKey()) << ", the cache "
+                                              << cache.getHeads() * cache.getDim();
+  return success();
+}
+
+LogicalResult AttentionOp::verify() {
+  CacheType cache = getCache().getType();
+  int64_t heads = getHeads();
+  if (heads < 1 || widthOf(getQuery()) != heads * cache.getDim()) // C1
+    return emitOpError("(C1) query has width ") << widthOf(getQuery()) << ", needs " << heads * cache.getDim();
+  if (heads % cache.getHeads()) // C2
+    return emitOpError("(C2) heads = ") << heads << " is no multiple of the cache's " << cache.getHeads();
+  if (!(getScale().convertToDouble() > 0)) // C3
+    return emitOpError("(C3) scale is not positive");
+  if (getWindow() && *getWindow() < 1) // C4
+    return emitOpError("(C4) window = ") << *getWindow() << " is not positive";
+  return success();
+}
+
+LogicalResult KernelOp::verify() {
+  Block &block = getBody().front();
+  if (block.getArgumentTypes() != getInputs().getTypes()) // C1
+    return emitOpError("(C1) region arguments must match the inputs");
+  if (block.getTerminator()->getOperandTypes() != getResultTypes()) // C2
+    return emitOpError("(C2) must yield the result types");
+  return success();
+}
+
+LogicalResult LaunchOp::verify() {
+  if (getItems().getNumResults() != 1 || getItems().getNumDims() > 1 || getItems().getNumSymbols()) // C1
+    return emitOpError("(C1) items must map at most one dimension to one count");
+  if (getAlignedInputs().size() != getInputs().size() ||
+      getAlignedResults().size() != getNumResults()) // C2
+    return emitOpError("(C2) needs one aligned flag per input and result");
+  return success();
+}
+
+LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  if (!symbols.lookupNearestSymbolFrom<func::FuncOp>(*this, getCalleeAttr()))
+    return emitOpError("names no kernel ") << getCalleeAttr();
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// The generic path
+//===----------------------------------------------------------------------===//
+
+using BodyFn = function_ref<Value(OpBuilder &, Location, ValueRange)>;
+
+/// One linalg.generic over `outs`, one scalar result a point.
+static Value generic(OpBuilder &b, Location loc, ValueRange ins, Value out,
+                     ArrayRef<AffineMap> maps, ArrayRef<utils::IteratorType> iterators,
+                     BodyFn body) {
+  return linalg::GenericOp::create(b, loc, out.getType(), ins, out, maps, iterators,
+                                   [&](OpBuilder &nested, Location at, ValueRange args) {
+                                     linalg::YieldOp::create(nested, at, body(nested, at, args));
+                                   })
+      .getResult(0);
+}
+
+static Value emptyLike(OpBuilder &b, Location loc, Value like) {
+  return tensor::EmptyOp::create(b, loc, tensor::getMixedSizes(b, loc, like),
+                                 tensorOf(like).getElementType());
+}
+
+static Value constant(OpBuilder &b, Location loc, double value) {
+  return arith::ConstantOp::create(b, loc, b.getF32FloatAttr(static_cast<float>(value)));
+}
+
+SmallVector<Value> GLUOp::lowerToLinalg(OpBuilder &b, ValueRange operands) {
+  AffineMap id = b.getMultiDimIdentityMap(2);
+  SmallVector<utils::IteratorType> parallel(2, utils::IteratorType::parallel);
+  return {generic(b, getLoc(), operands, emptyLike(b, getLoc(), operands[0]), {id, id, id}, parallel,
+                  [](OpBuilder &n, Location loc, ValueRange v) -> Value {
+                    Value one = constant(n, loc, 1);
+                    Value e = math::ExpOp::create(n, loc, arith::NegFOp::create(n, loc, v[0]));
+                    Value d = arith::AddFOp::create(n, loc, one, e);
+                    Value silu = arith::DivFOp::create(n, loc, v[0], d);
+                    return arith::MulFOp::create(n, loc, silu, v[1]);
+                  })};
+}
+
+SmallVector<Value> RMSNormOp::lowerToLinalg(OpBuilder &b, ValueRange operands) {
+  Location loc = getLoc();
+  Value x = operands[0], w = operands[1];
+  int64_t groups = getGroups(), part = widthOf(x) / groups;
+  // [T, D] as [T, groups, D / groups]; no data moves.
+  auto split = RankedTensorType::get({rowsOf(x), groups, part}, b.getF32Type());
+  SmallVector<ReassociationIndices> fold = {{0}, {1, 2}};
+  Value xs = tensor::ExpandShapeOp::create(b, loc, split, x, fold);
+  AffineMap id = b.getMultiDimIdentityMap(3), kept = id.dropResult(2),
+            last = AffineMap::get(3, 0, b.getAffineDimExpr(2));
+  using utils::IteratorType;
+  Value sumInit = tensor::EmptyOp::create(b, loc, {rowsOf(x), groups}, b.getF32Type());
+  sumInit = linalg::FillOp::create(b, loc, constant(b, loc, 0), sumInit).getResult(0);
+  Value sum = generic(b, loc, xs, sumInit, {id, kept},
+                      {IteratorType::parallel, IteratorType::parallel, IteratorType::reduction},
+                      [](OpBuilder &n, Location at, ValueRange v) -> Value {
+                        return arith::AddFOp::create(n, at, v[1], arith::MulFOp::create(n, at, v[0], v[0]));
+                      });
+  AffineMap id2 = b.getMultiDimIdentityMap(2);
+  Value inv = generic(b, loc, sum, emptyLike(b, loc, sum), {id2, id2}, {IteratorType::parallel, IteratorType::parallel},
+                      [&](OpBuilder &n, Location at, ValueRange v) -> Value {
+                        Value mean = arith::DivFOp::create(n, at, v[0], constant(n, at, part));
+                        Value eps = constant(n, at, getEpsilon().convertToDouble());
+                        Value root = math::SqrtOp::create(n, at, arith::AddFOp::create(n, at, mean, eps));
+                        return arith::DivFOp::create(n, at, constant(n, at, 1), root);
+                      });
+  SmallVector<IteratorType> parallel(3, IteratorType::parallel);
+  Value y = generic(b, loc, {xs, inv, w}, emptyLike(b, loc, xs), {id, kept, last, id}, parallel,
+                    [&](OpBuilder &n, Location at, ValueRange v) -> Value {
+                      Value scale = v[2];
+                      if (getUnitOffset())
+                        scale = arith::AddFOp::create(n, at, scale, constant(n, at, 1));
+                      Value unit = arith::MulFOp::create(n, at, v[0], v[1]);
+                      return arith::MulFOp::create(n, at, unit, scale);
+                    });
+  return {tensor::CollapseShapeOp::create(b, loc, x.getType(), y, fold)};
+}

@@ -1,0 +1,25 @@
+//===- Phases.h - The named phases of a compile -----------------*- C++ -*-===//
+#ifndef HEDDLE_DRIVER_PHASES_H
+#define HEDDLE_DRIVER_PHASES_H
+
+#include "mlir/Pass/PassManager.h"
+#include "llvm/ADT/ArrayRef.h"
+
+namespace heddle {
+
+/// A phase of docs/architecture.md: where a pass may join.
+struct Phase {
+  const char *name;
+  const char *summary;
+  void (*build)(mlir::OpPassManager &pm);
+};
+
+/// import, canonicalize, quantize, specialize, route, fuse, layout, schedule, emit,
+/// plan, target, link: in order. import and link build no passes.
+llvm::ArrayRef<Phase> phases();
+/// Position of a phase by name, or -1.
+int findPhase(llvm::StringRef name);
+
+} // namespace heddle
+
+#endif // HEDDLE_DRIVER_PHASES_H

@@ -1,0 +1,91 @@
+//===- ModelSource.h - A checkpoint, opened and checked ---------*- C++ -*-===//
+//
+// What every importer (GGUF, later safetensors) hands to a model family:
+// typed metadata and a table of tensors whose extents were checked against the
+// file. Nothing here reads weights into memory: `TensorEntry::bytes` points into
+// a read-only mapping.
+//
+//===----------------------------------------------------------------------===//
+#ifndef HEDDLE_IMPORT_MODELSOURCE_H
+#define HEDDLE_IMPORT_MODELSOURCE_H
+
+#include "heddle/Support/Error.h"
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/StringRef.h"
+#include "llvm/Support/Error.h"
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace heddle::import {
+
+/// One stored tensor. `shape` is logical, outermost first (GGUF's dims
+/// reversed), so a linear weight is [out, in].
+struct TensorEntry {
+  std::string name;
+  std::vector<int64_t> shape;
+  /// Name of the source encoding, as registered ("q4_1", "f32", "bf16", …).
+  std::string encoding;
+  /// The stored bytes, row after row, in the source's block format.
+  llvm::ArrayRef<uint8_t> bytes;
+  int64_t numElements() const {
+    int64_t n = 1;
+    for (int64_t d : shape)
+      n *= d;
+    return n;
+  }
+};
+
+/// A metadata value. Integers of every width and sign fit int64 or uint64.
+using MetaValue =
+    std::variant<bool, int64_t, uint64_t, double, std::string,
+                 std::vector<int64_t>, std::vector<double>,
+                 std::vector<std::string>>;
+
+/// An opened checkpoint. Owns the mappings that the tensors point into.
+class ModelSource {
+public:
+  virtual ~ModelSource();
+
+  /// File name as the user gave it, for messages.
+  std::string path;
+  /// Name of the format's importer ("gguf").
+  std::string format;
+  /// Key → value in file order; duplicate keys were refused.
+  std::vector<std::pair<std::string, MetaValue>> metadata;
+  /// In file order; duplicate names were refused.
+  std::vector<TensorEntry> tensors;
+
+  const TensorEntry *find(llvm::StringRef name) const;
+  const MetaValue *findMeta(llvm::StringRef key) const;
+
+  // Typed getters. The first form errors (Malformed, naming file, key, value
+  // and limit) if the key is absent or its type or range does not fit; the
+  // second returns `fallback` if absent, and still errors on a bad value.
+  llvm::Expected<int64_t> getInt(llvm::StringRef key, int64_t min, int64_t max) const;
+  llvm::Expected<int64_t> getInt(llvm::StringRef key, int64_t min, int64_t max,
+                                 int64_t fallback) const;
+  llvm::Expected<double> getFloat(llvm::StringRef key, double min, double max) const;
+  llvm::Expected<double> getFloat(llvm::StringRef key, double min, double max,
+                                  double fallback) const;
+  llvm::Expected<std::string> getString(llvm::StringRef key) const;
+  llvm::Expected<std::string> getString(llvm::StringRef key, std::string fallback) const;
+  llvm::Expected<bool> getBool(llvm::StringRef key, bool fallback) const;
+
+  /// Builds names → index; call once after `tensors` and `metadata` are final.
+  void index();
+
+private:
+  llvm::StringMap<size_t> tensorIndex, metaIndex;
+};
+
+/// Opens a GGUF v3 file; the first part of a split set opens them all.
+llvm::Expected<std::unique_ptr<ModelSource>> openGGUF(llvm::StringRef path);
+
+} // namespace heddle::import
+
+#endif // HEDDLE_IMPORT_MODELSOURCE_H

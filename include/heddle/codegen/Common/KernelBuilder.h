@@ -1,0 +1,103 @@
+//===- KernelBuilder.h - What emitters build loops with ---------*- C++ -*-===//
+//
+// An emitter expands one kernel into a function
+//   (first item, end item, inputs…, results…)
+// on buffers. This is its toolbox: vectors of the target's lanes, loops with
+// carried values, explicit fma and explicit reduction trees, so that one
+// reduction order is visible in the IR.
+//
+//===----------------------------------------------------------------------===//
+#ifndef HEDDLE_CODEGEN_COMMON_KERNELBUILDER_H
+#define HEDDLE_CODEGEN_COMMON_KERNELBUILDER_H
+
+#include "heddle/dialects/Heddle/Heddle.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+
+namespace heddle::codegen {
+
+using mlir::Value;
+
+class KernelBuilder : public mlir::ImplicitLocOpBuilder {
+public:
+  using Values = llvm::SmallVector<Value>;
+  KernelBuilder(mlir::Location loc, mlir::OpBuilder builder, int64_t lanes)
+      : ImplicitLocOpBuilder(loc, builder), lanes(lanes) {}
+
+  /// f32 lanes of a vector register.
+  const int64_t lanes;
+
+  mlir::VectorType vec(int64_t n, mlir::Type elem);
+  mlir::VectorType f32s() { return vec(lanes, getF32Type()); }
+
+  Value index(int64_t value);
+  Value i32(int64_t value);
+  Value f32(double value);
+  Value f64(double value);
+  /// `value` (a number of IR type `type`, scalar or vector) as a constant.
+  Value splat(mlir::Type type, double value);
+
+  Value add(Value a, Value b);
+  Value sub(Value a, Value b);
+  Value mul(Value a, Value b);
+  Value div(Value a, Value b);
+  Value rem(Value a, Value b);
+  /// a * b + c, rounded once.
+  Value fma(Value a, Value b, Value c);
+  Value broadcast(Value scalar, mlir::VectorType type);
+  Value toIndex(Value i);
+
+  /// for i = lo, lo + step, … < hi with `carried` values; returns their finals.
+  Values loop(Value lo, Value hi, int64_t step, Values carried,
+              llvm::function_ref<Values(Value i, Values carried)> body);
+  void loop(Value lo, Value hi, int64_t step, llvm::function_ref<void(Value i)> body);
+
+  Value load(Value buffer, Values at);
+  void store(Value value, Value buffer, Values at);
+  /// `n` consecutive elements along the innermost dimension.
+  Value loadVec(Value buffer, Values at, int64_t n);
+  void storeVec(Value vector, Value buffer, Values at);
+  /// Only the first `count` elements are written.
+  void storePart(Value vector, Value buffer, Values at, Value count);
+
+  /// Sum and maximum of a vector of 2^m elements, in a fixed tree: halves are
+  /// combined lane by lane until one is left.
+  Value sumTree(Value vector);
+  Value maxTree(Value vector);
+
+  Value dim(Value buffer, int64_t i);
+
+  /// The f32 value of stored codes: `scale * (code + offset) + min`, exact for
+  /// every encoding before the one rounding of the sum. `codes` is one integer or
+  /// float element or a vector of them; scale and min may be null.
+  Value decode(EncAttr enc, Value codes, Value scale, Value min);
+
+private:
+  Value tree(Value vector, llvm::function_ref<Value(Value, Value)> combine);
+};
+
+/// Expands `kernel` (its one op) into `func`'s body; `args` are the function's
+/// buffer arguments, inputs then results.
+using EmitFn = mlir::LogicalResult (*)(KernelBuilder &, KernelOp kernel,
+                                       Value lo, Value hi, mlir::ValueRange args);
+
+/// How a kernel's work is cut and what an item touches.
+struct Emitter {
+  const char *name;
+  EmitFn emit;
+  /// Items as a map of the first input's leading dimension.
+  mlir::AffineMap (*items)(KernelOp kernel);
+  /// Whether item i touches only row i of activations.
+  bool aligned;
+};
+
+/// The emitter of that name, or null.
+const Emitter *findEmitter(llvm::StringRef name);
+
+mlir::LogicalResult emitLinear(KernelBuilder &, KernelOp, Value, Value, mlir::ValueRange);
+mlir::LogicalResult emitAttention(KernelBuilder &, KernelOp, Value, Value, mlir::ValueRange);
+mlir::LogicalResult emitRows(KernelBuilder &, KernelOp, Value, Value, mlir::ValueRange);
+
+} // namespace heddle::codegen
+
+#endif // HEDDLE_CODEGEN_COMMON_KERNELBUILDER_H

@@ -1,0 +1,43 @@
+//===- Target.h - Feature levels and object emission ------------*- C++ -*-===//
+//
+// A target is data: one row per feature level. A backend registers its rows.
+//
+//===----------------------------------------------------------------------===//
+#ifndef HEDDLE_CODEGEN_COMMON_TARGET_H
+#define HEDDLE_CODEGEN_COMMON_TARGET_H
+
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/Support/Error.h"
+#include <string>
+
+namespace heddle::codegen {
+
+struct Level {
+  /// As --target and --isa spell it.
+  const char *name;
+  const char *arch; // sysroot and LLVM architecture
+  const char *triple;
+  const char *cpu;      // LLVM processor
+  const char *features; // LLVM feature string on top of it
+  /// What the runtime looks for before it runs this level, a comma list.
+  const char *needs;
+  int64_t lanes;     // f32 lanes of a vector register
+  int64_t registers; // vector registers
+};
+
+llvm::ArrayRef<Level> x86Levels();
+llvm::ArrayRef<Level> armLevels();
+
+/// The level of that name, or null. "native" is the best this machine has.
+const Level *findLevel(llvm::StringRef name);
+/// Every level's name, comma-separated.
+std::string levelNames();
+
+/// Emits a module of the LLVM dialect with functions decode, batch and prefill as an
+/// object (or assembly) file that defines `heddle_levels`.
+llvm::Error emitObject(mlir::ModuleOp module, const Level &level, llvm::StringRef path, bool assembly);
+
+} // namespace heddle::codegen
+
+#endif // HEDDLE_CODEGEN_COMMON_TARGET_H

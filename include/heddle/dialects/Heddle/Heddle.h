@@ -1,0 +1,34 @@
+//===- Heddle.h - The graph dialect -----------------------------*- C++ -*-===//
+#ifndef HEDDLE_DIALECTS_HEDDLE_HEDDLE_H
+#define HEDDLE_DIALECTS_HEDDLE_HEDDLE_H
+
+#include "mlir/Bytecode/BytecodeOpInterface.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Dialect.h"
+#include "mlir/IR/OpDefinition.h"
+#include "mlir/IR/OpImplementation.h"
+#include "mlir/IR/SymbolTable.h"
+#include "mlir/Interfaces/InferTypeOpInterface.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+
+namespace heddle {
+/// Marks ops that act on each token by itself; see Heddle_RowWise.
+template <typename ConcreteOp>
+class RowWise : public mlir::OpTrait::TraitBase<ConcreteOp, RowWise> {};
+} // namespace heddle
+
+#include "heddle/dialects/Heddle/HeddleDialect.h.inc"
+#include "heddle/dialects/Heddle/HeddleEnums.h.inc"
+#define GET_ATTRDEF_CLASSES
+#include "heddle/dialects/Heddle/HeddleAttrs.h.inc"
+#define GET_TYPEDEF_CLASSES
+#include "heddle/dialects/Heddle/HeddleTypes.h.inc"
+#include "heddle/dialects/Heddle/HeddleInterfaces.h.inc"
+#define GET_OP_CLASSES
+#include "heddle/dialects/Heddle/HeddleOps.h.inc"
+
+#endif // HEDDLE_DIALECTS_HEDDLE_HEDDLE_H

@@ -1,0 +1,119 @@
+//===- HeddleBase.td - Dialect, attributes and types -------*- tablegen -*-===//
+#ifndef HEDDLE_DIALECTS_HEDDLE_BASE_TD
+#define HEDDLE_DIALECTS_HEDDLE_BASE_TD
+
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/BuiltinAttributeInterfaces.td"
+include "mlir/IR/EnumAttr.td"
+include "mlir/IR/OpBase.td"
+
+def Heddle_Dialect : Dialect {
+  let name = "heddle";
+  let cppNamespace = "::heddle";
+  let summary = "Graphs of open-weights language models";
+  let description = [{
+    Decoder graphs on tensors with value semantics. The leading dimension of an
+    activation is the token, so `tensor<?x576xf32>` is T tokens of width 576. A
+    parameter carries its logical shape in its type and how it is stored in the
+    type's encoding, `#heddle.enc`, later `#heddle.packed`.
+  }];
+  let useDefaultAttributePrinterParser = 1;
+  let useDefaultTypePrinterParser = 1;
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
+class Heddle_Attr<string name, string attrMnemonic, list<Trait> traits = []>
+    : AttrDef<Heddle_Dialect, name, traits> {
+  let mnemonic = attrMnemonic;
+}
+
+// A bare word in the assembly form.
+class Heddle_Keyword<string desc> : StringRefParameter<desc> {
+  let parser = "parseKeywordParameter($_parser)";
+  let printer = "$_printer << $_self";
+}
+
+def Heddle_EncAttr : Heddle_Attr<"Enc", "enc"> {
+  let summary = "How a parameter is stored, exactly";
+  let description = [{
+    Element (n, k) of a parameter is `scale * (code + offset) + min`, where `scale`
+    and `min` are one f16 per `group` consecutive elements of a row (absent: 1
+    and 0). `elem` is the stored code: `f32`, `f16`, `bf16`, `i8` or `u4`.
+    Structural: nothing below import knows a file format by name.
+
+    Example: GGUF's Q4_0 is `#heddle.enc<u4, group = 32, scale = true, offset = -8>`.
+  }];
+  let parameters = (ins Heddle_Keyword<"stored element">:$elem,
+                        DefaultValuedParameter<"int64_t", "1">:$group,
+                        DefaultValuedParameter<"bool", "false">:$scale,
+                        DefaultValuedParameter<"bool", "false">:$min,
+                        DefaultValuedParameter<"int64_t", "0">:$offset);
+  let assemblyFormat = "`<` $elem (`,` struct($group, $scale, $min, $offset)^)? `>`";
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// Bits of one stored element.
+    int64_t getElemBits() const;
+    /// Bytes of one group of one row: scale, min and codes.
+    int64_t getGroupBytes() const;
+  }];
+}
+
+def Heddle_PackedAttr : Heddle_Attr<"Packed", "packed"> {
+  let summary = "The packed layout of a parameter, as kernels read it";
+  let description = [{
+    Rows are cut into panels of `rows`; the last panel is padded with zero bits.
+    A panel is a sequence of groups along k, one linear stream:
+    `rows` f16 scales, `rows` f16 minima (where the encoding has them), then the
+    codes, k-major, `rows` of them side by side. Four-bit codes pair k in the low
+    and k + group/2 in the high nibble of a byte.
+
+    Example: `#heddle.packed<<u4, group = 32, scale = true, offset = -8>, rows = 32>`.
+  }];
+  let parameters = (ins "EncAttr":$enc, "int64_t":$rows);
+  let assemblyFormat = "`<` $enc `,` `rows` `=` $rows `>`";
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// Bytes of one group of one panel.
+    int64_t getGroupBytes() const { return getEnc().getGroupBytes() * getRows(); }
+    int64_t getPanels(int64_t n) const { return (n + getRows() - 1) / getRows(); }
+    int64_t getGroups(int64_t k) const { return k / getEnc().getGroup(); }
+    /// Bytes of a packed [n, k] parameter.
+    int64_t getBytes(int64_t n, int64_t k) const {
+      return getPanels(n) * getGroups(k) * getGroupBytes();
+    }
+  }];
+}
+
+def Heddle_ScheduleAttr : Heddle_Attr<"Schedule", "schedule"> {
+  let summary = "Which emitter expands a kernel, and its numbers";
+  let description = [{
+    Example: `#heddle.schedule<"linear", {token_tile = 2 : i64, lanes = 8 : i64}>`.
+  }];
+  let parameters = (ins StringRefParameter<"emitter">:$emitter, "::mlir::DictionaryAttr":$options);
+  let assemblyFormat = "`<` $emitter `,` $options `>`";
+  let extraClassDeclaration = [{
+    /// The integer option `name`; `fallback` if absent.
+    int64_t get(::llvm::StringRef name, int64_t fallback = 0) const;
+  }];
+}
+
+def Heddle_CacheType : TypeDef<Heddle_Dialect, "Cache"> {
+  let mnemonic = "cache";
+  let summary = "State that outlives a step";
+  let description = [{
+    `kind` is an open set; `full_kv` keeps keys and values of every position:
+    `layers` slots of `heads` x capacity x `dim`. `block` keys lie side by side
+    in the layout that the attention kernel reads (0: not chosen yet).
+
+    Example: `!heddle.cache<full_kv, layers = 30, heads = 3, dim = 64, elem = f32, block = 16>`.
+  }];
+  let parameters = (ins Heddle_Keyword<"kind">:$kind, "int64_t":$layers, "int64_t":$heads,
+                        "int64_t":$dim, "::mlir::Type":$elem,
+                        DefaultValuedParameter<"int64_t", "0">:$block);
+  let assemblyFormat = [{ `<` $kind `,` `layers` `=` $layers `,` `heads` `=` $heads `,`
+                          `dim` `=` $dim `,` `elem` `=` $elem (`,` `block` `=` $block^)? `>` }];
+  let genVerifyDecl = 1;
+}
+
+#endif

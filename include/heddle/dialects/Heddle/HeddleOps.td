@@ -1,0 +1,341 @@
+//===- HeddleOps.td - Ops of the graph dialect -------------*- tablegen -*-===//
+#ifndef HEDDLE_DIALECTS_HEDDLE_OPS_TD
+#define HEDDLE_DIALECTS_HEDDLE_OPS_TD
+
+include "heddle/dialects/Heddle/HeddleBase.td"
+include "heddle/dialects/Heddle/HeddleInterfaces.td"
+include "mlir/IR/SymbolInterfaces.td"
+include "mlir/Interfaces/CallInterfaces.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+class Heddle_Op<string mnemonic, list<Trait> traits = []> : Op<Heddle_Dialect, mnemonic, traits>;
+
+// Acts on each token by itself: row t of a result depends on row t of the
+// operands whose leading dimension is the token, and on whole parameters.
+def Heddle_RowWise : NativeOpTrait<"RowWise"> { let cppNamespace = "::heddle"; }
+
+def Heddle_Activation : TensorRankOf<[F32], [2]>;
+def Heddle_Ids : 1DTensorOf<[I32]>;
+def Heddle_Vector : 1DTensorOf<[F32]>;
+
+//===----------------------------------------------------------------------===//
+// Parameters and structure
+//===----------------------------------------------------------------------===//
+
+def Heddle_ParamOp : Heddle_Op<"param", [Pure]> {
+  let summary = "A parameter of the checkpoint";
+  let description = [{
+    Names a tensor of the model; the type says its logical shape and how it is
+    stored. Weights are never constants in the IR.
+
+    Constraints: (C1) the shape is static and of rank 1 or 2; (C2) the name is not empty.
+
+    Example:
+    ```mlir
+    %w = heddle.param "blk.0.ffn_up.weight" : tensor<1536x576xf32, #heddle.enc<i8, group = 32, scale = true>>
+    ```
+  }];
+  let arguments = (ins StrAttr:$name);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = "$name attr-dict `:` type($result)";
+  let hasVerifier = 1;
+}
+
+def Heddle_LayersOp : Heddle_Op<"layers", [AttrSizedOperandSegments, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "A sequence of layers over a few kinds";
+  let description = [{
+    Calls, for l = 0, 1, …, the layer kind `kinds[order[l]]` with the values that
+    flow through the layers (`carried`), the layer's slot l, the values that all
+    layers share (`shared`), and the parameters that row l of the table names. So a
+    layer kind is compiled once, whatever the depth.
+
+    Constraints: (C1) `order` and `rows` have one entry per layer; (C2) every entry
+    of `order` indexes `kinds`; (C3) a kind's signature is (carried…, index,
+    shared…, one per name of its rows) -> carried…; (C4) results have the types
+    of `carried`.
+
+    Example:
+    ```mlir
+    %y, %c1 = heddle.layers (%x, %c0) shared (%pos) kinds [@block] order [0, 0]
+      rows [["blk.0.attn_norm.weight"], ["blk.1.attn_norm.weight"]]
+      : (tensor<?x576xf32>, !heddle.cache<full_kv, layers = 2, heads = 3, dim = 64, elem = f32>), (tensor<?xi32>)
+      -> (tensor<?x576xf32>, !heddle.cache<full_kv, layers = 2, heads = 3, dim = 64, elem = f32>)
+    ```
+  }];
+  let arguments = (ins Variadic<AnyType>:$carried, Variadic<AnyType>:$shared,
+                       ArrayAttr:$kinds, DenseI32ArrayAttr:$order, ArrayAttr:$rows);
+  let results = (outs Variadic<AnyType>:$results);
+  let assemblyFormat = [{ `(` $carried `)` `shared` `(` $shared `)` `kinds` $kinds `order` $order
+      `rows` $rows attr-dict `:` `(` type($carried) `)` `,` `(` type($shared) `)` `->` `(` type($results) `)` }];
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Decoder ops
+//===----------------------------------------------------------------------===//
+
+def Heddle_EmbeddingOp : Heddle_Op<"embedding", [Pure, Heddle_RowWise, DeclareOpInterfaceMethods<InferTypeOpInterface>]> {
+  let summary = "Rows of a table, one per token id";
+  let description = [{
+    `result[t, :] = table[ids[t], :]`, decoded to f32.
+    Shapes: ids [T], table [V, D], result [T, D].
+
+    Constraints: (C1) the table has rank 2.
+
+    Example:
+    ```mlir
+    %x = heddle.embedding %ids, %table : tensor<?xi32>, tensor<49152x576xf32, #heddle.enc<f16>>
+    ```
+  }];
+  let arguments = (ins Heddle_Ids:$ids, TensorRankOf<[F32], [2]>:$table);
+  let results = (outs Heddle_Activation:$result);
+  let assemblyFormat = "$ids `,` $table attr-dict `:` type($ids) `,` type($table)";
+}
+
+def Heddle_SelectRowsOp : Heddle_Op<"select_rows", [Pure, DeclareOpInterfaceMethods<InferTypeOpInterface>]> {
+  let summary = "The tokens whose logits are wanted";
+  let description = [{
+    `result[r, :] = x[rows[r], :]`. Shapes: x [T, D], rows [R], result [R, D].
+
+    Example:
+    ```mlir
+    %y = heddle.select_rows %x, %rows : tensor<?x576xf32>, tensor<?xi32>
+    ```
+  }];
+  let arguments = (ins Heddle_Activation:$x, Heddle_Ids:$rows);
+  let results = (outs Heddle_Activation:$result);
+  let assemblyFormat = "$x `,` $rows attr-dict `:` type($x) `,` type($rows)";
+}
+
+def Heddle_RMSNormOp : Heddle_Op<"rms_norm", [Pure, Heddle_RowWise, DeclareOpInterfaceMethods<InferTypeOpInterface>,
+    DeclareOpInterfaceMethods<Heddle_LinalgLowering>]> {
+  let summary = "Root-mean-square normalisation";
+  let description = [{
+    `x * rsqrt(mean(x^2) + epsilon) * weight`, statistics over each of `groups`
+    equal parts of a row (heads, for a q/k norm), in f32 (Zhang and Sennrich,
+    arXiv 1910.07467). With `unit_offset` the weight is `1 + weight`.
+    Shapes: x [T, D], weight [D / groups], result [T, D].
+
+    Constraints: (C1) groups divides D; (C2) weight has D / groups elements;
+    (C3) epsilon is positive.
+
+    Example:
+    ```mlir
+    %y = heddle.rms_norm %x, %w {epsilon = 1.0e-5 : f64} : tensor<?x576xf32>, tensor<576xf32>
+    ```
+  }];
+  let arguments = (ins Heddle_Activation:$x, Heddle_Vector:$weight, F64Attr:$epsilon,
+                       DefaultValuedAttr<I64Attr, "1">:$groups, UnitAttr:$unit_offset);
+  let results = (outs Heddle_Activation:$result);
+  let assemblyFormat = "$x `,` $weight attr-dict `:` type($x) `,` type($weight)";
+  let hasVerifier = 1;
+}
+
+def Heddle_LinearOp : Heddle_Op<"linear", [Pure, DeclareOpInterfaceMethods<InferTypeOpInterface>]> {
+  let summary = "Matrix product with a stored weight";
+  let description = [{
+    `result[t, n] = sum_k x[t, k] * weight[n, k] (+ bias[n])`, k ascending in one
+    fixed order. Shapes: x [T, K], weight [N, K], bias [N], result [T, N].
+
+    Constraints: (C1) the widths of x and weight agree; (C2) bias has N elements.
+
+    Example:
+    ```mlir
+    %y = heddle.linear %x, %w : tensor<?x576xf32>, tensor<1536x576xf32, #heddle.enc<f32>>
+    ```
+  }];
+  let arguments = (ins Heddle_Activation:$x, TensorRankOf<[F32], [2]>:$weight, Optional<Heddle_Vector>:$bias);
+  let results = (outs Heddle_Activation:$result);
+  let assemblyFormat = "$x `,` $weight (`,` $bias^)? attr-dict `:` type($x) `,` type($weight) (`,` type($bias)^)?";
+  let hasVerifier = 1;
+}
+
+def Heddle_RopeAnglesOp : Heddle_Op<"rope_angles", [Pure, Heddle_RowWise, DeclareOpInterfaceMethods<InferTypeOpInterface>]> {
+  let summary = "Cosines and sines of rotary positions";
+  let description = [{
+    For i < dim/2 and f_i = theta^(-2i/dim) / scale / divisors[i]:
+    `result[t, i] = cos(positions[t] * f_i)`, `result[t, dim/2 + i] = sin(…)`
+    (Su et al., arXiv 2104.09864). Computed once a step, in f64, kept in f32.
+    Shapes: positions [T], divisors [dim/2], result [T, dim].
+
+    Constraints: (C1) dim is positive and even; (C2) theta and scale are positive;
+    (C3) divisors has dim/2 elements.
+
+    Example:
+    ```mlir
+    %a = heddle.rope_angles %pos {dim = 64 : i64, theta = 1.0e5 : f64} : tensor<?xi32>
+    ```
+  }];
+  let arguments = (ins Heddle_Ids:$positions, Optional<Heddle_Vector>:$divisors, I64Attr:$dim, F64Attr:$theta,
+                       DefaultValuedAttr<F64Attr, "1.0">:$scale);
+  let results = (outs Heddle_Activation:$result);
+  let assemblyFormat = "$positions (`,` $divisors^)? attr-dict `:` type($positions) (`,` type($divisors)^)?";
+  let hasVerifier = 1;
+}
+
+def Heddle_RopeOp : Heddle_Op<"rope", [Pure, Heddle_RowWise, DeclareOpInterfaceMethods<InferTypeOpInterface>]> {
+  let summary = "Rotary position embedding";
+  let description = [{
+    Rotates the first `dim` elements of each head by the angles, in pairs
+    (i, i + dim/2), or (2i, 2i + 1) with `interleaved`:
+    (a, b) -> (a cos - b sin, b cos + a sin).
+    Shapes: x [T, heads * head size], angles [T, dim], result as x.
+
+    Constraints: (C1) heads divides the width; (C2) dim is at most the head size.
+
+    Example:
+    ```mlir
+    %y = heddle.rope %x, %a {heads = 9 : i64} : tensor<?x576xf32>, tensor<?x64xf32>
+    ```
+  }];
+  let arguments = (ins Heddle_Activation:$x, Heddle_Activation:$angles, I64Attr:$heads, UnitAttr:$interleaved);
+  let results = (outs Heddle_Activation:$result);
+  let assemblyFormat = "$x `,` $angles attr-dict `:` type($x) `,` type($angles)";
+  let hasVerifier = 1;
+}
+
+def Heddle_CacheAppendOp : Heddle_Op<"cache_append", [Pure, Heddle_RowWise, AllTypesMatch<["cache", "result"]>, AllTypesMatch<["key", "value"]>]> {
+  let summary = "Writes keys and values of this step's tokens";
+  let description = [{
+    The result is the cache with key[t, h, :] and value[t, h, :] at
+    [slot, h, positions[t], :]. Shapes: key and value [T, heads * dim], positions [T].
+
+    Constraints: (C1) widths are heads * dim of the cache.
+
+    Example:
+    ```mlir
+    %c1 = heddle.cache_append %c0[%slot], %k, %v at %pos
+      : !heddle.cache<full_kv, layers = 30, heads = 3, dim = 64, elem = f32>, tensor<?x192xf32>, tensor<?xi32>
+    ```
+  }];
+  let arguments = (ins Heddle_CacheType:$cache, Index:$slot, Heddle_Activation:$key, Heddle_Activation:$value,
+                       Heddle_Ids:$positions);
+  let results = (outs Heddle_CacheType:$result);
+  let assemblyFormat = [{ $cache `[` $slot `]` `,` $key `,` $value `at` $positions attr-dict
+      `:` type($cache) `,` type($key) `,` type($positions) }];
+  let hasVerifier = 1;
+}
+
+def Heddle_AttentionOp : Heddle_Op<"attention", [Pure, DeclareOpInterfaceMethods<InferTypeOpInterface>]> {
+  let summary = "Causal attention over a cache";
+  let description = [{
+    For query head h of token t over the keys j <= positions[t] of KV head
+    h / (heads / cache heads): softmax_j(scale * q . k_j) weighs v_j. With
+    `window` = W only keys with positions[t] - j < W count. Grouped-query attention
+    (arXiv 2305.13245); the kernel is an online softmax over fixed segments of keys
+    at absolute positions, merged in ascending order (arXiv 2307.08691).
+    Shapes: query [T, heads * dim], positions [T], result as query.
+
+    Constraints: (C1) the width is heads * dim; (C2) the cache's heads divide heads;
+    (C3) scale is positive; (C4) window, if given, is positive.
+
+    Example:
+    ```mlir
+    %o = heddle.attention %q, %c[%slot] at %pos {heads = 9 : i64, scale = 0.125 : f64}
+      : tensor<?x576xf32>, !heddle.cache<full_kv, layers = 30, heads = 3, dim = 64, elem = f32>, tensor<?xi32>
+    ```
+  }];
+  let arguments = (ins Heddle_Activation:$query, Heddle_CacheType:$cache, Index:$slot, Heddle_Ids:$positions,
+                       I64Attr:$heads, F64Attr:$scale, OptionalAttr<I64Attr>:$window);
+  let results = (outs Heddle_Activation:$result);
+  let assemblyFormat = [{ $query `,` $cache `[` $slot `]` `at` $positions attr-dict
+      `:` type($query) `,` type($cache) `,` type($positions) }];
+  let hasVerifier = 1;
+}
+
+def Heddle_SwiGLU : I32EnumAttrCase<"silu", 0>;
+def Heddle_ActivationKind : I32EnumAttr<"ActivationKind", "Activation of a gated unit", [Heddle_SwiGLU]> {
+  let cppNamespace = "::heddle";
+  let genSpecializedAttr = 0;
+}
+def Heddle_ActivationKindAttr : EnumAttr<Heddle_Dialect, Heddle_ActivationKind, "activation"> {
+  let assemblyFormat = "`<` $value `>`";
+}
+
+def Heddle_GLUOp : Heddle_Op<"glu", [Pure, Heddle_RowWise, AllTypesMatch<["gate", "up", "result"]>,
+    DeclareOpInterfaceMethods<Heddle_LinalgLowering>]> {
+  let summary = "Gated activation";
+  let description = [{
+    `activation(gate) * up`; silu(g) = g / (1 + exp(-g)) (arXiv 2002.05202).
+
+    Example:
+    ```mlir
+    %y = heddle.glu %g, %u {activation = #heddle.activation<silu>} : tensor<?x1536xf32>
+    ```
+  }];
+  let arguments = (ins Heddle_Activation:$gate, Heddle_Activation:$up, Heddle_ActivationKindAttr:$activation);
+  let results = (outs Heddle_Activation:$result);
+  let assemblyFormat = "$gate `,` $up attr-dict `:` type($gate)";
+}
+
+//===----------------------------------------------------------------------===//
+// Kernels
+//===----------------------------------------------------------------------===//
+
+def Heddle_KernelOp : Heddle_Op<"kernel", [IsolatedFromAbove, SingleBlockImplicitTerminator<"YieldOp">]> {
+  let summary = "Ops that become one kernel";
+  let description = [{
+    Formed in the fuse phase, given a schedule in the schedule phase, expanded in the
+    emit phase. The region's arguments are the inputs.
+
+    Constraints: (C1) the region has one argument per input, of its type; (C2) it
+    yields the result types.
+
+    Example:
+    ```mlir
+    %y = heddle.kernel "linear" (%x, %w) : (tensor<1x8xf32>, tensor<4x8xf32, #heddle.enc<f32>>) -> tensor<1x4xf32> {
+    ^bb0(%a: tensor<1x8xf32>, %b: tensor<4x8xf32, #heddle.enc<f32>>):
+      %0 = heddle.linear %a, %b : tensor<1x8xf32>, tensor<4x8xf32, #heddle.enc<f32>>
+      heddle.yield %0 : tensor<1x4xf32>
+    }
+    ```
+  }];
+  let arguments = (ins StrAttr:$name, Variadic<AnyType>:$inputs, OptionalAttr<Heddle_ScheduleAttr>:$schedule);
+  let results = (outs Variadic<AnyType>:$results);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{ $name `(` $inputs `)` (`schedule` $schedule^)? attr-dict
+      `:` functional-type($inputs, $results) $body }];
+  let hasVerifier = 1;
+}
+
+def Heddle_YieldOp : Heddle_Op<"yield", [Pure, Terminator, HasParent<"KernelOp">]> {
+  let summary = "Ends a kernel with its results";
+  let description = [{
+    Example:
+    ```mlir
+    heddle.yield %0 : tensor<1x4xf32>
+    ```
+  }];
+  let arguments = (ins Variadic<AnyType>:$values);
+  let assemblyFormat = "($values^ `:` type($values))? attr-dict";
+  let builders = [OpBuilder<(ins), [{ build($_builder, $_state, ::mlir::ValueRange()); }]>];
+}
+
+def Heddle_LaunchOp : Heddle_Op<"launch", [DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "Runs an emitted kernel, still on values";
+  let description = [{
+    Calls `callee`(first item, end item, inputs…, results…) on every thread's share of
+    `items`, an affine map of the first input's leading dimension. Input i is
+    read only at row = item where `aligned_inputs[i]`, result i is written only there
+    where `aligned_results[i]`; a barrier is needed only between a write and a read that
+    are not both aligned.
+
+    Constraints: (C1) `items` has one result and at most one dimension; (C2) the
+    aligned arrays have one entry per input and result.
+
+    Example:
+    ```mlir
+    %y = heddle.launch @linear_0(%x, %w) items affine_map<(d0) -> (18)> aligned [false, false] -> [false]
+      : (tensor<1x8xf32>, tensor<4x8xf32, #heddle.packed<<f32>, rows = 32>>) -> tensor<1x4xf32>
+    ```
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$callee, Variadic<AnyType>:$inputs, AffineMapAttr:$items,
+                       DenseBoolArrayAttr:$aligned_inputs, DenseBoolArrayAttr:$aligned_results);
+  let results = (outs Variadic<AnyType>:$results);
+  let assemblyFormat = [{ $callee `(` $inputs `)` `items` $items `aligned` $aligned_inputs `->` $aligned_results
+      attr-dict `:` functional-type($inputs, $results) }];
+  let hasVerifier = 1;
+}
+
+#endif

@@ -1,0 +1,115 @@
+//===- Passes.td - Every pass of the pipeline --------------*- tablegen -*-===//
+//
+// In the order in which the phases run them.
+//
+//===----------------------------------------------------------------------===//
+#ifndef HEDDLE_PASSES_PASSES_TD
+#define HEDDLE_PASSES_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def SetNumericMode : Pass<"heddle-set-numeric-mode", "::mlir::ModuleOp"> {
+  let summary = "Resolves the numeric mode";
+  let description = [{
+    Replaces `heddle.numeric = "auto"` on the module by the mode that the table in
+    docs/numeric-modes.md gives. Fails on a mode that no kernel implements.
+    Before: `module attributes {heddle.numeric = "auto"}`; after: `"f32"`.
+  }];
+}
+
+def Specialize : Pass<"heddle-specialize", "::mlir::ModuleOp"> {
+  let summary = "Clones the graph per token count";
+  let description = [{
+    Input: `@forward` and its layer kinds with a dynamic token count. Output: the
+    clones `@decode` (one token, one row of logits: every `?` becomes 1), `@batch` and
+    `@prefill`, each with `heddle.max_tokens`, and their own clones of the kinds.
+  }];
+  let options = [
+    Option<"batchTokens", "batch-tokens", "int64_t", "16", "Most tokens of a small batch.">,
+    Option<"prefillTokens", "prefill-tokens", "int64_t", "256",
+           "Most tokens of a prefill step; the arena grows with it.">];
+}
+
+def FormKernels : Pass<"heddle-form-kernels", "::mlir::func::FuncOp"> {
+  let summary = "Groups ops into kernels";
+  let description = [{
+    Every op that computes goes into a `heddle.kernel`; neighbouring row-wise ops
+    share one, since none needs another thread's rows. Must not fire across an op that
+    reads whole activations (linear, attention).
+  }];
+  let dependentDialects = ["::heddle::HeddleDialect"];
+}
+
+def ChooseLayouts : Pass<"heddle-choose-layouts", "::mlir::ModuleOp"> {
+  let summary = "Gives every stored weight and cache the layout kernels read";
+  let description = [{
+    `#heddle.enc` becomes `#heddle.packed` with panels of `rows`, caches get `block`
+    keys side by side. One layout for each weight, whatever reads it.
+  }];
+  let options = [
+    Option<"rows", "rows", "int64_t", "32", "Rows of a weight panel; a multiple of the vector lanes.">,
+    Option<"block", "block", "int64_t", "16", "Keys of a cache block.">];
+}
+
+def SetSchedules : Pass<"heddle-set-schedules", "::mlir::ModuleOp"> {
+  let summary = "Gives every kernel an emitter and its numbers";
+  let description = [{
+    Defaults follow from the target's vector lanes and registers (`heddle.lanes`,
+    `heddle.registers` of the module); every number is an option.
+  }];
+  let options = [
+    Option<"tokenTile", "token-tile", "int64_t", "0", "Tokens of a linear tile; 0 = from the registers.">];
+  let dependentDialects = ["::heddle::HeddleDialect"];
+}
+
+def EmitKernels : Pass<"heddle-emit-kernels", "::mlir::ModuleOp"> {
+  let summary = "Expands kernels to vector loops";
+  let description = [{
+    Each `heddle.kernel` becomes a function of (first item, end item, inputs, results) on
+    buffers and a `heddle.launch` of it; equal kernels share a function. Row-wise
+    ops run row by row. Fails on an op that has no emitter, naming it.
+  }];
+  let dependentDialects = ["::heddle::HeddleDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect",
+    "::mlir::memref::MemRefDialect", "::mlir::math::MathDialect"];
+}
+
+def PlaceBarriers : Pass<"heddle-place-barriers", "::mlir::func::FuncOp"> {
+  let summary = "Marks the launches that must wait for other threads";
+  let description = [{
+    Puts `heddle.barrier` on a launch that reads what another thread may have written
+    since the last barrier: not where producer and consumer both touch only row = item.
+  }];
+}
+
+def PlanMemory : Pass<"heddle-plan-memory", "::mlir::ModuleOp"> {
+  let summary = "Values to buffers in one static arena";
+  let description = [{
+    Steps and layer kinds become functions of (context, thread, threads); launches
+    become calls on this thread's share; results get arena offsets by lifetime, where a
+    lifetime ends at the barrier after the last reader. Records
+    `heddle.arena_bytes`, `heddle.params` and `heddle.caches` on the module.
+  }];
+  let dependentDialects = ["::heddle::rt::HeddleRTDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+    "::mlir::affine::AffineDialect"];
+}
+
+def ExpandMath : Pass<"heddle-expand-math"> {
+  let summary = "exp, sin and cos as polynomials";
+  let description = [{
+    Replaces f32 `math.exp` (error below 2 ulp) and f64 `math.sin` and `math.cos`
+    by explicit fma polynomials, scalar or vector, so that no kernel calls a library
+    and every machine rounds alike. exp is exactly 0 below -87.3.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];
+}
+
+def LowerRuntime : Pass<"heddle-lower-runtime", "::mlir::ModuleOp"> {
+  let summary = "The runtime boundary to the C ABI";
+  let description = [{
+    Lowers `heddle_rt` to loads from `heddle_context`, which becomes `!llvm.ptr`;
+    upstream's conversions take the rest.
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::arith::ArithDialect"];
+}
+
+#endif

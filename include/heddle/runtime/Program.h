@@ -1,0 +1,89 @@
+//===- Program.h - The parts of a compiled program's file ------*- C++ -*-===//
+//
+// Opens the running executable, checks its trailer and hands out what lies
+// behind the ELF image: manifest, tokenizer and weights
+// (docs/program-format.md).
+//
+//===----------------------------------------------------------------------===//
+#ifndef HEDDLE_RUNTIME_PROGRAM_H
+#define HEDDLE_RUNTIME_PROGRAM_H
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace heddle::rt {
+
+struct ParamEntry {
+  std::string name;
+  uint64_t offset; // bytes from the start of the weights, a multiple of 64
+  uint64_t bytes;
+};
+
+struct CacheEntry {
+  std::string name;
+  uint64_t bytesPerPosition;
+  uint64_t positionMultiple;
+};
+
+/// The manifest, checked: sizes are positive and fit their ranges.
+struct Manifest {
+  std::string heddleVersion, name, family, sourceHash, sourceFile, numeric;
+  std::string target, weightsFile;
+  int64_t vocab = 0, layers = 0, hidden = 0, parameters = 0;
+  int64_t context = 0;      // positions the program was compiled for
+  int64_t modelContext = 0; // positions the model was trained for
+  uint64_t arenaBytes = 0;
+  int64_t batchTokens = 0, prefillTokens = 0;
+  std::map<std::string, uint64_t> bytesByEncoding;
+  std::vector<ParamEntry> params;
+  std::vector<CacheEntry> caches;
+  std::vector<std::string> levels, licenses;
+};
+
+/// Reads a manifest; throws Failure (malformed, unsupported) naming the field.
+/// `weightsBytes` bounds the parameters.
+Manifest parseManifest(const std::string &text, uint64_t weightsBytes);
+
+/// The file of the running program. Closed and unmapped at destruction.
+class Program {
+public:
+  /// Opens and checks; throws Failure(Changed) if the file was truncated or
+  /// edited. Weights are not read here.
+  Program();
+  ~Program();
+  Program(const Program &) = delete;
+  Program &operator=(const Program &) = delete;
+
+  const Manifest &manifest() const { return manifestData; }
+  /// Path as the user would recognise it, for messages.
+  const std::string &path() const { return filePath; }
+  bool hasTokenizer() const { return tokenizerBytes != 0; }
+  uint64_t tokenizerSize() const { return tokenizerBytes; }
+  /// The tokenizer section, checked against its hash.
+  std::string readTokenizer() const;
+  uint64_t weightsSize() const { return weightsBytes; }
+  uint64_t fileSize() const { return fileBytes; }
+  /// Maps the weights read-only, once; (weightsSize(),) bytes.
+  const uint8_t *mapWeights();
+  /// Reads all weights and compares their hash; throws Failure(Changed).
+  void verifyWeights();
+
+private:
+  std::string readRange(uint64_t offset, uint64_t bytes) const;
+  [[noreturn]] void changed(const std::string &what) const;
+  void openExternalWeights();
+
+  std::string filePath;
+  int file = -1, weightsFd = -1;
+  uint64_t fileBytes = 0;
+  uint64_t tokenizerOffset = 0, tokenizerBytes = 0, tokenizerHash = 0;
+  uint64_t weightsOffset = 0, weightsBytes = 0, weightsHash = 0;
+  uint8_t *weights = nullptr;
+  Manifest manifestData;
+};
+
+} // namespace heddle::rt
+
+#endif // HEDDLE_RUNTIME_PROGRAM_H

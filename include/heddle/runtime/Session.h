@@ -1,0 +1,67 @@
+//===- Session.h - The state of one generation -----------------*- C++ -*-===//
+#ifndef HEDDLE_RUNTIME_SESSION_H
+#define HEDDLE_RUNTIME_SESSION_H
+
+#include "heddle/runtime/Memory.h"
+#include "heddle/runtime/Program.h"
+#include "heddle/runtime/ThreadTeam.h"
+#include "heddle/runtime/heddle_rt.h"
+#include <functional>
+#include <span>
+#include <vector>
+
+namespace heddle::rt {
+
+/// Caches, scratch and position of one sequence. The program and the team
+/// outlive it.
+class Session {
+public:
+  Session(Program &program, const heddle_level &level, const MemoryPlan &plan,
+          ThreadTeam &team);
+
+  /// Back to position 0 with zeroed caches.
+  void reset();
+  int64_t position() const { return next; }
+  int64_t context() const { return plan.context; }
+  /// Largest T of one step.
+  int64_t maxChunk() const;
+
+  /// Runs `tokens` (each in [0, V), else Failure(Malformed)) at the next
+  /// positions and returns the logits of the last, (V,) float32, valid until
+  /// the next call. Throws Failure(Limit) if they do not fit the context.
+  const float *feed(std::span<const int32_t> tokens);
+
+  /// The same, handing every row's logits to `sink(first, rows, logits)`,
+  /// (rows, V) float32 of tokens[first, first + rows), `chunk` tokens a step.
+  using RowSink = std::function<void(int64_t, int64_t, const float *)>;
+  void feedAll(std::span<const int32_t> tokens, int64_t chunk,
+               const RowSink &sink);
+
+private:
+  // The ABI's context first, so that the barrier finds the team from it.
+  struct StepContext {
+    heddle_context abi;
+    ThreadTeam *team;
+    heddle_step_fn fn;
+  };
+  static void barrier(heddle_context *ctx, int64_t tid, int64_t nthreads);
+  static void stepJob(void *arg, int64_t tid, int64_t nthreads);
+  void check(std::span<const int32_t> tokens) const;
+  // One step; `rows` of the step's last rows get logits.
+  void step(std::span<const int32_t> tokens, int64_t rows);
+
+  const Manifest &manifest;
+  const heddle_level &level;
+  MemoryPlan plan;
+  std::vector<const void *> params;
+  std::vector<Buffer> cacheBuffers;
+  std::vector<void *> caches;
+  Buffer arena, logits;
+  std::vector<int32_t> tokenBuffer, positions, rowIndex;
+  int64_t next = 0;
+  StepContext context_{};
+};
+
+} // namespace heddle::rt
+
+#endif // HEDDLE_RUNTIME_SESSION_H

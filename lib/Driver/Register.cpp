@@ -1,0 +1,15 @@
+//===- Register.cpp - Everything of ours, for a context -------------------===//
+#include "heddle/Driver/Register.h"
+#include "heddle/dialects/Heddle/Heddle.h"
+#include "heddle/dialects/HeddleRT/HeddleRT.h"
+#include "heddle/passes/Passes.h"
+#include "mlir/InitAllDialects.h"
+#include "mlir/InitAllExtensions.h"
+
+void heddle::registerDialects(mlir::DialectRegistry &registry) {
+  mlir::registerAllDialects(registry);
+  mlir::registerAllExtensions(registry);
+  registry.insert<HeddleDialect, rt::HeddleRTDialect>();
+}
+
+void heddle::registerPasses() { registerHeddlePasses(); }

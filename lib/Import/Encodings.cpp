@@ -1,0 +1,150 @@
+//===- Encodings.cpp - Source blocks to canonical codes -------------------===//
+#include "heddle/Import/Encoding.h"
+#include "llvm/Support/Endian.h"
+#include <cstring>
+#include <vector>
+
+namespace heddle::import {
+
+using llvm::support::endian::read16le;
+using llvm::support::endian::read32le;
+
+// Floats are their own codes.
+template <int ElemBytes>
+static void decodeFloats(const uint8_t *src, int64_t nBlocks, uint8_t *codes,
+                         uint16_t *, uint16_t *) {
+  std::memcpy(codes, src, static_cast<size_t>(nBlocks) * ElemBytes);
+}
+
+// f16 scale; i8[32].
+static void decodeQ8_0(const uint8_t *src, int64_t nBlocks, uint8_t *codes,
+                       uint16_t *scales, uint16_t *) {
+  for (int64_t b = 0; b < nBlocks; ++b, src += 34, codes += 32) {
+    scales[b] = read16le(src);
+    std::memcpy(codes, src + 2, 32);
+  }
+}
+
+// 16 bytes: element i < 16 is the low nibble of byte i, element 16 + i the
+// high.
+static void splitNibbles(const uint8_t *qs, uint8_t *codes) {
+  for (int i = 0; i < 16; ++i) {
+    codes[i] = qs[i] & 15;
+    codes[16 + i] = qs[i] >> 4;
+  }
+}
+
+// f16 scale; nibbles.
+static void decodeQ4_0(const uint8_t *src, int64_t nBlocks, uint8_t *codes,
+                       uint16_t *scales, uint16_t *) {
+  for (int64_t b = 0; b < nBlocks; ++b, src += 18, codes += 32) {
+    scales[b] = read16le(src);
+    splitNibbles(src + 2, codes);
+  }
+}
+
+// f16 scale; f16 min; nibbles.
+static void decodeQ4_1(const uint8_t *src, int64_t nBlocks, uint8_t *codes,
+                       uint16_t *scales, uint16_t *mins) {
+  for (int64_t b = 0; b < nBlocks; ++b, src += 20, codes += 32) {
+    scales[b] = read16le(src);
+    mins[b] = read16le(src + 2);
+    splitNibbles(src + 4, codes);
+  }
+}
+
+static constexpr EncodingInfo kBuiltin[] = {
+    // name, block elements, block bytes,
+    //   {element, group, scale, min, offset}, decode
+    {"f32", 1, 4, {ElemKind::F32, 1, false, false, 0}, decodeFloats<4>},
+    {"f16", 1, 2, {ElemKind::F16, 1, false, false, 0}, decodeFloats<2>},
+    {"bf16", 1, 2, {ElemKind::BF16, 1, false, false, 0}, decodeFloats<2>},
+    {"q8_0", 32, 34, {ElemKind::I8, 32, true, false, 0}, decodeQ8_0},
+    {"q4_0", 32, 18, {ElemKind::U4, 32, true, false, -8}, decodeQ4_0},
+    {"q4_1", 32, 20, {ElemKind::U4, 32, true, true, 0}, decodeQ4_1},
+};
+
+llvm::ArrayRef<EncodingInfo> builtinEncodings() { return kBuiltin; }
+
+const EncodingInfo *findEncoding(llvm::StringRef name) {
+  for (const EncodingInfo &info : kBuiltin)
+    if (name == info.name)
+      return &info;
+  return nullptr;
+}
+
+int64_t elemBytes(ElemKind kind) {
+  switch (kind) {
+  case ElemKind::F32:
+    return 4;
+  case ElemKind::F16:
+  case ElemKind::BF16:
+    return 2;
+  case ElemKind::I8:
+  case ElemKind::U4:
+    return 1;
+  }
+  return 0;
+}
+
+static float fromBits(uint32_t bits) {
+  float value;
+  std::memcpy(&value, &bits, 4);
+  return value;
+}
+
+float halfToFloat(uint16_t half) {
+  uint32_t sign = uint32_t(half & 0x8000) << 16;
+  uint32_t exponent = (half >> 10) & 31, mantissa = half & 1023;
+  if (exponent == 31) // infinity, or a NaN that keeps its payload
+    return fromBits(sign | 0x7f800000 | mantissa << 13);
+  if (exponent != 0)
+    return fromBits(sign | (exponent + 112) << 23 | mantissa << 13);
+  // Subnormal: mantissa * 2^-24 is exact in float.
+  float magnitude = static_cast<float>(mantissa) * 0x1p-24f;
+  return sign ? -magnitude : magnitude;
+}
+
+void dequantize(const EncodingInfo &info, const uint8_t *src, int64_t nBlocks,
+                float *out) {
+// ggml rounds the product and the sum separately; a fused multiply-add would
+// differ in the last bit.
+#pragma clang fp contract(off)
+  const CanonicalEncoding &canonical = info.canonical;
+  const int64_t size = elemBytes(canonical.elem);
+  const int64_t groups = info.blockElems / canonical.group;
+  std::vector<uint8_t> codes(info.blockElems * size);
+  std::vector<uint16_t> scales(groups), mins(groups);
+  for (int64_t b = 0; b < nBlocks; ++b, src += info.blockBytes) {
+    info.decode(src, 1, codes.data(), scales.data(), mins.data());
+    for (int64_t i = 0; i < info.blockElems; ++i) {
+      const uint8_t *code = codes.data() + i * size;
+      float value = 0;
+      switch (canonical.elem) {
+      case ElemKind::F32:
+        value = fromBits(read32le(code));
+        break;
+      case ElemKind::F16:
+        value = halfToFloat(read16le(code));
+        break;
+      case ElemKind::BF16:
+        value = fromBits(uint32_t(read16le(code)) << 16);
+        break;
+      case ElemKind::I8:
+        value =
+            static_cast<float>(static_cast<int8_t>(*code) + canonical.offset);
+        break;
+      case ElemKind::U4:
+        value = static_cast<float>(*code + canonical.offset);
+        break;
+      }
+      if (canonical.hasScale)
+        value = halfToFloat(scales[i / canonical.group]) * value;
+      if (canonical.hasMin)
+        value = value + halfToFloat(mins[i / canonical.group]);
+      *out++ = value;
+    }
+  }
+}
+
+} // namespace heddle::import

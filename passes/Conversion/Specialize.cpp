@@ -1,0 +1,83 @@
+//===- Specialize.cpp - Clones the graph per token count ------------------===//
+#include "heddle/passes/Passes.h"
+#include "mlir/IR/IRMapping.h"
+
+namespace heddle {
+#define GEN_PASS_DEF_SPECIALIZE
+#include "heddle/passes/Passes.h.inc"
+} // namespace heddle
+
+using namespace mlir;
+using namespace heddle;
+
+namespace {
+/// In a decode step T = R = 1, so every dynamic dimension is one.
+Type withOneToken(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  if (!tensor || tensor.hasStaticShape())
+    return type;
+  SmallVector<int64_t> shape(tensor.getShape());
+  for (int64_t &dim : shape)
+    if (ShapedType::isDynamic(dim))
+      dim = 1;
+  return tensor.clone(shape);
+}
+
+func::FuncOp cloneFunc(func::FuncOp func, const Twine &name, int64_t tokens) {
+  OpBuilder builder(func);
+  auto copy = cast<func::FuncOp>(builder.clone(*func));
+  copy.setName(name.str());
+  copy->setAttr("heddle.max_tokens", builder.getI64IntegerAttr(tokens));
+  if (tokens != 1)
+    return copy;
+  copy->walk([](Operation *op) {
+    for (Region &region : op->getRegions())
+      for (Block &block : region)
+        for (BlockArgument arg : block.getArguments())
+          arg.setType(withOneToken(arg.getType()));
+    for (Value result : op->getResults())
+      result.setType(withOneToken(result.getType()));
+  });
+  SmallVector<Type> results;
+  for (Type type : copy.getFunctionType().getResults())
+    results.push_back(withOneToken(type));
+  copy.setType(builder.getFunctionType(copy.getBody().getArgumentTypes(), results));
+  return copy;
+}
+
+struct Specialize : heddle::impl::SpecializeBase<Specialize> {
+  using SpecializeBase::SpecializeBase;
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    auto forward = module.lookupSymbol<func::FuncOp>("forward");
+    if (!forward || forward.isExternal())
+      return;
+    if (batchTokens < 1 || prefillTokens < batchTokens) {
+      module.emitError("prefill-tokens = ") << prefillTokens << ", limit at least batch-tokens = " << batchTokens
+                                            << ", at least 1";
+      return signalPassFailure();
+    }
+    SmallVector<func::FuncOp> originals = {forward};
+    for (auto [name, tokens] : {std::pair<StringRef, int64_t>{"decode", 1},
+                                {"batch", batchTokens}, {"prefill", prefillTokens}}) {
+      func::FuncOp step = cloneFunc(forward, name, tokens);
+      step.walk([&, name = name, tokens = tokens](LayersOp layers) {
+        SmallVector<Attribute> kinds;
+        for (Attribute kind : layers.getKinds()) {
+          auto func = module.lookupSymbol<func::FuncOp>(cast<FlatSymbolRefAttr>(kind));
+          if (!llvm::is_contained(originals, func))
+            originals.push_back(func);
+          std::string clone = (func.getName() + "." + name).str();
+          if (!module.lookupSymbol(clone))
+            cloneFunc(func, clone, tokens);
+          kinds.push_back(FlatSymbolRefAttr::get(&getContext(), clone));
+        }
+        layers.setKindsAttr(ArrayAttr::get(&getContext(), kinds));
+      });
+    }
+    for (func::FuncOp func : originals)
+      func.erase();
+  }
+};
+} // namespace

@@ -1,0 +1,49 @@
+//===- ChooseLayouts.cpp - The layout that kernels read -------------------===//
+#include "heddle/passes/Passes.h"
+
+namespace heddle {
+#define GEN_PASS_DEF_CHOOSELAYOUTS
+#include "heddle/passes/Passes.h.inc"
+} // namespace heddle
+
+using namespace mlir;
+using namespace heddle;
+
+namespace {
+struct ChooseLayouts : heddle::impl::ChooseLayoutsBase<ChooseLayouts> {
+  using ChooseLayoutsBase::ChooseLayoutsBase;
+
+  Type convert(Type type) {
+    if (auto tensor = dyn_cast<RankedTensorType>(type))
+      if (auto enc = dyn_cast_or_null<EncAttr>(tensor.getEncoding()))
+        return RankedTensorType::get(tensor.getShape(), tensor.getElementType(), PackedAttr::get(&getContext(), enc, rows));
+    if (auto cache = dyn_cast<CacheType>(type); cache && !cache.getBlock())
+      return CacheType::get(&getContext(), cache.getKind(), cache.getLayers(), cache.getHeads(), cache.getDim(),
+                            cache.getElem(), block);
+    return type;
+  }
+
+  void runOnOperation() override {
+    if (rows < 1 || rows > 1024 || block < 1 || block > 1024) {
+      getOperation().emitError("rows = ") << rows << ", block = " << block << ", limit 1 to 1024";
+      return signalPassFailure();
+    }
+    getOperation().walk([&](Operation *op) {
+      for (Value result : op->getResults())
+        result.setType(convert(result.getType()));
+      for (Region &region : op->getRegions())
+        for (Block &block : region)
+          for (BlockArgument arg : block.getArguments())
+            arg.setType(convert(arg.getType()));
+      if (auto func = dyn_cast<func::FuncOp>(op)) {
+        SmallVector<Type> inputs, results;
+        for (Type type : func.getFunctionType().getInputs())
+          inputs.push_back(convert(type));
+        for (Type type : func.getFunctionType().getResults())
+          results.push_back(convert(type));
+        func.setType(FunctionType::get(&getContext(), inputs, results));
+      }
+    });
+  }
+};
+} // namespace

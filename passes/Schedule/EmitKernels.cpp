@@ -1,0 +1,130 @@
+//===- EmitKernels.cpp - Kernels to functions of vector loops -------------===//
+#include "heddle/codegen/Common/KernelBuilder.h"
+#include "heddle/passes/Passes.h"
+#include "mlir/IR/Verifier.h"
+
+namespace heddle {
+#define GEN_PASS_DEF_EMITKERNELS
+#include "heddle/passes/Passes.h.inc"
+} // namespace heddle
+
+using namespace mlir;
+using namespace heddle;
+using namespace heddle::codegen;
+
+namespace {
+AffineMap itemsOf(KernelOp kernel) {
+  MLIRContext *context = kernel.getContext();
+  AffineExpr rows = getAffineDimExpr(0, context);
+  Operation &op = kernel.getBody().front().front();
+  if (auto linear = dyn_cast<LinearOp>(op)) {
+    auto type = cast<RankedTensorType>(linear.getWeight().getType());
+    auto packed = dyn_cast_or_null<PackedAttr>(type.getEncoding());
+    int64_t panels = packed ? packed.getPanels(type.getDimSize(0)) : 0;
+    return AffineMap::get(1, 0, getAffineConstantExpr(panels, context));
+  }
+  if (auto attention = dyn_cast<AttentionOp>(op))
+    return AffineMap::get(1, 0, rows * attention.getHeads());
+  return AffineMap::get(1, 0, rows);
+}
+
+/// The buffers of a value: none for what needs none, two for a cache.
+void bufferTypes(Type type, SmallVectorImpl<Type> &out) {
+  if (auto tensor = dyn_cast<RankedTensorType>(type)) {
+    if (auto packed = dyn_cast_or_null<PackedAttr>(tensor.getEncoding())) {
+      out.push_back(MemRefType::get({packed.getPanels(tensor.getDimSize(0)), packed.getGroups(tensor.getDimSize(1)),
+                                     packed.getGroupBytes()},
+                                    IntegerType::get(type.getContext(), 8)));
+      return;
+    }
+    out.push_back(MemRefType::get(tensor.getShape(), tensor.getElementType()));
+  } else if (auto cache = dyn_cast<CacheType>(type)) {
+    out.push_back(MemRefType::get({cache.getLayers(), cache.getHeads(), ShapedType::kDynamic, cache.getDim(), cache.getBlock()},
+                                  cache.getElem()));
+    out.push_back(MemRefType::get({cache.getLayers(), cache.getHeads(), ShapedType::kDynamic, cache.getDim()}, cache.getElem()));
+  } else {
+    out.push_back(type);
+  }
+}
+
+struct EmitKernels : heddle::impl::EmitKernelsBase<EmitKernels> {
+  llvm::StringMap<func::FuncOp> emitted; // by what the kernel computes
+
+  void runOnOperation() override {
+    SmallVector<KernelOp> kernels;
+    getOperation().walk([&](KernelOp kernel) { kernels.push_back(kernel); });
+    for (KernelOp kernel : kernels)
+      if (failed(emit(kernel)))
+        return signalPassFailure();
+  }
+
+  /// Text that is equal for kernels that may share a function.
+  std::string key(KernelOp kernel) {
+    std::string text;
+    llvm::raw_string_ostream os(text);
+    for (Type type : kernel.getOperandTypes())
+      os << type << ' ';
+    os << kernel.getScheduleAttr() << ' ';
+    kernel.getBody().front().print(os);
+    return text;
+  }
+
+  LogicalResult emit(KernelOp kernel) {
+    ScheduleAttr schedule = kernel.getScheduleAttr();
+    if (!schedule)
+      return kernel.emitError("kernel \"") << kernel.getName() << "\" has no schedule";
+    EmitFn emitter = llvm::StringSwitch<EmitFn>(schedule.getEmitter())
+                         .Case("linear", emitLinear)
+                         .Case("attention", emitAttention)
+                         .Case("rows", emitRows)
+                         .Default(nullptr);
+    if (!emitter)
+      return kernel.emitError("unsupported: emitter \"") << schedule.getEmitter() << "\"";
+    func::FuncOp &func = emitted[key(kernel)];
+    if (!func && failed(create(kernel, emitter, func)))
+      return failure();
+    launch(kernel, func);
+    return success();
+  }
+
+  LogicalResult create(KernelOp kernel, EmitFn emitter, func::FuncOp &func) {
+    OpBuilder builder(&getContext());
+    builder.setInsertionPointToStart(getOperation().getBody());
+    Type index = builder.getIndexType();
+    SmallVector<Type> inputs = {index, index};
+    for (Type type : kernel.getOperandTypes())
+      bufferTypes(type, inputs);
+    for (Type type : kernel.getResultTypes())
+      if (!isa<CacheType>(type))
+        bufferTypes(type, inputs);
+    std::string name = "k" + std::to_string(emitted.size()) + "." + kernel.getName().str();
+    func = func::FuncOp::create(builder, kernel.getLoc(), name, builder.getFunctionType(inputs, {}));
+    func.setPrivate();
+    Block *entry = func.addEntryBlock();
+    builder.setInsertionPointToStart(entry);
+    KernelBuilder b(kernel.getLoc(), builder, kernel.getScheduleAttr().get("lanes", 4));
+    auto args = entry->getArguments();
+    if (failed(emitter(b, kernel, args[0], args[1], ValueRange(args.drop_front(2)))))
+      return failure();
+    func::ReturnOp::create(b);
+    return success();
+  }
+
+  void launch(KernelOp kernel, func::FuncOp func) {
+    OpBuilder builder(kernel);
+    // Row-wise ops touch row = item of every activation and list of ids.
+    Block &body = kernel.getBody().front();
+    bool rowWise = kernel.getScheduleAttr().getEmitter() == "rows" && !isa<SelectRowsOp>(body.front());
+    SmallVector<bool> inputs, results;
+    for (Type type : kernel.getOperandTypes())
+      inputs.push_back(rowWise && isa<RankedTensorType>(type));
+    for (Type type : kernel.getResultTypes())
+      results.push_back(rowWise && isa<RankedTensorType>(type));
+    auto launch = LaunchOp::create(builder, kernel.getLoc(), kernel.getResultTypes(), FlatSymbolRefAttr::get(func),
+                                   kernel.getInputs(), AffineMapAttr::get(itemsOf(kernel)),
+                                   builder.getDenseBoolArrayAttr(inputs), builder.getDenseBoolArrayAttr(results));
+    kernel.replaceAllUsesWith(launch.getResults());
+    kernel.erase();
+  }
+};
+} // namespace

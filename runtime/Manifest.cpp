@@ -1,0 +1,149 @@
+//===- Manifest.cpp - Reading the manifest --------------------------------===//
+
+#include "heddle/runtime/Failure.h"
+#include "heddle/runtime/Program.h"
+#include "heddle/runtime/heddle_rt.h"
+#include <nlohmann/json.hpp>
+
+using nlohmann::json;
+
+namespace heddle::rt {
+
+namespace {
+
+// Deeper than any manifest; a deeper one was not written by the compiler.
+constexpr int kMaxDepth = 8;
+// Keeps sums and products of sizes inside int64.
+constexpr uint64_t kMaxSize = uint64_t(1) << 48;
+
+[[noreturn]] void bad(const std::string &field, const std::string &value,
+                      const std::string &limit) {
+  fail(ExitCode::Malformed,
+       "manifest: " + field + " = " + value + ", limit " + limit);
+}
+
+uint64_t number(const json &object, const char *field, uint64_t low,
+                uint64_t high) {
+  auto it = object.find(field);
+  std::string range = std::to_string(low) + "…" + std::to_string(high);
+  if (it == object.end())
+    bad(field, "absent", range);
+  if (!it->is_number_unsigned())
+    bad(field, it->dump(), range);
+  uint64_t value = it->get<uint64_t>();
+  if (value < low || value > high)
+    bad(field, std::to_string(value), range);
+  return value;
+}
+
+std::string text(const json &object, const char *field) {
+  auto it = object.find(field);
+  if (it == object.end())
+    return "";
+  if (!it->is_string())
+    bad(field, it->dump(), "a string");
+  return it->get<std::string>();
+}
+
+std::vector<std::string> texts(const json &object, const char *field) {
+  std::vector<std::string> result;
+  auto it = object.find(field);
+  if (it == object.end())
+    return result;
+  if (!it->is_array())
+    bad(field, it->dump(), "an array of strings");
+  for (const json &element : *it) {
+    if (!element.is_string())
+      bad(field, element.dump(), "an array of strings");
+    result.push_back(element.get<std::string>());
+  }
+  return result;
+}
+
+const json &array(const json &object, const char *field) {
+  auto it = object.find(field);
+  if (it == object.end() || !it->is_array())
+    bad(field, it == object.end() ? "absent" : it->dump(), "an array");
+  return *it;
+}
+
+} // namespace
+
+Manifest parseManifest(const std::string &content, uint64_t weightsBytes) {
+  bool tooDeep = false;
+  json root = json::parse(
+      content,
+      [&](int depth, json::parse_event_t, json &) {
+        tooDeep |= depth > kMaxDepth;
+        return !tooDeep;
+      },
+      /*allow_exceptions=*/false);
+  if (tooDeep || root.is_discarded() || !root.is_object())
+    bad("JSON", tooDeep ? "nested too deeply" : "not an object",
+        "one object, depth " + std::to_string(kMaxDepth));
+
+  auto version = number(root, "format", 0, kMaxSize);
+  if (version != 1)
+    fail(ExitCode::Unsupported,
+         "manifest: format = " + std::to_string(version) + ", limit 1");
+  auto abi = number(root, "abi_version", 0, kMaxSize);
+  if (abi != HEDDLE_ABI_VERSION)
+    fail(ExitCode::Unsupported,
+         "manifest: abi_version = " + std::to_string(abi) + ", limit " +
+             std::to_string(HEDDLE_ABI_VERSION));
+
+  Manifest m;
+  m.heddleVersion = text(root, "heddle_version");
+  m.name = text(root, "name");
+  m.family = text(root, "family");
+  m.sourceHash = text(root, "source_hash");
+  m.sourceFile = text(root, "source_file");
+  m.numeric = text(root, "numeric");
+  m.target = text(root, "target");
+  m.weightsFile = text(root, "weights_file");
+  if (m.weightsFile.find('/') != std::string::npos)
+    bad("weights_file", m.weightsFile, "a base name");
+  constexpr uint64_t maxInt = INT32_MAX;
+  m.vocab = number(root, "vocab", 1, maxInt);
+  m.layers = number(root, "layers", 0, maxInt);
+  m.hidden = number(root, "hidden", 0, maxInt);
+  m.parameters = number(root, "parameters", 0, kMaxSize);
+  m.context = number(root, "context", 1, maxInt);
+  m.modelContext = number(root, "model_context", 1, maxInt);
+  m.arenaBytes = number(root, "arena_bytes", 0, kMaxSize);
+  m.batchTokens = number(root, "batch_tokens", 1, 1 << 20);
+  m.prefillTokens = number(root, "prefill_tokens", 1, 1 << 20);
+  m.levels = texts(root, "levels");
+  m.licenses = texts(root, "licenses");
+
+  if (auto it = root.find("bytes_by_encoding"); it != root.end()) {
+    if (!it->is_object())
+      bad("bytes_by_encoding", it->dump(), "an object");
+    for (auto &[name, value] : it->items())
+      m.bytesByEncoding[name] = number(*it, name.c_str(), 0, kMaxSize);
+  }
+  for (const json &entry : array(root, "params")) {
+    if (!entry.is_object())
+      bad("params", entry.dump(), "an array of objects");
+    ParamEntry p{text(entry, "name"), number(entry, "offset", 0, kMaxSize),
+                 number(entry, "bytes", 0, kMaxSize)};
+    if (p.offset % 64 != 0)
+      bad("params." + p.name + ".offset", std::to_string(p.offset),
+          "a multiple of 64");
+    if (p.offset > weightsBytes || p.bytes > weightsBytes - p.offset)
+      bad("params." + p.name + ".end", std::to_string(p.offset + p.bytes),
+          std::to_string(weightsBytes));
+    m.params.push_back(std::move(p));
+  }
+  for (const json &entry : array(root, "caches")) {
+    if (!entry.is_object())
+      bad("caches", entry.dump(), "an array of objects");
+    m.caches.push_back(
+        {text(entry, "name"),
+         number(entry, "bytes_per_position", 0, uint64_t(1) << 32),
+         number(entry, "position_multiple", 1, 1 << 20)});
+  }
+  return m;
+}
+
+} // namespace heddle::rt

@@ -1,0 +1,114 @@
+//===- Session.cpp - The state of one generation --------------------------===//
+
+#include "heddle/runtime/Session.h"
+#include "heddle/runtime/Failure.h"
+#include <algorithm>
+
+namespace heddle::rt {
+
+Session::Session(Program &program, const heddle_level &level,
+                 const MemoryPlan &plan, ThreadTeam &team)
+    : manifest(program.manifest()), level(level), plan(plan),
+      arena(std::max<uint64_t>(manifest.arenaBytes, 64)),
+      logits(uint64_t(plan.logitsRows) * manifest.vocab * sizeof(float)) {
+  const uint8_t *weights = program.mapWeights();
+  for (const ParamEntry &param : manifest.params)
+    params.push_back(weights + param.offset);
+  for (const CacheEntry &cache : manifest.caches) {
+    cacheBuffers.emplace_back(cache.bytesPerPosition * plan.capacity);
+    caches.push_back(cacheBuffers.back().data());
+  }
+  int64_t most = maxChunk();
+  tokenBuffer.resize(most);
+  positions.resize(most);
+  rowIndex.resize(most);
+
+  heddle_context &abi = context_.abi;
+  abi.abi_version = HEDDLE_ABI_VERSION;
+  abi.params = params.data();
+  abi.arena = arena.data();
+  abi.caches = caches.data();
+  abi.tokens = tokenBuffer.data();
+  abi.positions = positions.data();
+  abi.rows = rowIndex.data();
+  abi.logits = static_cast<float *>(logits.data());
+  abi.capacity = plan.capacity;
+  abi.barrier = barrier;
+  abi.communicator = nullptr;
+  context_.team = &team;
+}
+
+void Session::barrier(heddle_context *ctx, int64_t, int64_t) {
+  reinterpret_cast<StepContext *>(ctx)->team->barrier();
+}
+
+void Session::stepJob(void *arg, int64_t tid, int64_t nthreads) {
+  auto *context = static_cast<StepContext *>(arg);
+  context->fn(&context->abi, tid, nthreads);
+}
+
+int64_t Session::maxChunk() const {
+  return std::max(manifest.prefillTokens, manifest.batchTokens);
+}
+
+void Session::reset() {
+  next = 0;
+  for (Buffer &buffer : cacheBuffers)
+    buffer.clear();
+}
+
+void Session::check(std::span<const int32_t> tokens) const {
+  int64_t end = next + static_cast<int64_t>(tokens.size());
+  if (end > plan.context)
+    fail(ExitCode::Limit, "positions = " + std::to_string(end) + ", limit " +
+                              std::to_string(plan.context) +
+                              " (the context of this run)");
+  for (size_t i = 0; i < tokens.size(); ++i)
+    if (tokens[i] < 0 || tokens[i] >= manifest.vocab)
+      fail(ExitCode::Malformed,
+           "token[" + std::to_string(i) + "] = " + std::to_string(tokens[i]) +
+               ", limit " + std::to_string(manifest.vocab - 1));
+}
+
+void Session::step(std::span<const int32_t> tokens, int64_t rows) {
+  int64_t count = tokens.size();
+  for (int64_t i = 0; i < count; ++i) {
+    tokenBuffer[i] = tokens[i];
+    positions[i] = static_cast<int32_t>(next + i);
+  }
+  for (int64_t i = 0; i < rows; ++i)
+    rowIndex[i] = static_cast<int32_t>(count - rows + i);
+  context_.abi.n_tokens = count;
+  context_.abi.n_rows = rows;
+  context_.fn = count == 1                      ? level.decode
+                : count <= manifest.batchTokens ? level.batch
+                                                : level.prefill;
+  context_.team->run(stepJob, &context_);
+  next += count;
+}
+
+const float *Session::feed(std::span<const int32_t> tokens) {
+  check(tokens);
+  while (!tokens.empty()) {
+    size_t count = std::min<size_t>(tokens.size(), maxChunk());
+    bool last = count == tokens.size();
+    // The decode code always writes its one row.
+    step(tokens.first(count), last || count == 1 ? 1 : 0);
+    tokens = tokens.subspan(count);
+  }
+  return context_.abi.logits;
+}
+
+void Session::feedAll(std::span<const int32_t> tokens, int64_t chunk,
+                      const RowSink &sink) {
+  check(tokens);
+  chunk = std::min({chunk, maxChunk(), plan.logitsRows});
+  for (int64_t first = 0, total = tokens.size(); first < total;) {
+    int64_t count = std::min(chunk, total - first);
+    step(tokens.subspan(first, count), count);
+    sink(first, count, context_.abi.logits);
+    first += count;
+  }
+}
+
+} // namespace heddle::rt

@@ -1,0 +1,166 @@
+//===- Bench.cpp - PROG bench ---------------------------------------------===//
+
+#include "Output.h"
+#include "Run.h"
+#include "heddle/runtime/Failure.h"
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+namespace heddle::rt {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double secondsSince(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// Larger than any last-level cache, so that the sum runs at memory speed.
+constexpr uint64_t kProbeBytes = uint64_t(256) << 20;
+
+struct Probe {
+  uint64_t *words;
+  uint64_t sums[256 * 8]; // one cache line a thread
+};
+
+// Thread `tid`'s part of the buffer, in words.
+std::pair<uint64_t, uint64_t> part(int64_t tid, int64_t nthreads) {
+  uint64_t words = kProbeBytes / sizeof(uint64_t);
+  return {words * tid / nthreads, words * (tid + 1) / nthreads};
+}
+
+void fillJob(void *arg, int64_t tid, int64_t nthreads) {
+  auto *probe = static_cast<Probe *>(arg);
+  auto [begin, end] = part(tid, nthreads);
+  memset(probe->words + begin, 1, (end - begin) * sizeof(uint64_t));
+}
+
+// Integers only: the runtime computes nothing in floating point.
+void sumJob(void *arg, int64_t tid, int64_t nthreads) {
+  auto *probe = static_cast<Probe *>(arg);
+  auto [begin, end] = part(tid, nthreads);
+  uint64_t lanes[8] = {};
+  uint64_t at = begin;
+  for (; at + 8 <= end; at += 8)
+    for (int lane = 0; lane < 8; ++lane)
+      lanes[lane] += probe->words[at + lane];
+  for (; at < end; ++at)
+    lanes[0] += probe->words[at];
+  for (int lane = 1; lane < 8; ++lane)
+    lanes[0] += lanes[lane];
+  // Stored where the compiler cannot drop it.
+  *const_cast<volatile uint64_t *>(&probe->sums[tid * 8]) = lanes[0];
+}
+
+double measureDram(ThreadTeam &team, int64_t repeat) {
+  Buffer buffer(kProbeBytes);
+  auto probe = std::make_unique<Probe>();
+  probe->words = static_cast<uint64_t *>(buffer.data());
+  team.run(fillJob, probe.get());
+  std::vector<double> seconds;
+  for (int64_t i = 0; i < repeat; ++i) {
+    auto start = Clock::now();
+    team.run(sumJob, probe.get());
+    seconds.push_back(secondsSince(start));
+  }
+  return static_cast<double>(kProbeBytes) / 1e9 / median(seconds);
+}
+
+// Ids spread over the vocabulary; the same on every run.
+std::vector<int32_t> benchTokens(int64_t count, int64_t vocab) {
+  std::vector<int32_t> ids(count);
+  uint64_t state = 1;
+  for (int32_t &id : ids) {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    id = static_cast<int32_t>((state >> 33) % static_cast<uint64_t>(vocab));
+  }
+  return ids;
+}
+
+std::string fixed(double value) {
+  char text[64];
+  snprintf(text, sizeof(text), "%.2f", value);
+  return text;
+}
+
+} // namespace
+
+int runBench(Program &program, const Options &options) {
+  if (options.batch != 1)
+    fail(ExitCode::Unsupported,
+         "--batch = " + std::to_string(options.batch) +
+             ", limit 1 in this version",
+         "`--batch=1`");
+  auto load = Clock::now();
+  Run run(program, options, /*logitsRows=*/1, kProbeBytes);
+  Session &session = *run.session;
+  double loadSeconds = secondsSince(load);
+
+  int64_t longest = 0;
+  for (int64_t prompt : options.prompts)
+    longest = std::max(longest, prompt);
+  for (int64_t depth : options.depths)
+    for (int64_t gen : options.gens)
+      longest = std::max(longest, depth + gen);
+  if (longest > session.context())
+    fail(ExitCode::Limit, "positions = " + std::to_string(longest) +
+                              ", limit " + std::to_string(session.context()) +
+                              " (the context of this run)");
+  std::vector<int32_t> tokens = benchTokens(longest, program.manifest().vocab);
+  std::span<const int32_t> all(tokens);
+
+  nlohmann::json result;
+  result["prefill"] = nlohmann::json::array();
+  result["decode"] = nlohmann::json::array();
+  std::string table;
+
+  // Untimed: reads the weights into memory and warms the code.
+  session.feed(all.first(std::min<size_t>(16, all.size())));
+  double dram = measureDram(*run.team, options.repeat);
+
+  for (int64_t prompt : options.prompts) {
+    std::vector<double> seconds;
+    for (int64_t i = 0; i < options.repeat; ++i) {
+      session.reset();
+      auto start = Clock::now();
+      session.feed(all.first(prompt));
+      seconds.push_back(secondsSince(start));
+    }
+    double speed = static_cast<double>(prompt) / median(seconds);
+    result["prefill"].push_back({{"tokens", prompt}, {"tok_s", speed}});
+    table += "prefill " + std::to_string(prompt) + ": " + fixed(speed) +
+             " tokens/s\n";
+  }
+  for (int64_t depth : options.depths)
+    for (int64_t gen : options.gens) {
+      std::vector<double> seconds;
+      for (int64_t i = 0; i < options.repeat; ++i) {
+        session.reset();
+        session.feed(all.first(depth));
+        auto start = Clock::now();
+        for (int64_t token = 0; token < gen; ++token)
+          session.feed(all.subspan(depth + token, 1));
+        seconds.push_back(secondsSince(start));
+      }
+      double speed = static_cast<double>(gen) / median(seconds);
+      result["decode"].push_back(
+          {{"gen", gen}, {"depth", depth}, {"batch", 1}, {"tok_s", speed}});
+      table += "decode " + std::to_string(gen) + " at depth " +
+               std::to_string(depth) + ": " + fixed(speed) + " tokens/s\n";
+    }
+
+  result["load_s"] = loadSeconds;
+  result["peak_rss"] = peakResidentBytes();
+  result["dram_gb_s"] = dram;
+  table += "load: " + fixed(loadSeconds) +
+           " s\npeak memory: " + formatBytes(peakResidentBytes()) +
+           "\nDRAM read: " + fixed(dram) + " GB/s\n";
+  printOut(options.json ? result.dump() + "\n" : table);
+  return 0;
+}
+
+} // namespace heddle::rt

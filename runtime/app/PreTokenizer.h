@@ -1,0 +1,40 @@
+//===- PreTokenizer.h - Splitting text before BPE --------------*- C++ -*-===//
+#ifndef HEDDLE_RUNTIME_APP_PRETOKENIZER_H
+#define HEDDLE_RUNTIME_APP_PRETOKENIZER_H
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace heddle::rt {
+
+/// One of the named splitting rules, compiled.
+class PreTokenizer {
+public:
+  /// `name` as in the tokenizer's "pre"; throws Failure(Unsupported) naming
+  /// an unknown one.
+  explicit PreTokenizer(const std::string &name);
+  ~PreTokenizer();
+  PreTokenizer(const PreTokenizer &) = delete;
+  PreTokenizer &operator=(const PreTokenizer &) = delete;
+
+  /// Calls `sink` with the pieces of `text` (valid UTF-8) in order; together
+  /// they are the text.
+  using Sink = std::function<void(std::string_view)>;
+  void split(std::string_view text, const Sink &sink) const;
+
+  /// A piece that is a token by itself skips the merges.
+  bool ignoresMerges() const { return wholePieces; }
+
+private:
+  struct Stage;
+  void splitFrom(size_t stage, std::string_view text, const Sink &sink) const;
+  std::vector<std::unique_ptr<Stage>> stages;
+  bool wholePieces = false;
+};
+
+} // namespace heddle::rt
+
+#endif // HEDDLE_RUNTIME_APP_PRETOKENIZER_H

@@ -1,0 +1,76 @@
+//===- Run.cpp - What every command that computes sets up -----------------===//
+
+#include "Run.h"
+#include "Output.h"
+#include "heddle/runtime/Cpu.h"
+#include "heddle/runtime/Failure.h"
+#include <algorithm>
+
+namespace heddle::rt {
+
+int chooseThreads(const Options &options) {
+  if (!options.threads)
+    return physicalCores();
+  int64_t most = std::min(256, 4 * logicalCores());
+  if (*options.threads > most)
+    printNote("threads = " + std::to_string(*options.threads) + " lowered to " +
+              std::to_string(most) + " (results do not depend on it)");
+  return static_cast<int>(std::min(*options.threads, most));
+}
+
+void checkDevice(const Options &options) {
+  const std::string &device = options.device;
+  if (device == "auto" || device == "cpu")
+    return;
+  size_t digit = device.find_first_not_of("0123456789", 5);
+  if (device == "cuda" || (device.compare(0, 5, "cuda:") == 0 &&
+                           device.size() > 5 && digit == std::string::npos))
+    fail(ExitCode::Hardware,
+         "--device = " + device + ", no NVPTX part in this program",
+         "`--device=cpu`");
+  fail(ExitCode::Usage,
+       "--device = " + device + ", limit auto, cpu, cuda or cuda:INDEX");
+}
+
+std::unique_ptr<Bpe> loadTokenizer(const Program &program) {
+  if (!program.hasTokenizer())
+    fail(ExitCode::Unsupported,
+         program.path() + ": tokenizer = absent, needed for text",
+         "give token ids: `--tokens=1,2,3 --print=tokens`");
+  return std::make_unique<Bpe>(program.readTokenizer(),
+                               program.manifest().vocab);
+}
+
+std::vector<int32_t> encodeText(Bpe &bpe, const std::string &text,
+                                bool special) {
+  std::vector<int32_t> ids = bpe.encode(text, special);
+  if (bpe.droppedBytes())
+    printNote(std::to_string(bpe.droppedBytes()) +
+              " bytes of the text left out: the model's vocabulary cannot "
+              "write them");
+  return ids;
+}
+
+Run::Run(Program &program, const Options &options, int64_t logitsRows,
+         uint64_t extraBytes) {
+  checkDevice(options);
+  level = &chooseLevel(options.isa);
+  MemoryRequest request;
+  request.context = options.context;
+  request.logitsRows = logitsRows;
+  request.extraBytes = extraBytes;
+  request.limit = options.memLimit;
+  request.threads = chooseThreads(options);
+  plan = planMemory(program, request);
+  printNote(
+      "cpu, " + std::string(level->name) + ", " + program.manifest().numeric +
+      ", context " + std::to_string(plan.context) +
+      (plan.contextReduced ? " (lowered to fit memory)" : "") + ", memory " +
+      formatBytes(plan.total()) + ", " + std::to_string(request.threads) +
+      (request.threads == 1 ? " thread" : " threads"));
+  enableLevel(*level);
+  team = std::make_unique<ThreadTeam>(request.threads);
+  session = std::make_unique<Session>(program, *level, plan, *team);
+}
+
+} // namespace heddle::rt

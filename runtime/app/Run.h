@@ -1,0 +1,52 @@
+//===- Run.h - What every command that computes sets up --------*- C++ -*-===//
+#ifndef HEDDLE_RUNTIME_APP_RUN_H
+#define HEDDLE_RUNTIME_APP_RUN_H
+
+#include "Bpe.h"
+#include "Options.h"
+#include "heddle/runtime/Memory.h"
+#include "heddle/runtime/Program.h"
+#include "heddle/runtime/Session.h"
+#include "heddle/runtime/ThreadTeam.h"
+#include "heddle/runtime/heddle_rt.h"
+#include <memory>
+
+namespace heddle::rt {
+
+/// Threads of a run: the option, or the physical cores; lowered, with a note,
+/// to what is useful.
+int chooseThreads(const Options &options);
+
+/// Throws Failure(Hardware) for a device the program has no code for.
+void checkDevice(const Options &options);
+
+/// The program's tokenizer; throws Failure(Unsupported) if it has none.
+std::unique_ptr<Bpe> loadTokenizer(const Program &program);
+
+/// Ids of `text`, with a note where bytes had to be left out.
+std::vector<int32_t> encodeText(Bpe &bpe, const std::string &text,
+                                bool special);
+
+/// Device, level, memory and threads of a run. Plans and prints the first line
+/// before it loads anything.
+struct Run {
+  const heddle_level *level;
+  MemoryPlan plan;
+  std::unique_ptr<ThreadTeam> team;
+  std::unique_ptr<Session> session;
+
+  Run(Program &program, const Options &options, int64_t logitsRows,
+      uint64_t extraBytes);
+};
+
+// The commands; each returns the exit code.
+int runGenerate(Program &program, const Options &options);
+int runScore(Program &program, const Options &options);
+int runTokenize(Program &program, const Options &options);
+int runDetokenize(Program &program, const Options &options);
+int runBench(Program &program, const Options &options);
+int runInfo(Program &program, const Options &options);
+
+} // namespace heddle::rt
+
+#endif // HEDDLE_RUNTIME_APP_RUN_H

@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# Installs what Heddle is built with; --test adds what its tests need. Does
+# nothing, quickly, when everything is there. Debian 12, as root or with sudo.
+source "$(dirname "$0")/lib.sh"
+
+with_tests=0
+for argument in "$@"; do
+  case $argument in
+    --test) with_tests=1 ;;
+    *) say "usage: scripts/setup.sh [--test]"; exit 2 ;;
+  esac
+done
+
+build_packages=(
+  clang-22 lld-22 liblld-22-dev libclang-rt-22-dev
+  llvm-22-dev llvm-22-tools libmlir-22-dev mlir-22-tools
+  cmake ninja-build ccache
+  g++-12 libc6-dev # libstdc++ and glibc, static ones for the sysroot included
+  zlib1g-dev libzstd-dev libfmt-dev
+  libpcre2-dev nlohmann-json3-dev libcli11-dev libxxhash-dev
+  python3 python3-dev python3-venv
+)
+# lit --timeout wants psutil. The AArch64 sysroot is made of the cross
+# packages; clang finds them by itself.
+test_packages=(
+  python3-psutil clang-format-22 qemu-user
+  gcc-aarch64-linux-gnu g++-aarch64-linux-gnu libc6-dev-arm64-cross
+)
+
+# Debian's cross packages end at the C++ library. PCRE2 for arm64 comes from
+# the arm64 archive, looked up through package lists of our own so that the
+# system's architectures and lists stay as they are.
+fetch_pcre2_arm64() {
+  local out=$BUILD/cross/aarch64 work
+  [ -f "$out/lib/libpcre2-8.a" ] && [ -f "$out/include/pcre2.h" ] && return 0
+  say "fetching libpcre2-dev for arm64"
+  mkdir -p "$out/lib" "$out/include"
+  work=$(mktemp -d)
+  # shellcheck disable=SC2064 # expanded now on purpose
+  trap "rm -rf '$work'" RETURN
+  mkdir -p "$work"/{lists,cache/archives}/partial
+  : >"$work/status"
+  local apt=(apt-get -qq
+    -o APT::Architecture=arm64 -o APT::Architectures::=arm64
+    -o APT::Sandbox::User="$(id -un)" -o Debug::NoLocking=1
+    -o Dir::State="$work" -o Dir::State::lists="$work/lists"
+    -o Dir::State::status="$work/status" -o Dir::Cache="$work/cache")
+  "${apt[@]}" update
+  (cd "$work" && "${apt[@]}" download libpcre2-dev)
+  dpkg-deb -x "$work"/libpcre2-dev_*_arm64.deb "$work/root"
+  cp "$work/root/usr/include/pcre2.h" "$out/include/"
+  cp "$work/root/usr/lib/aarch64-linux-gnu/libpcre2-8.a" "$out/lib/"
+}
+
+mkdir -p "$BUILD"
+if [ "$with_tests" = 0 ]; then
+  install_packages "${build_packages[@]}"
+else
+  install_packages "${build_packages[@]}" "${test_packages[@]}"
+fi
+install_python demo scripts/requirements.txt --no-deps
+if [ "$with_tests" = 1 ]; then
+  install_python tests test/requirements.txt
+  [ "$(uname -m)" != x86_64 ] || fetch_pcre2_arm64
+fi

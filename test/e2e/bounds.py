@@ -1,0 +1,31 @@
+"""How far two evaluations of one model may lie apart."""
+
+import numpy as np
+
+
+def assert_close(found, f32, f64):
+    """`found` may err from the float64 truth by 8 times what float32 torch errs
+    at its worst, and by a floor of 64 units in the last place of the largest
+    logit where torch happens to err little. Rounding is all that may differ: a
+    wrong weight, position or mask is thousands of times that."""
+    unit = np.abs(f32 - f64).max()
+    floor = 64 * np.finfo(np.float32).eps * np.abs(f64).max()
+    worst = np.abs(found - f64).max()
+    assert worst <= 8 * unit + floor, (worst, unit, floor)
+
+
+def assert_close64(found, f64):
+    """For float32 code on small models, without a float32 reference: the error
+    of a logit grows like a few hundred roundings of values as large as the
+    largest logit (a handful of sums of under 200 terms, one after another)."""
+    worst = np.abs(found - f64).max()
+    limit = 256 * np.finfo(np.float32).eps * np.abs(f64).max()
+    assert worst <= limit, (worst, limit)
+
+
+def assert_same_bits(a, b, what=""):
+    assert a.shape == b.shape, what
+    different = (a.view(np.uint32) != b.view(np.uint32))
+    assert not different.any(), (
+        f"{what}: {different.sum()} of {a.size} logits differ, first at "
+        f"{np.argwhere(different)[0].tolist()}, by at most {np.abs(a - b).max()}")

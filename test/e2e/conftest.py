@@ -1,0 +1,48 @@
+"""Programs compiled once for all end-to-end tests, and what they should say."""
+
+import numpy as np
+import pytest
+
+import oracle
+from prompts import GREEDY, PROMPTS, ids
+
+
+class Golden:
+    """What float32 transformers makes of the prompts."""
+
+    def __init__(self, path):
+        self.model = oracle.hf_model(path)
+        tokenizer = oracle.hf_tokenizer(path)
+        self.prompts = [tokenizer(text, add_special_tokens=False).input_ids
+                        for text in PROMPTS]
+        self.greedy = [oracle.hf_greedy(self.model, prompt, GREEDY)
+                       for prompt in self.prompts]
+
+
+@pytest.fixture(scope="session")
+def golden(smollm_gguf):
+    return Golden(smollm_gguf)
+
+
+@pytest.fixture(scope="session")
+def smollm_program(heddle, smollm_gguf, tmp_path_factory):
+    """SmolLM2 compiled for this machine, in float32."""
+    program = tmp_path_factory.mktemp("smollm") / "smollm"
+    heddle("compile", smollm_gguf, "-o", program, "--numeric=f32", "--quiet")
+    return program
+
+
+@pytest.fixture(scope="session")
+def score(heddle, tmp_path_factory):
+    """score(program, tokens, *flags) -> float32 logits (T, vocab)."""
+    out = tmp_path_factory.mktemp("score") / "logits.npy"
+
+    def run(program, tokens, *flags, command=("score",)):
+        out.unlink(missing_ok=True)
+        heddle.run(*([program] if program else [heddle.heddle]), *command,
+                   ids(tokens), f"--out={out}", *flags)
+        logits = np.load(out)
+        assert logits.dtype == np.float32 and logits.shape[0] == len(tokens)
+        return logits
+
+    return run

@@ -1,0 +1,61 @@
+"""One reduction order, and a compile that depends on its inputs alone."""
+
+import filecmp
+
+import pytest
+
+from bounds import assert_same_bits
+
+# 83 tokens: whole prefill tiles of 16, then a tail.
+TOKENS = [504, 3575, 282, 4649, 314] + [(7919 * i) % 49152 for i in range(78)]
+
+
+@pytest.fixture(scope="module")
+def expected(smollm_program, score):
+    return score(smollm_program, TOKENS, "-t", 1)
+
+
+@pytest.mark.parametrize("threads", (1, 2, 3))
+@pytest.mark.parametrize("chunk", (1, 7, 16, 64, len(TOKENS)))
+def test_threads_and_chunks(smollm_program, score, expected, threads, chunk):
+    found = score(smollm_program, TOKENS, "-t", threads, f"--chunk={chunk}")
+    assert_same_bits(found, expected, f"threads {threads}, chunk {chunk}")
+
+
+@pytest.mark.parametrize("length", (1, 2, 15, 16, 17, 33))
+def test_later_tokens_change_nothing(smollm_program, score, expected, length):
+    found = score(smollm_program, TOKENS[:length])
+    assert_same_bits(found, expected[:length], f"first {length} tokens")
+
+
+@pytest.fixture(scope="module")
+def dumped(heddle, smollm_gguf, tmp_path_factory):
+    """A program and the directory of its phases."""
+    directory = tmp_path_factory.mktemp("phases")
+    program, phases = directory / "program", directory / "phases"
+    heddle("compile", smollm_gguf, "-o", program, "--numeric=f32", f"--dump-ir={phases}")
+    files = sorted(phases.glob("[0-9][0-9]-*.mlir"))
+    assert len(files) >= 2, "import and plan at least"
+    return program, files
+
+
+def test_compiles_are_identical(smollm_program, dumped):
+    assert filecmp.cmp(smollm_program, dumped[0], shallow=False)
+
+
+def test_every_phase_continues(heddle, smollm_gguf, dumped, tmp_path):
+    program, files = dumped
+    for file in files:
+        again = tmp_path / "again"
+        heddle("compile", file, f"--weights-from={smollm_gguf}", "-o", again)
+        assert filecmp.cmp(program, again, shallow=False), file.name
+        again.unlink()
+
+
+@pytest.mark.parametrize("flag", ("--numeric=a8", "--context=77"))
+def test_contradicting_flag(heddle, smollm_gguf, dumped, tmp_path, flag):
+    for file in (dumped[1][0], dumped[1][-1]):
+        done = heddle("compile", file, f"--weights-from={smollm_gguf}", flag,
+                      "-o", tmp_path / "no", code=2)
+        assert done.stderr.startswith("heddle: error: ")
+    assert not list(tmp_path.iterdir())

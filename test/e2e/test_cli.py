@@ -1,0 +1,150 @@
+"""The command line's contract: exit codes, one-line errors, no partial output."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+from tiny_gguf import Tiny, write
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    return write(tmp_path_factory.mktemp("tiny") / "tiny.gguf", Tiny())
+
+
+@pytest.fixture(scope="module")
+def program(heddle, tiny):
+    out = tiny.with_name("program")
+    heddle("compile", tiny, "-o", out, "--quiet")
+    return out
+
+
+def assert_error(done, tool="heddle"):
+    lines = done.stderr.strip().splitlines()
+    assert sum(": error: " in line for line in lines) == 1, done.stderr
+    assert any(line.startswith(f"{tool}: error: ") for line in lines), done.stderr
+    assert done.stdout == ""
+
+
+def test_version(heddle):
+    assert "0." in heddle("--version").stdout
+
+
+@pytest.mark.parametrize("what", ("passes", "targets", "formats", "families"))
+def test_list(heddle, what):
+    assert heddle("list", what).stdout.strip()
+    names = json.dumps(json.loads(heddle("list", what, "--json").stdout))
+    known = {"targets": "aarch64", "formats": "gguf", "families": "llama"}
+    assert known.get(what, "heddle") in names
+
+
+@pytest.mark.parametrize("arguments", (
+    ["frobnicate"], ["compile"], ["compile", "--no-such-flag"], ["list", "nonsense"]))
+def test_usage(heddle, arguments):
+    assert_error(heddle(*arguments, code=2))
+
+
+@pytest.mark.parametrize("flags, code", (
+    (["--numeric=f7"], 2),
+    (["--context=-1"], 2),
+    (["--emit=poetry"], 2),
+    (["--target=pdp11"], 4),
+))
+def test_bad_flag(heddle, tiny, tmp_path, flags, code):
+    assert_error(heddle("compile", tiny, "-o", tmp_path / "out", *flags, code=code))
+    assert not list(tmp_path.iterdir())
+
+
+def test_missing_model(heddle, tmp_path):
+    done = heddle("compile", tmp_path / "none.gguf", "-o", tmp_path / "out", code=6)
+    assert_error(done)
+    assert "none.gguf" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_unwritable_output(heddle, tiny, tmp_path):
+    assert_error(heddle("compile", tiny, "-o", tmp_path / "none" / "out", code=6))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("cut", (0, 3, 20, 1000, 20000))
+def test_truncated_model(heddle, tiny, tmp_path, cut):
+    source = tmp_path / "cut.gguf"
+    source.write_bytes(tiny.read_bytes()[:cut])
+    assert_error(heddle("compile", source, "-o", tmp_path / "out", code=3))
+    assert list(tmp_path.iterdir()) == [source]
+
+
+def test_unknown_architecture(heddle, tiny, tmp_path):
+    source = tmp_path / "strange.gguf"
+    data = tiny.read_bytes()
+    source.write_bytes(data.replace(b"llama", b"lhama"))
+    assert_error(heddle("compile", source, "-o", tmp_path / "out", code=4))
+    assert list(tmp_path.iterdir()) == [source]
+
+
+def test_quiet_compile_is_quiet(heddle, tiny, tmp_path):
+    done = heddle("compile", tiny, "-o", tmp_path / "out", "--quiet")
+    assert done.stdout == "" and done.stderr == ""
+    assert list(tmp_path.iterdir()) == [tmp_path / "out"]
+    assert os.access(tmp_path / "out", os.X_OK)
+
+
+def test_program_is_static(heddle, program):
+    headers = heddle.run("/usr/lib/llvm-22/bin/llvm-readelf", "-l", program).stdout
+    assert "INTERP" not in headers and "DYNAMIC" not in headers
+
+
+@pytest.mark.parametrize("arguments, code", (
+    (["score"], 2),
+    (["--no-such-flag"], 2),
+    (["generate", "--tokens=1,x", "-n", "1"], 2),
+    (["generate", "--tokens=1,99999", "-n", "1"], 3),
+    (["score", "--tokens-file=/none.npy", "--out=/dev/null"], 6),
+    (["score", "--tokens=" + ",".join(["1"] * 300), "--out=/dev/null"], 5),  # context 256
+))
+def test_program_errors(heddle, program, arguments, code):
+    done = heddle.run(program, *arguments, code=code)
+    assert done.stdout == ""
+    assert sum("error: " in line for line in done.stderr.splitlines()) == 1, done.stderr
+
+
+def test_program_changed(heddle, program, tmp_path):
+    """A program whose weights were altered says so, and computes nothing."""
+    bad = tmp_path / "bad"
+    data = bytearray(program.read_bytes())
+    data[-4096] ^= 1  # weights come last, before a trailer of 96 bytes
+    bad.write_bytes(data)
+    bad.chmod(0o755)
+    done = subprocess.run([bad, "generate", "--tokens=1", "-n", "1", "--print=tokens"],
+                          capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode in (3, 7) and done.stdout == ""
+
+
+def test_info(heddle, program):
+    info = json.loads(heddle.run(program, "info", "--json").stdout)
+    assert info["family"] == "llama"
+
+
+def test_bench(heddle, program):
+    out = heddle.run(program, "bench", "--prompt=16", "--gen=4", "--repeat=1", "--json").stdout
+    bench = json.loads(out)
+    assert bench["prefill"][0]["tokens"] == 16 and bench["prefill"][0]["tok_s"] > 0
+    assert bench["decode"][0]["gen"] == 4 and bench["decode"][0]["tok_s"] > 0
+    assert {"load_s", "peak_rss", "dram_gb_s"} <= bench.keys()
+
+
+def test_seed_and_default_are_reproducible(heddle, program):
+    command = (program, "generate", "--tokens=1,2,3", "-n", 12, "--temperature=1",
+               "--print=tokens", "--ignore-eos")
+    assert heddle.run(*command).stdout == heddle.run(*command, "--seed=0").stdout
+    assert heddle.run(*command).stdout != heddle.run(*command, "--seed=1").stdout
+
+
+def test_closed_stdout(program):
+    done = subprocess.run(f"'{program}' generate --tokens=1,2,3 -n 200 --print=tokens "
+                          "--ignore-eos | head -c 1; exit ${PIPESTATUS[0]}", shell=True,
+                          executable="/bin/bash", capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0

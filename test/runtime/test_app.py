@@ -1,0 +1,365 @@
+"""Command-line behaviour of a program, on the fake model."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import time
+
+import make_fake
+import numpy as np
+import pytest
+
+MASK = (1 << 64) - 1
+
+
+@pytest.fixture(scope="session")
+def bare(build_folder, tmp_path_factory):
+    """A program without tokenizer, 512 logits."""
+    return make_fake.make(tmp_path_factory.mktemp("bare") / "bare",
+                          build_folder)
+
+
+def run(program, *args, code=0, data=b"", **more):
+    result = subprocess.run([program, *args], input=data, capture_output=True,
+                            timeout=60, **more)
+    assert result.returncode == code, (args, result.returncode, result.stderr)
+    if code:
+        lines = result.stderr.decode().splitlines()
+        errors = [x for x in lines if x.startswith("heddle: error: ")]
+        assert len(errors) == 1, lines
+        at = lines.index(errors[0])
+        assert all(x.startswith("hint: ") for x in lines[at + 1:]), lines
+    return result
+
+
+def mix(z):
+    z = ((z ^ z >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9))
+    z = ((z ^ z >> np.uint64(27)) * np.uint64(0x94D049BB133111EB))
+    return z ^ z >> np.uint64(31)
+
+
+def expected(tokens, vocab):
+    state = np.uint64(make_fake.FAKE_SEED)
+    rows = []
+    with np.errstate(over="ignore"):
+        v = np.arange(vocab, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        for token in tokens:
+            state = mix(state + np.uint64(token + 1))
+            rows.append((mix(state + v) >> np.uint64(44)).astype(np.float32))
+    return np.stack(rows)
+
+
+def score(program, tokens, tmp_path, *flags):
+    out = tmp_path / "logits.npy"
+    path = tmp_path / "tokens.npy"
+    np.save(path, np.array(tokens, dtype=np.int64))
+    run(program, "score", f"--tokens-file={path}", f"--out={out}", *flags)
+    assert not list(tmp_path.glob("*.tmp.*"))
+    return np.load(out)
+
+
+@pytest.mark.parametrize("threads", ["1", "2", "8"])
+@pytest.mark.parametrize("chunk", [1, 2, 7, 16, 17, 256, 100000])
+def test_score_chunks(bare, tmp_path, threads, chunk):
+    tokens = [(i * 37) % 512 for i in range(300)]
+    got = score(bare, tokens, tmp_path, f"--chunk={chunk}", "-t", threads)
+    assert got.dtype == np.float32 and got.shape == (300, 512)
+    np.testing.assert_array_equal(got, expected(tokens, 512))
+
+
+def test_score_nll(bare):
+    tokens = [1, 2, 3, 4, 500]
+    out = run(bare, "score", "--tokens=1,2,3,4,500", "--nll").stdout
+    rows = expected(tokens, 512).astype(np.float64)
+    top = rows.max(axis=1, keepdims=True)
+    lse = np.log(np.exp(rows - top).sum(axis=1)) + top[:, 0]
+    want = np.mean([lse[i] - rows[i, t] for i, t in enumerate(tokens[1:])])
+    assert abs(float(out) - want) <= 1e-6 * abs(want)
+
+
+def test_score_errors(bare, tmp_path):
+    out = f"--out={tmp_path}/x.npy"
+    run(bare, "score", out, code=2)
+    run(bare, "score", "--tokens=1", code=2)
+    run(bare, "score", "--tokens=1,x", out, code=2)
+    run(bare, "score", "--tokens=", out, code=2)
+    run(bare, "score", "--tokens=512", out, code=3)
+    run(bare, "score", "--tokens=-1", out, code=3)
+    run(bare, "score", "--tokens=1", "--nll", code=3)
+    run(bare, "score", "--tokens=1", "--chunk=0", out, code=2)
+    run(bare, "score", "--tokens-file=/no/such", out, code=6)
+    run(bare, "score", "--tokens=1", "--out=/no/such/x.npy", code=6)
+    run(bare, "score", "--text-file=/dev/null", out, code=4)
+    result = run(bare, "score", "--tokens=1,2,3", "-c", "2", out, code=5)
+    assert b"= 3" in result.stderr and b"limit 2" in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def npy(array):
+    stream = io.BytesIO()
+    np.save(stream, array)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("data", [
+    b"", b"\x93NUMPY", npy(np.zeros((2, 2), np.int32)),
+    npy(np.zeros(3, np.float32)), npy(np.array([1, 600])),
+    npy(np.array([1, -1])), npy(np.arange(9))[:-1], npy(np.arange(9)) + b"x",
+    npy(np.int64(3)), npy(np.zeros(0, np.int32))])
+def test_bad_npy(bare, tmp_path, data):
+    path = tmp_path / "t.npy"
+    path.write_bytes(data)
+    run(bare, "score", f"--tokens-file={path}", f"--out={tmp_path}/o", code=3)
+    assert not (tmp_path / "o").exists()
+
+
+def test_full_disk(bare):
+    with open("/dev/full", "wb") as full:
+        result = subprocess.run([bare, "info"], stdout=full,
+                                stderr=subprocess.PIPE)
+    assert result.returncode == 6
+
+
+def test_file_size_limit_leaves_nothing(bare, tmp_path):
+    import resource
+
+    def small():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+
+    run(bare, "score", "--tokens=1,2,3,4,5,6", f"--out={tmp_path}/x.npy",
+        code=6, preexec_fn=small)
+    assert not list(tmp_path.iterdir())
+
+
+def generate(program, *args, **more):
+    out = run(program, *args, "--print=tokens", **more).stdout.decode()
+    return [int(x) for x in out.strip().split(",")] if out.strip() else []
+
+
+def greedy(tokens, count, vocab):
+    tokens = list(tokens)
+    for _ in range(count):
+        tokens.append(int(expected(tokens, vocab)[-1].argmax()))
+    return tokens[-count:]
+
+
+def test_greedy(bare):
+    assert generate(bare, "--tokens=5,6", "-n", "12") == greedy([5, 6], 12, 512)
+    assert generate(bare, "-t", "1", "generate", "--tokens=5,6", "-n", "0") == []
+    assert len(generate(bare, "--tokens=5")) == 128
+    assert len(generate(bare, "--tokens=5,6,7", "-c", "10")) == 8
+    assert len(generate(bare, "--tokens=5,6,7", "-c", "10", "-n", "8")) == 8
+    result = run(bare, "--print=tokens", "--tokens=5,6,7", "-c", "10", "-n", "9",
+                 code=5)
+    assert b"limit 10" in result.stderr
+
+
+def test_sampling_is_seeded(bare):
+    flags = ["--tokens=5", "-n", "40", "--temperature=100000"]
+    first = generate(bare, *flags, "--seed=1")
+    assert first == generate(bare, *flags, "--seed=1", "-t", "1")
+    assert first != generate(bare, *flags, "--seed=2")
+    best = greedy([5], 5, 512)
+    for flag in ("--top-k=1", "--top-p=1e-9", "--min-p=1"):
+        assert generate(bare, "--tokens=5", "-n", "5", "--temperature=1",
+                        flag) == best
+
+
+@pytest.mark.parametrize("flags", [
+    ["--temperature=nan"], ["--temperature=-1"], ["--temperature=inf"],
+    ["--top-p=0"], ["--top-p=1.5"], ["--min-p=-0.1"], ["--top-k=-1"],
+    ["-n", "-1"], ["-n", "x"], ["--seed=x"], ["--print=xml"], ["--stop="],
+    ["--threads=0"], ["-t", "-1"], ["-c", "0"], ["--no-such"],
+    ["--device=tpu"], ["--device=cuda:x"], ["--isa=x"], ["--mem-limit=x"],
+    ["--mem-limit=0"], ["--prompt-file=/dev/null"]])
+def test_usage(bare, flags):
+    run(bare, "--tokens=1", "--print=tokens", *flags, code=2)
+
+
+def test_no_tokenizer(bare):
+    for args in (["hello"], ["tokenize", "a"], ["detokenize", "--tokens=1"],
+                 ["--tokens=1"]):
+        run(bare, *args, code=4)
+
+
+def test_later_commands(bare):
+    for name in ("chat", "serve"):
+        assert name in run(bare, name, code=4).stderr.decode()
+        run(bare, "-t", "1", name, "--port=1", code=4)
+    run(bare, "score", "--help")
+    run(bare, "--help")
+
+
+def test_devices_and_levels(bare, build_folder, tmp_path):
+    run(bare, "--tokens=1", "--print=tokens", "--device=cuda", code=8)
+    run(bare, "--tokens=1", "--print=tokens", "--device=cuda:1", code=8)
+    result = run(bare, "--tokens=1", "--print=tokens", "--isa=future", code=8)
+    assert b"no-such-feature" in result.stderr
+    generate(bare, "--tokens=1", "--isa=fake", "-n", "1")
+    path = make_fake.make(tmp_path / "p", build_folder, impossible=True)
+    result = run(path, "--tokens=1", "--print=tokens", code=8)
+    assert b"no-such-feature" in result.stderr
+    assert json.loads(run(path, "info", "--json").stdout)["level"] == ""
+
+
+def test_first_line(bare):
+    line = run(bare, "--tokens=1", "--print=tokens", "-n", "1", "-t",
+               "1").stderr.decode().splitlines()[0]
+    for part in ("cpu", "fake", "f32", "context 8192", "memory", "1 thread"):
+        assert part in line
+
+
+def test_threads_are_clamped(bare):
+    result = run(bare, "--tokens=5,6", "--print=tokens", "-n", "4",
+                 "--threads=1000")
+    assert b"lowered" in result.stderr
+    assert generate(bare, "--tokens=5,6", "-n", "4") == \
+        [int(x) for x in result.stdout.split(b",")]
+
+
+def test_memory(bare):
+    args = ["--tokens=1", "--print=tokens", "-n", "2"]
+    result = run(bare, *args, "--mem-limit=1000000", code=5)
+    assert b"1000000" in result.stderr
+    result = run(bare, *args, "--mem-limit=40M")
+    assert b"lowered to fit memory" in result.stderr
+    run(bare, *args, "--mem-limit=40M", "-c", "8192", code=5)
+    run(bare, *args, "-c", "8193", code=5)
+
+
+def test_planned_memory_is_held(fake, tmp_path):
+    text = tmp_path / "text"
+    text.write_text("word " * 7000)
+    out = tmp_path / "out.npy"
+    plan = json.loads(run(fake, "info", "--json").stdout)["memory"]["total"]
+    script = ("import resource,subprocess,sys;"
+              "subprocess.run(sys.argv[1:],check=True);"
+              "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)")
+    peak = 1024 * int(subprocess.run(
+        ["python3", "-c", script, fake, "score", f"--text-file={text}",
+         f"--out={out}", "--chunk=1"], capture_output=True,
+        check=True).stdout)
+    assert peak <= plan, (peak, plan)
+
+
+def test_text(fake):
+    ids = generate(fake, "--raw", "-n", "6", "Hello")
+    text = run(fake, "detokenize", "--tokens=" + ",".join(map(str, ids))).stdout
+    result = run(fake, "--raw", "-n", "6", "Hello")
+    assert result.stdout == text
+    assert b"template" not in result.stderr
+    assert b"template" in run(fake, "-n", "1", "Hello").stderr
+    assert run(fake, "--raw", "-n", "6", data=b"Hello").stdout == text
+    whole = json.loads(run(fake, "--raw", "-n", "6", "--print=json",
+                           "Hello").stdout)
+    assert whole["tokens"] == ids and whole["text"].encode() == text
+    # A stop text across tokens, and one that only begins.
+    words = text.decode()
+    stop = words[3:12]
+    assert run(fake, "--raw", "-n", "6", f"--stop={stop}", "--stop=zzzz",
+               "Hello").stdout.decode() == words[:3]
+    assert run(fake, "--raw", "-n", "6", f"--stop={words[-3:]}zzz",
+               "Hello").stdout.decode() == words
+    assert run(fake, "--raw", "-n", "2", "--", "--help").stdout
+    run(fake, "--raw", "-n", "1", data=b"", code=0)
+    run(fake, "a", "b", code=2)
+    run(fake, "a", "--tokens=1", code=2)
+
+
+def test_eos(fake, gguf_tokenizer, build_folder, tmp_path):
+    plain = generate(fake, "--raw", "-n", "20", "--tokens=7")
+    ends = make_fake.make(tmp_path / "p", build_folder,
+                          dict(gguf_tokenizer, eos=[plain[4]]))
+    assert generate(ends, "-n", "20", "--tokens=7") == plain[:5]
+    assert generate(ends, "-n", "20", "--tokens=7", "--ignore-eos") == plain
+
+
+def test_closed_output(fake, bare):
+    for close in (0, 1):
+        process = subprocess.Popen(
+            [bare, "--tokens=1", "--print=tokens", "-n", "8000"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        if close:
+            process.stdout.read(1)
+        process.stdout.close()
+        errors = process.stderr.read()
+        assert process.wait(20) == 0 and errors.count(b"\n") <= 1
+    script = f'"{fake}" tokenize hello >&-'
+    assert subprocess.run(["sh", "-c", script]).returncode == 0
+
+
+@pytest.mark.parametrize("command", [
+    ["--tokens=1", "--print=tokens", "-n", "8000"],
+    ["score", "--tokens=" + ",".join(["1"] * 5000), "--chunk=1"]])
+def test_interrupt(bare, tmp_path, command):
+    if command[0] == "score":
+        command = [*command, f"--out={tmp_path}/x.npy"]
+    process = subprocess.Popen([bare, *command], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE,
+                               env=dict(os.environ, HEDDLE_FAKE_SLEEP_US="9999"))
+    time.sleep(0.5)
+    assert process.poll() is None
+    start = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=10)
+    assert process.returncode == 130 and time.monotonic() - start < 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_bench(bare):
+    out = json.loads(run(bare, "bench", "--json", "--prompt=4,40", "--gen=3",
+                         "--depth=0,9", "--repeat=2").stdout)
+    assert [x["tokens"] for x in out["prefill"]] == [4, 40]
+    assert [(x["gen"], x["depth"], x["batch"]) for x in out["decode"]] == \
+        [(3, 0, 1), (3, 9, 1)]
+    assert all(x["tok_s"] > 0 for x in out["prefill"] + out["decode"])
+    assert out["load_s"] >= 0 and out["peak_rss"] > 0 and out["dram_gb_s"] > 0
+    assert b"tokens/s" in run(bare, "bench", "--prompt=4", "--gen=3",
+                              "--repeat=1").stdout
+    run(bare, "bench", "--batch=2", code=4)
+    run(bare, "bench", "--prompt=9000", code=5)
+
+
+def test_info(bare):
+    info = json.loads(run(bare, "info", "--json", "-c", "100").stdout)
+    assert info["memory"]["context"] == 100
+    assert info["memory"]["capacity"] == 112
+    assert info["level"] == "fake" and info["numeric"] == "f32"
+    assert b"family: fake" in run(bare, "info").stdout
+    assert run(bare, "info", "--licenses").stdout == b"none\n"
+    assert b"verified" in run(bare, "info", "--verify").stdout
+
+
+def test_changed_file(bare, tmp_path):
+    data = bare.read_bytes()
+    path = tmp_path / "p"
+
+    def code_of(content, *args):
+        path.write_bytes(content)
+        path.chmod(0o755)
+        return run(path, *(args or ("info",)), code=7)
+
+    for cut in (1, 50, 96, 4096, 3_000_000):
+        code_of(data[:-cut])
+    code_of(data + b"x")
+    for at in (len(data) - 90, len(data) - 1, data.rindex(b'"family"')):
+        code_of(data[:at] + bytes([data[at] ^ 1]) + data[at + 1:])
+    at = len(data) - 200
+    code_of(data[:at] + bytes([data[at] ^ 1]) + data[at + 1:], "info",
+            "--verify")
+
+
+def test_external_weights(build_folder, tmp_path):
+    path = make_fake.make(tmp_path / "p", build_folder, external=True)
+    assert generate(path, "--tokens=5,6", "-n", "4") == greedy([5, 6], 4, 512)
+    run(path, "info", "--verify")
+    weights = tmp_path / "p.weights"
+    data = weights.read_bytes()
+    weights.write_bytes(data[:-1])
+    run(path, "--tokens=5", "--print=tokens", code=7)
+    weights.write_bytes(data[:-1] + b"x")
+    run(path, "info", "--verify", code=7)
+    weights.unlink()
+    run(path, "--tokens=5", "--print=tokens", code=6)
