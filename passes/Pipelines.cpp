@@ -80,3 +80,36 @@ int heddle::findPhase(llvm::StringRef name) {
       return index;
   return -1;
 }
+
+/// Goes through a pipeline and what is nested in it.
+static void visit(OpPassManager &pm, std::vector<PassRow> &rows) {
+  for (Pass &pass : pm.getPasses()) {
+    if (!pass.getArgument().empty()) {
+      rows.push_back({pass.getArgument().str(), pass.getDescription().str()});
+      continue;
+    }
+    // A nested pipeline prints as op(pass, …).
+    std::string text;
+    llvm::raw_string_ostream os(text);
+    pass.printAsTextualPipeline(os);
+    rows.push_back({text, "nested"});
+  }
+}
+
+std::vector<PassRow> heddle::passesOf(const Phase &phase) {
+  OpPassManager pm("builtin.module");
+  phase.build(pm);
+  std::vector<PassRow> rows;
+  visit(pm, rows);
+  return rows;
+}
+
+std::string heddle::pipelineText() {
+  OpPassManager pm("builtin.module");
+  for (const Phase &phase : phases())
+    phase.build(pm);
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  pm.printAsTextualPipeline(os);
+  return text;
+}

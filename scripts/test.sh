@@ -46,7 +46,6 @@ export HEDDLE_BUILD_DIR=$BUILD
 export HEDDLE_BIN=$BUILD/bin/heddle
 export HEDDLE_OPT=$BUILD/bin/heddle-opt
 export HEDDLE_GGUF_PROBE=$BUILD/bin/gguf-probe
-export HEDDLE_TEST_PROGRAM=$BUILD/bin/heddle-test-program
 export PYTHONPATH=$BUILD/python${PYTHONPATH:+:$PYTHONPATH}
 export PYTHONDONTWRITEBYTECODE=1
 rm -rf "$results"
@@ -75,6 +74,12 @@ if [ "$lit_wanted" = 1 ]; then
   count lit "$status" "$results/lit.json"
 fi
 if [ "$pytest_wanted" = 1 ]; then
+  # The runtime's tests use a real program if there is one, else fakes.
+  program=$results/smollm
+  if [ -z "${HEDDLE_TEST_PROGRAM:-}" ] &&
+    "$HEDDLE_BIN" compile "$(smollm_gguf)" -o "$program" --quiet; then
+    export HEDDLE_TEST_PROGRAM=$program
+  fi
   status=0
   "$VENV_PYTHON" -m pytest -c test/pytest.ini --rootdir test -q $full \
     --junit-xml="$results/pytest.xml" "${pytest_arguments[@]}" || status=$?

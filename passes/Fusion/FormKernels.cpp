@@ -1,5 +1,6 @@
 //===- FormKernels.cpp - Groups ops into kernels --------------------------===//
 #include "heddle/passes/Passes.h"
+#include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/SetVector.h"
 
 namespace heddle {
@@ -12,6 +13,10 @@ using namespace heddle;
 
 namespace {
 bool isStructure(Operation *op) {
+  // Scalars and constants are not activations.
+  bool computes = llvm::any_of(op->getResultTypes(), [](Type type) { return isa<RankedTensorType, CacheType>(type); });
+  if (!computes || op->hasTrait<OpTrait::ConstantLike>())
+    return true;
   return op->hasTrait<OpTrait::IsTerminator>() || isa<ParamOp, LayersOp, KernelOp, LaunchOp>(op);
 }
 
@@ -61,12 +66,20 @@ struct FormKernels : heddle::impl::FormKernelsBase<FormKernels> {
     for (Block &block : getOperation().getBody()) {
       SmallVector<SmallVector<Operation *>> groups;
       bool open = false;
+      // Tokens, or the selected rows: kernels do not mix the two.
+      llvm::DenseSet<Value> selected;
+      bool groupSelected = false;
       for (Operation &op : block) {
         if (isStructure(&op)) {
           // A parameter computes nothing and may stand between two ops of a kernel.
           open = open && isa<ParamOp>(op);
           continue;
         }
+        bool onSelected = isa<SelectRowsOp>(op) || llvm::any_of(op.getOperands(), [&](Value v) { return selected.contains(v); });
+        if (onSelected)
+          selected.insert(op.result_begin(), op.result_end());
+        open = open && groupSelected == onSelected;
+        groupSelected = onSelected;
         if (!isRowWise(&op)) {
           groups.push_back({&op});
           open = false;

@@ -15,7 +15,7 @@ struct ChooseLayouts : heddle::impl::ChooseLayoutsBase<ChooseLayouts> {
 
   Type convert(Type type) {
     if (auto tensor = dyn_cast<RankedTensorType>(type))
-      if (auto enc = dyn_cast_or_null<EncAttr>(tensor.getEncoding()))
+      if (auto enc = dyn_cast_or_null<EncAttr>(tensor.getEncoding()); enc && tensor.getRank() == 2)
         return RankedTensorType::get(tensor.getShape(), tensor.getElementType(), PackedAttr::get(&getContext(), enc, rows));
     if (auto cache = dyn_cast<CacheType>(type); cache && !cache.getBlock())
       return CacheType::get(&getContext(), cache.getKind(), cache.getLayers(), cache.getHeads(), cache.getDim(),
@@ -25,7 +25,7 @@ struct ChooseLayouts : heddle::impl::ChooseLayoutsBase<ChooseLayouts> {
 
   void runOnOperation() override {
     if (rows < 1 || rows > 1024 || block < 1 || block > 1024) {
-      getOperation().emitError("rows = ") << rows << ", block = " << block << ", limit 1 to 1024";
+      getOperation().emitError("rows = ") << rows.getValue() << ", block = " << block.getValue() << ", limit 1 to 1024";
       return signalPassFailure();
     }
     getOperation().walk([&](Operation *op) {

@@ -17,10 +17,7 @@ struct PlaceBarriers : heddle::impl::PlaceBarriersBase<PlaceBarriers> {
       return;
     // Written since the last barrier → whether item i wrote only row i.
     llvm::DenseMap<Value, bool> written;
-    // What a layer is given was written before its first launch, by any thread.
-    for (BlockArgument arg : func.getArguments())
-      if (func.getName() != "decode" && func.getName() != "batch" && func.getName() != "prefill")
-        written[arg] = false;
+    // A layer kind begins with a barrier of its caller.
     for (Operation &op : func.getBody().front()) {
       if (isa<LayersOp>(op)) {
         written.clear(); // every layer begins with a barrier

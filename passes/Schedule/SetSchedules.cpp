@@ -20,6 +20,11 @@ struct SetSchedules : heddle::impl::SetSchedulesBase<SetSchedules> {
       return attr ? attr.getInt() : fallback;
     };
     int64_t lanes = number("heddle.lanes", 4), registers = number("heddle.registers", 16);
+    if (lanes < 1 || registers < 8 || tokenTile < 0 || tokenTile > 64) {
+      module.emitError("lanes = ") << lanes << ", registers = " << registers << ", token-tile = " << tokenTile.getValue()
+                                   << ", limit at least 1, at least 8, 0 to 64";
+      return signalPassFailure();
+    }
     Builder b(&getContext());
     module.walk([&](KernelOp kernel) {
       Operation &op = kernel.getBody().front().front();

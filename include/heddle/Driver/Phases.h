@@ -4,6 +4,8 @@
 
 #include "mlir/Pass/PassManager.h"
 #include "llvm/ADT/ArrayRef.h"
+#include <string>
+#include <vector>
 
 namespace heddle {
 
@@ -19,6 +21,14 @@ struct Phase {
 llvm::ArrayRef<Phase> phases();
 /// Position of a phase by name, or -1.
 int findPhase(llvm::StringRef name);
+
+struct PassRow {
+  std::string name, summary;
+};
+/// The passes of one phase, in order.
+std::vector<PassRow> passesOf(const Phase &phase);
+/// All phases up to target as text that heddle-opt takes.
+std::string pipelineText();
 
 } // namespace heddle
 

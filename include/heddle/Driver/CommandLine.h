@@ -1,0 +1,10 @@
+//===- CommandLine.h - heddle compile | run | import | … --------*- C++ -*-===//
+#ifndef HEDDLE_DRIVER_COMMANDLINE_H
+#define HEDDLE_DRIVER_COMMANDLINE_H
+
+namespace heddle {
+/// Runs one command; returns its exit code.
+int runCommand(int argc, char **argv);
+} // namespace heddle
+
+#endif // HEDDLE_DRIVER_COMMANDLINE_H

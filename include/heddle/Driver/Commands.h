@@ -1,0 +1,23 @@
+//===- Commands.h - Subcommands of the tool ---------------------*- C++ -*-===//
+#ifndef HEDDLE_DRIVER_COMMANDS_H
+#define HEDDLE_DRIVER_COMMANDS_H
+
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/StringRef.h"
+#include "llvm/Support/Error.h"
+#include <cstdint>
+
+namespace heddle {
+
+/// Runs a checkpoint in the f64 interpreter and prints the `n` token ids that
+/// follow `tokens` greedily (the first of equal maxima, on past end of text),
+/// separated by commas, on standard output. With `outNpy`, writes the logits of
+/// every position of `tokens` there, float64 [tokens, vocabulary].
+/// Errors: those of openGGUF and importModel; Limit, for a token outside the
+/// vocabulary or a text longer than the context; InputOutput.
+llvm::Error runReference(llvm::StringRef model, llvm::ArrayRef<int32_t> tokens,
+                         int64_t n, llvm::StringRef outNpy = "");
+
+} // namespace heddle
+
+#endif // HEDDLE_DRIVER_COMMANDS_H

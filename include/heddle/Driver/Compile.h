@@ -1,0 +1,35 @@
+//===- Compile.h - From a checkpoint to a program ---------------*- C++ -*-===//
+#ifndef HEDDLE_DRIVER_COMPILE_H
+#define HEDDLE_DRIVER_COMPILE_H
+
+#include "llvm/Support/Error.h"
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace heddle {
+
+struct CompileOptions {
+  std::string model;
+  std::string output;
+  /// Given only if the user said so: a continued dump keeps its own.
+  std::optional<std::string> target, numeric;
+  std::optional<int64_t> context;
+  std::string weightsFrom;
+  std::string dumpIR;
+  std::string emit = "program"; // program, object, asm
+  bool externalWeights = false, quiet = false, printPipeline = false;
+  /// PASS.OPTION → VALUE
+  std::vector<std::pair<std::string, std::string>> passOptions;
+};
+
+/// Compiles; on failure no output file is left.
+llvm::Error compile(const CompileOptions &options);
+
+/// Imports a model and prints the graph to `output` ("" or "-" = standard output).
+llvm::Error importToFile(llvm::StringRef model, llvm::StringRef output);
+
+} // namespace heddle
+
+#endif // HEDDLE_DRIVER_COMPILE_H

@@ -1,0 +1,29 @@
+//===- Packer.h - Stored bits to the layout kernels read --------*- C++ -*-===//
+//
+// Moves bits only; what they mean is the kernels' business.
+//
+//===----------------------------------------------------------------------===//
+#ifndef HEDDLE_DRIVER_PACKER_H
+#define HEDDLE_DRIVER_PACKER_H
+
+#include "heddle/Import/ModelSource.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include <functional>
+
+namespace heddle {
+
+/// Takes the next bytes of a parameter.
+using ByteSink = std::function<llvm::Error(llvm::ArrayRef<uint8_t>)>;
+
+/// Bytes of a parameter of this type: `tensor<NxKxf32, #heddle.packed<…>>` or a plain
+/// f32 tensor.
+int64_t packedBytes(mlir::RankedTensorType type);
+
+/// Writes `tensor` in the layout of `type`, panel by panel; `storedRow` says where the
+/// checkpoint keeps a logical row. Holds one panel in memory.
+llvm::Error packParameter(const import::TensorEntry &tensor, mlir::RankedTensorType type,
+                          llvm::function_ref<int64_t(int64_t)> storedRow, const ByteSink &sink);
+
+} // namespace heddle
+
+#endif // HEDDLE_DRIVER_PACKER_H

@@ -1,0 +1,151 @@
+//===- GraphBuilder.h - What a family writes its graph with -----*- C++ -*-===//
+//
+// A family first reads its config and declares its tensors, then builds ops.
+// Reading remembers what is wrong instead of stopping, so that one message names
+// everything; `check` returns it. Values that follow a problem are placeholders
+// and must not be computed with before `check` succeeded.
+//
+//===----------------------------------------------------------------------===//
+#ifndef HEDDLE_IMPORT_GRAPHBUILDER_H
+#define HEDDLE_IMPORT_GRAPHBUILDER_H
+
+#include "heddle/Import/ModelSource.h"
+#include "heddle/dialects/Heddle/Heddle.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
+#include "llvm/ADT/SmallVector.h"
+#include "llvm/ADT/StringSet.h"
+
+namespace heddle::import {
+
+struct EncodingInfo;
+/// The canonical form of a source encoding, as an attribute.
+EncAttr encodingAttr(mlir::MLIRContext &context, const EncodingInfo &info);
+
+/// A tensor that each layer has, as `blk.N.` + suffix.
+struct LayerTensor {
+  llvm::StringRef suffix;
+  llvm::SmallVector<int64_t, 2> shape;
+  bool optional = false;
+};
+
+/// The layers of a model, as runs of equal kinds. Filled by declareLayers.
+struct LayerStack {
+  /// Per kind: which tensors it has, and their types.
+  struct Kind {
+    llvm::SmallVector<llvm::StringRef> suffixes;
+    llvm::SmallVector<mlir::Type> types;
+  };
+  std::vector<Kind> kinds;
+  /// Per layer: its kind.
+  std::vector<int32_t> order;
+};
+
+class GraphBuilder {
+public:
+  /// Notes the tensors of `source` that Heddle cannot read: of an encoding
+  /// that it does not have, or of rank 1 and not f32.
+  GraphBuilder(const ModelSource &source, mlir::ModuleOp module);
+
+  //===--------------------------------------------------------------------===//
+  // Config
+  //===--------------------------------------------------------------------===//
+
+  /// Metadata; `fallback` if absent (no fallback: absence is Malformed). An
+  /// array where a number is expected is Unsupported: it varies by layer.
+  int64_t integer(const llvm::Twine &key, int64_t min, int64_t max,
+                  std::optional<int64_t> fallback = std::nullopt);
+  double number(const llvm::Twine &key, double min, double max,
+                std::optional<double> fallback = std::nullopt);
+  std::string string(const llvm::Twine &key, std::string fallback);
+  bool hasKey(llvm::StringRef key) const { return source.findMeta(key); }
+
+  /// Notes each key that starts with `prefix` and is not in `known` (without
+  /// the prefix): what it changes is not known, so it cannot be ignored.
+  void refuseUnknownKeys(llvm::StringRef prefix,
+                         llvm::ArrayRef<llvm::StringRef> known);
+
+  /// Notes what the file asks for and Heddle does not have.
+  void unsupported(const llvm::Twine &what);
+  /// Notes a value that contradicts the file.
+  void malformed(const llvm::Twine &field, const llvm::Twine &value,
+                 const llvm::Twine &limit);
+
+  /// Whether a value so far is a placeholder because the file's is Malformed.
+  bool isMalformed() const { return !malformedNotes.empty(); }
+
+  /// One Failure with everything noted so far: Malformed if anything is, else
+  /// Unsupported; success if nothing is.
+  llvm::Error check() const;
+
+  //===--------------------------------------------------------------------===//
+  // Tensors
+  //===--------------------------------------------------------------------===//
+
+  bool has(llvm::StringRef name) const { return source.find(name); }
+  const TensorEntry *find(llvm::StringRef name) const {
+    return source.find(name);
+  }
+
+  /// The type of tensor `name`, which must have `shape`. Null after a problem.
+  mlir::Type declare(llvm::StringRef name, llvm::ArrayRef<int64_t> shape);
+  LayerStack declareLayers(int64_t count,
+                           llvm::ArrayRef<LayerTensor> tensors);
+  /// Notes the tensors of the file that were not declared.
+  void refuseUndeclared();
+
+  //===--------------------------------------------------------------------===//
+  // Graph
+  //===--------------------------------------------------------------------===//
+
+  mlir::OpBuilder b;
+  mlir::ModuleOp module;
+
+  mlir::Location loc(llvm::StringRef name) const;
+  mlir::RankedTensorType activation(int64_t width) const;
+  mlir::RankedTensorType ids() const;
+
+  void setAttr(llvm::StringRef name, mlir::Attribute value) {
+    module->setAttr(("heddle." + name).str(), value);
+  }
+  void setAttr(llvm::StringRef name, int64_t value) {
+    setAttr(name, b.getI64IntegerAttr(value));
+  }
+
+  /// A parameter that was declared.
+  mlir::Value param(llvm::StringRef name);
+
+  /// Starts a function at the end of the module and enters its body.
+  mlir::func::FuncOp function(llvm::StringRef name, mlir::TypeRange inputs,
+                              mlir::TypeRange results, bool isPrivate);
+
+  /// A layer kind's body under construction.
+  struct Layer {
+    mlir::ValueRange carried;
+    mlir::Value slot;
+    mlir::ValueRange shared;
+    const LayerStack::Kind *kind;
+    mlir::ValueRange params;
+    /// The parameter with that suffix; null if this kind has none.
+    mlir::Value operator[](llvm::StringRef suffix) const;
+  };
+  using LayerBody = llvm::function_ref<llvm::SmallVector<mlir::Value>(const Layer &)>;
+
+  /// Builds one private function a kind, `name`, `name`_1, …, and calls them
+  /// in order; returns what is carried out of the last layer.
+  mlir::ValueRange layers(llvm::StringRef name, const LayerStack &stack,
+                          mlir::ValueRange carried, mlir::ValueRange shared,
+                          LayerBody body);
+
+private:
+  mlir::Type typeOf(const TensorEntry &entry) const;
+
+  const ModelSource &source;
+  std::vector<std::string> malformedNotes, unsupportedNotes;
+  llvm::StringSet<> declared;
+};
+
+} // namespace heddle::import
+
+#endif // HEDDLE_IMPORT_GRAPHBUILDER_H

@@ -1,0 +1,225 @@
+//===- CommandLine.cpp - heddle compile | run | import | … ----------------===//
+#include "heddle/Driver/CommandLine.h"
+#include "heddle/Driver/Commands.h"
+#include "heddle/Driver/Compile.h"
+#include "heddle/Driver/Phases.h"
+#include "heddle/Import/Encoding.h"
+#include "heddle/Import/Family.h"
+#include "heddle/Support/Error.h"
+#include "heddle/codegen/Common/Target.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/JSON.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/Program.h"
+#include "llvm/Support/xxhash.h"
+#include <fmt/format.h>
+#include <unistd.h>
+
+using namespace heddle;
+namespace cl = llvm::cl;
+
+namespace {
+cl::SubCommand compileCmd("compile", "compile a model to a native program");
+cl::SubCommand runCmd("run", "compile into the cache and run");
+cl::SubCommand importCmd("import", "print the imported graph");
+cl::SubCommand listCmd("list", "list passes, targets, formats, families, routers or plugins");
+cl::SubCommand referenceCmd("reference", "run the f64 reference interpreter");
+cl::SubCommand explainCmd("explain", "what became of each kernel");
+cl::SubCommand tuneCmd("tune", "search pass options on this machine");
+
+cl::OptionCategory category("Heddle options");
+#define SUB(...) cl::cat(category), __VA_ARGS__
+
+cl::opt<std::string> model(cl::Positional, cl::desc("MODEL"), SUB(cl::sub(compileCmd), cl::sub(importCmd), cl::sub(referenceCmd),
+                                                                 cl::sub(explainCmd), cl::sub(tuneCmd)));
+cl::opt<std::string> output("o", cl::desc("output file"), SUB(cl::sub(compileCmd), cl::sub(importCmd), cl::sub(tuneCmd)));
+cl::opt<std::string> target("target", cl::desc("native or a feature level"), SUB(cl::sub(compileCmd)));
+cl::opt<std::string> numeric("numeric", cl::desc("auto, f32, a16 or a8"), SUB(cl::sub(compileCmd)));
+cl::opt<int64_t> contextLength("context", cl::desc("positions of the caches"), SUB(cl::sub(compileCmd)));
+cl::opt<std::string> weights("weights", cl::init("embed"), cl::desc("embed or external"), SUB(cl::sub(compileCmd)));
+cl::opt<std::string> emitKind("emit", cl::init("program"), cl::desc("program, shared, object or asm"), SUB(cl::sub(compileCmd)));
+cl::opt<std::string> dumpIR("dump-ir", cl::desc("directory for one file a phase"), SUB(cl::sub(compileCmd)));
+cl::opt<std::string> weightsFrom("weights-from", cl::desc("the checkpoint of a dumped module"),
+                                 SUB(cl::sub(compileCmd), cl::sub(referenceCmd)));
+cl::list<std::string> plugins("plugin", cl::desc("plugin to load"), SUB(cl::sub(compileCmd)));
+cl::opt<std::string> tuning("tuning", cl::desc("tuning record"), SUB(cl::sub(compileCmd)));
+cl::opt<std::string> pipeline("pipeline", cl::desc("pipeline text"), SUB(cl::sub(compileCmd)));
+cl::opt<unsigned> jobs("jobs", cl::init(0), cl::desc("threads of the compiler"), SUB(cl::sub(compileCmd)));
+cl::list<std::string> passOptions("pass-option", cl::desc("PASS.OPTION=VALUE"), SUB(cl::sub(compileCmd)));
+cl::alias passOptionsShort("p", cl::aliasopt(passOptions), cl::desc("= --pass-option"));
+cl::opt<bool> printPipeline("print-pipeline", cl::desc("print the pass pipeline"), SUB(cl::sub(compileCmd)));
+cl::opt<bool> quiet("quiet", cl::desc("no progress"), SUB(cl::sub(compileCmd)));
+cl::opt<std::string> listWhat(cl::Positional, cl::desc("WHAT"), SUB(cl::sub(listCmd)));
+cl::opt<bool> json("json", cl::desc("as JSON"), SUB(cl::sub(listCmd), cl::sub(explainCmd)));
+cl::list<int32_t> tokens("tokens", cl::CommaSeparated, cl::desc("token ids"), SUB(cl::sub(referenceCmd)));
+cl::opt<int64_t> count("n", cl::init(0), cl::desc("tokens to generate"), SUB(cl::sub(referenceCmd)));
+cl::opt<std::string> print("print", cl::init("tokens"), cl::desc("tokens"), SUB(cl::sub(referenceCmd)));
+cl::opt<bool> ignoreEos("ignore-eos", cl::desc("go on past the end token"), SUB(cl::sub(referenceCmd)));
+cl::opt<std::string> logitsOut("out", cl::desc("logits of every position, float64 .npy"), SUB(cl::sub(referenceCmd)));
+#undef SUB
+
+llvm::Error usage(const std::string &message, const std::string &hint = "heddle --help") {
+  return failure(ExitCode::Usage, message, hint);
+}
+
+llvm::Error compileCommand() {
+  for (auto [given, flag] : {std::pair{!plugins.empty(), "plugin"}, {!tuning.empty(), "tuning"}, {!pipeline.empty(), "pipeline"}})
+    if (given)
+      return failure(ExitCode::Unsupported, fmt::format("--{} is unsupported", flag));
+  CompileOptions options;
+  options.model = model;
+  options.output = output;
+  if (target.getNumOccurrences())
+    options.target = target;
+  if (numeric.getNumOccurrences())
+    options.numeric = numeric;
+  if (contextLength.getNumOccurrences())
+    options.context = contextLength;
+  options.weightsFrom = weightsFrom;
+  options.dumpIR = dumpIR;
+  options.emit = emitKind;
+  options.quiet = quiet;
+  options.externalWeights = weights == "external";
+  if (weights != "embed" && weights != "external")
+    return usage("weights = " + weights + ", one of embed, external");
+  if (emitKind == "shared")
+    return failure(ExitCode::Unsupported, "emit = shared, supported: program, object, asm");
+  if (emitKind != "program" && emitKind != "object" && emitKind != "asm")
+    return usage("emit = " + emitKind + ", one of program, shared, object, asm");
+  for (llvm::StringRef option : passOptions) {
+    auto [name, value] = option.split('=');
+    auto [pass, field] = name.split('.');
+    if (pass.empty() || field.empty() || value.empty())
+      return usage("pass-option = " + option.str() + ", needs PASS.OPTION=VALUE");
+    options.passOptions.push_back({option.str(), ""});
+  }
+  if (printPipeline) {
+    llvm::outs() << pipelineText() << '\n';
+    return llvm::Error::success();
+  }
+  if (model.empty() || output.empty())
+    return usage("compile needs MODEL and -o PROG", "heddle compile model.gguf -o program");
+  return compile(options);
+}
+
+/// Compiles into the cache, named by the model's bytes at both ends, and becomes the program.
+llvm::Error runProgram(int argc, char **argv) {
+  if (argc < 3 || argv[2][0] == '-')
+    return usage("run needs MODEL", "heddle run model.gguf \"Hello\"");
+  std::string path = argv[2];
+  llvm::SmallString<128> dir;
+  if (const char *given = ::getenv("HEDDLE_CACHE_DIR"))
+    dir = given;
+  else if (const char *xdg = ::getenv("XDG_CACHE_HOME"))
+    llvm::sys::path::append(dir, xdg, "heddle");
+  else if (const char *home = ::getenv("HOME"))
+    llvm::sys::path::append(dir, home, ".cache", "heddle");
+  else
+    dir = "/tmp/heddle-cache";
+  llvm::sys::fs::file_status status;
+  if (auto ec = llvm::sys::fs::status(path, status))
+    return failure(ExitCode::InputOutput, path + ": " + ec.message());
+  llvm::SmallString<128> real;
+  llvm::sys::fs::real_path(path, real);
+  std::string tool = llvm::sys::fs::getMainExecutable(nullptr, nullptr);
+  llvm::sys::fs::file_status toolStatus;
+  if (auto ec = llvm::sys::fs::status(tool, toolStatus))
+    return failure(ExitCode::InputOutput, tool + ": " + ec.message());
+  std::string key = fmt::format("{}|{}|{}|{}", real.str().str(), status.getSize(), status.getLastModificationTime().time_since_epoch().count(),
+                                toolStatus.getLastModificationTime().time_since_epoch().count());
+  std::string program = fmt::format("{}/{}-{:016x}", dir.str().str(), llvm::sys::path::stem(path).str(), llvm::xxh3_64bits(key));
+  if (!llvm::sys::fs::exists(program)) {
+    if (auto ec = llvm::sys::fs::create_directories(dir))
+      return failure(ExitCode::InputOutput, dir.str().str() + ": " + ec.message());
+    CompileOptions options;
+    options.model = path;
+    options.output = program;
+    if (auto error = compile(options))
+      return error;
+  }
+  std::vector<char *> args = {program.data()};
+  for (int i = 3; i < argc; ++i)
+    args.push_back(argv[i]);
+  args.push_back(nullptr);
+  ::execv(program.c_str(), args.data());
+  return failure(ExitCode::InputOutput, program + ": " + ::strerror(errno));
+}
+
+llvm::Error listCommand() {
+  llvm::json::Array rows;
+  auto add = [&](llvm::StringRef name, llvm::StringRef summary) {
+    rows.push_back(llvm::json::Object{{"name", name}, {"summary", summary}});
+  };
+  if (listWhat == "passes") {
+    for (const Phase &phase : phases())
+      for (const PassRow &pass : passesOf(phase))
+        add(pass.name, fmt::format("[{}] {}", phase.name, pass.summary));
+  } else if (listWhat == "targets") {
+    for (auto levels : {codegen::x86Levels(), codegen::armLevels()})
+      for (const codegen::Level &level : levels)
+        add(level.name, fmt::format("{}, needs {}", level.triple, *level.needs ? level.needs : "nothing beyond the architecture"));
+  } else if (listWhat == "formats") {
+    for (const import::EncodingInfo &encoding : import::builtinEncodings())
+      add(encoding.name, fmt::format("{} elements in {} bytes", encoding.blockElems, encoding.blockBytes));
+  } else if (listWhat == "families") {
+    for (const import::Family &family : import::builtinFamilies())
+      add(family.name, family.summary);
+  } else if (listWhat != "routers" && listWhat != "plugins") {
+    return usage("list = " + listWhat + ", one of passes, targets, formats, families, routers, plugins");
+  }
+  if (json) {
+    llvm::outs() << llvm::formatv("{0:2}", llvm::json::Value(std::move(rows))) << '\n';
+    return llvm::Error::success();
+  }
+  for (const llvm::json::Value &row : rows)
+    llvm::outs() << llvm::left_justify(*row.getAsObject()->getString("name"), 28) << ' ' << *row.getAsObject()->getString("summary") << '\n';
+  return llvm::Error::success();
+}
+
+llvm::Error dispatch(int argc, char **argv) {
+  if (runCmd)
+    return llvm::Error::success();
+  if (compileCmd)
+    return compileCommand();
+  if (importCmd)
+    return model.empty() ? usage("import needs MODEL") : importToFile(model, output);
+  if (listCmd)
+    return listCommand();
+  if (referenceCmd) {
+    if (model.empty() || tokens.empty())
+      return usage("reference needs MODEL and --tokens", "heddle reference model.gguf --tokens=1,2,3 -n 8");
+    return runReference(model, std::vector<int32_t>(tokens.begin(), tokens.end()), count, logitsOut);
+  }
+  if (explainCmd || tuneCmd)
+    return failure(ExitCode::Unsupported, std::string(argv[1]) + " is unsupported");
+  return usage("no command given");
+}
+} // namespace
+
+int heddle::runCommand(int argc, char **argv) {
+  if (argc > 1 && llvm::StringRef(argv[1]) == "--version") {
+    llvm::outs() << "heddle " HEDDLE_VERSION "\n";
+    return 0;
+  }
+  if (argc > 1 && llvm::StringRef(argv[1]) == "run") {
+    // The program reads its own flags.
+    if (auto error = runProgram(argc, argv))
+      return report(std::move(error));
+    return 0;
+  }
+  cl::HideUnrelatedOptions(category);
+  for (auto *sub : {&compileCmd, &importCmd, &listCmd, &referenceCmd, &explainCmd, &tuneCmd})
+    cl::HideUnrelatedOptions(category, *sub);
+  std::string errors;
+  llvm::raw_string_ostream os(errors);
+  if (!cl::ParseCommandLineOptions(argc, argv, "Heddle: open-weights language models to native programs\n", &os)) {
+    llvm::StringRef first = llvm::StringRef(errors).split('\n').first;
+    first.consume_front("heddle: ");
+    return report(usage(first.str()));
+  }
+  if (auto error = dispatch(argc, argv))
+    return report(std::move(error));
+  return 0;
+}

@@ -1,0 +1,399 @@
+//===- Compile.cpp - From a checkpoint to a program -----------------------===//
+#include "heddle/Driver/Compile.h"
+#include "heddle/Driver/Link.h"
+#include "heddle/Driver/Packer.h"
+#include "heddle/Driver/Phases.h"
+#include "heddle/Driver/ProgramWriter.h"
+#include "heddle/Driver/Register.h"
+#include "heddle/Driver/TokenizerData.h"
+#include "heddle/Import/Encoding.h"
+#include "heddle/Import/Family.h"
+#include "heddle/Import/GraphBuilder.h"
+#include "heddle/Import/ModelSource.h"
+#include "heddle/Import/Parameters.h"
+#include "heddle/Support/Error.h"
+#include "heddle/codegen/Common/Target.h"
+#include "heddle/dialects/Heddle/Heddle.h"
+#include "heddle/runtime/heddle_rt.h"
+#include "mlir/IR/Verifier.h"
+#include "mlir/Parser/Parser.h"
+#include "llvm/Support/BLAKE3.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FileUtilities.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/Process.h"
+#include "llvm/Support/ToolOutputFile.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSet.h"
+#include <fmt/format.h>
+#include <map>
+
+using namespace mlir;
+using namespace heddle;
+
+namespace {
+/// Keeps the first error of MLIR for one line of ours.
+struct Diagnostics {
+  explicit Diagnostics(MLIRContext *context)
+      : handler(context, [this](Diagnostic &diag) {
+          if (diag.getSeverity() == DiagnosticSeverity::Error && first.empty())
+            first = diag.str();
+          return mlir::success();
+        }) {}
+  std::string first;
+  ScopedDiagnosticHandler handler;
+};
+
+int64_t number(ModuleOp module, StringRef name) {
+  auto attr = module->getAttrOfType<IntegerAttr>(name);
+  return attr ? attr.getInt() : 0;
+}
+std::string text(ModuleOp module, StringRef name) {
+  auto attr = module->getAttrOfType<StringAttr>(name);
+  return attr ? attr.str() : "";
+}
+
+class Compiler {
+public:
+  explicit Compiler(const CompileOptions &options) : options(options), context(registry()), diagnostics(&context) {
+    context.loadAllAvailableDialects();
+  }
+
+  llvm::Error run() {
+    if (auto error = open())
+      return error;
+    if (auto error = configure())
+      return error;
+    if (auto error = runPhases())
+      return error;
+    return finish();
+  }
+
+private:
+  static DialectRegistry registry() {
+    DialectRegistry registry;
+    registerDialects(registry);
+    return registry;
+  }
+
+  void say(const std::string &line) const {
+    if (!options.quiet)
+      llvm::errs() << "heddle: " << line << '\n';
+  }
+
+  llvm::Error open() {
+    bool isIR = StringRef(options.model).ends_with(".mlir");
+    if (isIR && options.weightsFrom.empty())
+      return heddle::failure(ExitCode::Usage, options.model + ": weights-from is missing",
+                             "heddle compile " + options.model + " --weights-from=MODEL -o PROG");
+    auto opened = import::openGGUF(isIR ? options.weightsFrom : options.model);
+    if (!opened)
+      return opened.takeError();
+    source = std::move(*opened);
+    if (!isIR) {
+      auto imported = import::importModel(context, *source);
+      if (!imported)
+        return imported.takeError();
+      module = std::move(*imported);
+      next = 0;
+      return llvm::Error::success();
+    }
+    if (!llvm::sys::fs::exists(options.model))
+      return heddle::failure(ExitCode::InputOutput, options.model + ": no such file");
+    module = parseSourceFile<ModuleOp>(options.model, ParserConfig(&context));
+    if (!module)
+      return heddle::failure(ExitCode::Malformed, options.model + ": " + diagnostics.first);
+    int phase = findPhase(text(*module, "heddle.phase"));
+    if (phase < 0)
+      return heddle::failure(ExitCode::Malformed, options.model + ": heddle.phase = \"" + text(*module, "heddle.phase") +
+                                                      "\", needs the name of a phase");
+    next = phase + 1;
+    return llvm::Error::success();
+  }
+
+  /// Options into module attributes; a continued module keeps its own.
+  llvm::Error configure() {
+    Builder b(&context);
+    auto contradicts = [&](StringRef what, const std::string &given, const std::string &kept) {
+      return heddle::failure(ExitCode::Usage, fmt::format("{}: {} = {}, the file was made with {}", options.model, what.str(), given, kept));
+    };
+    if ((*module)->hasAttr("heddle.target")) {
+      if (options.target && *options.target != text(*module, "heddle.target"))
+        return contradicts("target", *options.target, text(*module, "heddle.target"));
+      if (options.numeric && *options.numeric != text(*module, "heddle.numeric"))
+        return contradicts("numeric", *options.numeric, text(*module, "heddle.numeric"));
+      if (options.context && *options.context != number(*module, "heddle.context"))
+        return contradicts("context", std::to_string(*options.context), std::to_string(number(*module, "heddle.context")));
+      level = codegen::findLevel(text(*module, "heddle.target"));
+      if (!level)
+        return heddle::failure(ExitCode::Unsupported, options.model + ": heddle.target = " + text(*module, "heddle.target"));
+      return llvm::Error::success();
+    }
+    std::string target = options.target.value_or("native");
+    level = codegen::findLevel(target);
+    if (!level)
+      return heddle::failure(ExitCode::Unsupported,
+                             fmt::format("{}: target = {}, supported: native, {}", options.model, target, codegen::levelNames()));
+    std::string numeric = options.numeric.value_or("auto");
+    if (numeric != "auto" && numeric != "f32")
+      return heddle::failure(ExitCode::Unsupported, fmt::format("{}: numeric = {}, supported: auto, f32", options.model, numeric));
+    int64_t most = number(*module, "heddle.model_context");
+    int64_t length = options.context.value_or(std::min<int64_t>(most, 8192));
+    if (length < 1 || length > most)
+      return heddle::failure(ExitCode::Limit, fmt::format("{}: context = {}, limit 1 to {}", options.model, length, most));
+    (*module)->setAttr("heddle.target", b.getStringAttr(level->name));
+    (*module)->setAttr("heddle.lanes", b.getI64IntegerAttr(level->lanes));
+    (*module)->setAttr("heddle.registers", b.getI64IntegerAttr(level->registers));
+    (*module)->setAttr("heddle.numeric", b.getStringAttr(numeric));
+    (*module)->setAttr("heddle.context", b.getI64IntegerAttr(length));
+    SmallVector<Attribute> given;
+    for (auto &option : options.passOptions)
+      given.push_back(b.getStringAttr(option.first));
+    if (!given.empty())
+      (*module)->setAttr("heddle.pass_options", b.getArrayAttr(given));
+    return llvm::Error::success();
+  }
+
+  llvm::Error dump(size_t index, const Phase &phase) {
+    if (options.dumpIR.empty() || index > size_t(findPhase("plan")))
+      return llvm::Error::success();
+    if (auto ec = llvm::sys::fs::create_directories(options.dumpIR))
+      return heddle::failure(ExitCode::InputOutput, options.dumpIR + ": " + ec.message());
+    std::string path = fmt::format("{}/{:02}-{}.mlir", options.dumpIR, index, phase.name);
+    std::error_code ec;
+    llvm::raw_fd_ostream os(path, ec);
+    if (ec)
+      return heddle::failure(ExitCode::InputOutput, path + ": " + ec.message());
+    module->print(os);
+    os << '\n';
+    return llvm::Error::success();
+  }
+
+  /// `heddle.pass_options` on the passes of one phase, in the order given.
+  llvm::Error applyPassOptions(OpPassManager &pm) {
+    auto list = (*module)->getAttrOfType<ArrayAttr>("heddle.pass_options");
+    for (Attribute attr : list ? list.getValue() : ArrayRef<Attribute>()) {
+      auto [name, option] = cast<StringAttr>(attr).getValue().split('.');
+      for (Pass &pass : pm.getPasses()) {
+        if (pass.getArgument() != name && pass.getArgument() != ("heddle-" + name).str())
+          continue;
+        applied.insert(cast<StringAttr>(attr).getValue());
+        std::string words;
+        if (mlir::failed(pass.initializeOptions(option, [&](const Twine &message) {
+              words = message.str();
+              return mlir::failure();
+            })))
+          return heddle::failure(ExitCode::Usage, fmt::format("pass-option = {}: {}", cast<StringAttr>(attr).str(), words));
+      }
+    }
+    return llvm::Error::success();
+  }
+
+  llvm::Error runPhases() {
+    Builder b(&context);
+    for (size_t i = next; i < phases().size(); ++i) {
+      const Phase &phase = phases()[i];
+      PassManager pm(&context, ModuleOp::getOperationName());
+      pm.enableVerifier(true);
+      phase.build(pm);
+      if (auto error = applyPassOptions(pm))
+        return error;
+      std::string reproducer = options.output + "." + phase.name + ".reproducer.mlir";
+      std::string before;
+      if (pm.size()) {
+        llvm::raw_string_ostream os(before);
+        module->print(os);
+      }
+      if (mlir::failed(pm.run(*module))) {
+        std::error_code ec;
+        llvm::raw_fd_ostream os(reproducer, ec);
+        os << "// heddle-opt --pass-pipeline='builtin.module(";
+        pm.printAsTextualPipeline(os);
+        os << ")'\n" << before << '\n';
+        return heddle::failure(ExitCode::Bug, fmt::format("{}: phase {}: {}", options.model, phase.name, diagnostics.first),
+                               "the module before the phase is in " + reproducer);
+      }
+      if (StringRef(phase.name) == "target" || StringRef(phase.name) == "link")
+        continue;
+      (*module)->setAttr("heddle.phase", b.getStringAttr(phase.name));
+      if (auto error = dump(i, phase))
+        return error;
+    }
+    if (auto list = (*module)->getAttrOfType<ArrayAttr>("heddle.pass_options"); list && next == 0)
+      for (Attribute attr : list)
+        if (!applied.contains(cast<StringAttr>(attr).getValue()))
+          return heddle::failure(ExitCode::Usage, "pass-option = " + cast<StringAttr>(attr).str() + ": no phase runs such a pass",
+                                 "heddle list passes");
+    return llvm::Error::success();
+  }
+
+  llvm::json::Value manifest(const std::vector<WeightJob> &jobs, const std::vector<int64_t> &offsets, int64_t parameters,
+                             const std::map<std::string, int64_t> &bytesByEncoding) {
+    llvm::json::Array params, caches;
+    for (size_t i = 0; i < jobs.size(); ++i)
+      params.push_back(llvm::json::Object{{"name", jobs[i].name}, {"offset", offsets[i]}, {"bytes", jobs[i].bytes}});
+    int64_t multiple = 1;
+    for (Attribute attr : (*module)->getAttrOfType<ArrayAttr>("heddle.caches")) {
+      auto cache = cast<CacheType>(cast<TypeAttr>(attr).getValue());
+      int64_t bytes = cache.getLayers() * cache.getHeads() * cache.getDim() * 4;
+      multiple = std::max(multiple, cache.getBlock());
+      for (const char *name : {"k", "v"})
+        caches.push_back(llvm::json::Object{{"name", name}, {"bytes_per_position", bytes}, {"position_multiple", cache.getBlock()}});
+    }
+    llvm::json::Object encodings;
+    for (auto &[name, bytes] : bytesByEncoding)
+      encodings[name] = bytes;
+    return llvm::json::Object{{"format", 1},
+                              {"abi_version", HEDDLE_ABI_VERSION},
+                              {"heddle_version", HEDDLE_VERSION},
+                              {"name", text(*module, "heddle.name")},
+                              {"family", text(*module, "heddle.family")},
+                              {"source_hash", sourceHash()},
+                              {"source_file", llvm::sys::path::filename(source->path).str()},
+                              {"numeric", text(*module, "heddle.numeric")},
+                              {"vocab", number(*module, "heddle.vocab")},
+                              {"layers", number(*module, "heddle.layers")},
+                              {"hidden", number(*module, "heddle.hidden")},
+                              {"parameters", parameters},
+                              {"bytes_by_encoding", std::move(encodings)},
+                              {"context", number(*module, "heddle.context")},
+                              {"model_context", number(*module, "heddle.model_context")},
+                              {"arena_bytes", number(*module, "heddle.arena_bytes")},
+                              {"batch_tokens", number(*module, "heddle.batch_tokens")},
+                              {"prefill_tokens", number(*module, "heddle.prefill_tokens")},
+                              {"params", std::move(params)},
+                              {"caches", std::move(caches)},
+                              {"levels", llvm::json::Array{level->name}},
+                              {"target", level->arch},
+                              {"licenses", llvm::json::Array{"Heddle runtime", "GNU C library 2.36: LGPL-2.1-or-later",
+                                                             "GCC libstdc++ and libgcc 12: GPL-3.0 with the runtime library exception",
+                                                             "PCRE2 10.42: BSD-3-Clause", "nlohmann-json: MIT", "CLI11: BSD-3-Clause",
+                                                             "xxHash: BSD-2-Clause"}}};
+  }
+
+  /// BLAKE3 over names, shapes, encodings and bytes.
+  std::string sourceHash() {
+    llvm::BLAKE3 hash;
+    for (const import::TensorEntry &tensor : source->tensors) {
+      hash.update(tensor.name);
+      hash.update(tensor.encoding);
+      for (int64_t dim : tensor.shape)
+        hash.update(ArrayRef<uint8_t>(reinterpret_cast<const uint8_t *>(&dim), sizeof dim));
+      hash.update(tensor.bytes);
+    }
+    auto digest = hash.final<32>();
+    return llvm::toHex(ArrayRef<uint8_t>(digest.data(), digest.size()), true);
+  }
+
+  llvm::Error finish() {
+    if (options.emit == "object" || options.emit == "asm") {
+      std::string path = options.output;
+      if (options.emit == "asm") {
+        if (auto ec = llvm::sys::fs::create_directories(options.output))
+          return heddle::failure(ExitCode::InputOutput, options.output + ": " + ec.message());
+        path += "/" + std::string(level->name) + ".s";
+      }
+      return emitDetached(path, options.emit == "asm");
+    }
+    llvm::SmallString<128> object, elf;
+    if (llvm::sys::fs::createTemporaryFile("heddle", "o", object) || llvm::sys::fs::createTemporaryFile("heddle", "elf", elf))
+      return heddle::failure(ExitCode::InputOutput, "no temporary file");
+    llvm::FileRemover removeObject(object), removeElf(elf);
+    say(fmt::format("generating code for {}", level->name));
+    if (auto error = emitDetached(object.str().str(), false))
+      return error;
+    if (auto error = linkProgram(findSysroot(level->arch), level->arch, {object.str().str()}, elf))
+      return error;
+
+    ProgramParts parts;
+    parts.elfPath = elf.str().str();
+    auto names = (*module)->getAttrOfType<ArrayAttr>("heddle.params"), types = (*module)->getAttrOfType<ArrayAttr>("heddle.param_types");
+    std::map<std::string, int64_t> bytesByEncoding;
+    int64_t parameters = 0;
+    import::RowPermutations permutations = import::rowPermutations(*module);
+    for (auto [nameAttr, typeAttr] : llvm::zip(names, types)) {
+      std::string name = cast<StringAttr>(nameAttr).str();
+      auto type = cast<RankedTensorType>(cast<TypeAttr>(typeAttr).getValue());
+      const import::TensorEntry *tensor = source->find(name);
+      if (!tensor || ArrayRef<int64_t>(tensor->shape) != type.getShape())
+        return heddle::failure(ExitCode::Malformed, fmt::format("{}: tensor {} is not the one the graph was made from", source->path, name));
+      if (auto packed = dyn_cast_or_null<PackedAttr>(type.getEncoding())) {
+        const import::EncodingInfo *info = import::findEncoding(tensor->encoding);
+        if (!info || import::encodingAttr(context, *info) != packed.getEnc())
+          return heddle::failure(ExitCode::Malformed, fmt::format("{}: tensor {} has encoding {}, not the graph's", source->path, name, tensor->encoding));
+      }
+      parameters += tensor->numElements();
+      bytesByEncoding[tensor->encoding] += tensor->bytes.size();
+      parts.weights.push_back({name, packedBytes(type), [=](ByteSink sink) {
+                                 return packParameter(*tensor, type, [&](int64_t row) {
+                                   return import::storedRow(permutations, name, row, tensor->shape[0]);
+                                 }, sink);
+                               }});
+    }
+    std::vector<int64_t> offsets;
+    layoutWeights(parts.weights, offsets);
+    parts.manifest = manifest(parts.weights, offsets, parameters, bytesByEncoding);
+    auto tokenizer = tokenizerData(*source);
+    if (!tokenizer)
+      return tokenizer.takeError();
+    parts.tokenizer = std::move(*tokenizer);
+    say(fmt::format("packing {} parameters", parts.weights.size()));
+    if (auto error = writeProgram(std::move(parts), options.output, options.externalWeights))
+      return error;
+    say("wrote " + options.output);
+    return llvm::Error::success();
+  }
+
+  /// Emits a copy without our attributes, which LLVM's translation does not know.
+  llvm::Error emitDetached(const std::string &path, bool assembly) {
+    OwningOpRef<ModuleOp> copy(cast<ModuleOp>((*module)->clone()));
+    copy->walk([](Operation *op) {
+      SmallVector<StringAttr> ours;
+      for (NamedAttribute attr : op->getDiscardableAttrs())
+        if (attr.getName().strref().starts_with("heddle."))
+          ours.push_back(attr.getName());
+      for (StringAttr name : ours)
+        op->removeDiscardableAttr(name);
+    });
+    return codegen::emitObject(*copy, *level, path, assembly);
+  }
+
+  const CompileOptions &options;
+  MLIRContext context;
+  Diagnostics diagnostics;
+  std::unique_ptr<import::ModelSource> source;
+  OwningOpRef<ModuleOp> module;
+  const codegen::Level *level = nullptr;
+  size_t next = 0;
+  llvm::StringSet<> applied; // pass options that found their pass
+};
+} // namespace
+
+llvm::Error heddle::compile(const CompileOptions &options) { return Compiler(options).run(); }
+
+llvm::Error heddle::importToFile(llvm::StringRef model, llvm::StringRef output) {
+  DialectRegistry registry;
+  registerDialects(registry);
+  MLIRContext context(registry);
+  context.loadAllAvailableDialects();
+  Diagnostics diagnostics(&context);
+  auto source = import::openGGUF(model);
+  if (!source)
+    return source.takeError();
+  auto module = import::importModel(context, **source);
+  if (!module)
+    return module.takeError();
+  if (output.empty() || output == "-") {
+    (*module)->print(llvm::outs());
+    llvm::outs() << '\n';
+    return llvm::Error::success();
+  }
+  std::error_code ec;
+  llvm::ToolOutputFile file(output, ec, llvm::sys::fs::OF_Text);
+  if (ec)
+    return heddle::failure(ExitCode::InputOutput, output.str() + ": " + ec.message());
+  (*module)->print(file.os());
+  file.os() << '\n';
+  file.keep();
+  return llvm::Error::success();
+}

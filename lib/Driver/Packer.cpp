@@ -1,0 +1,58 @@
+//===- Packer.cpp - Stored bits to the layout kernels read ----------------===//
+#include "heddle/Driver/Packer.h"
+#include "heddle/Import/Encoding.h"
+#include "heddle/dialects/Heddle/Heddle.h"
+
+using namespace heddle;
+using namespace mlir;
+
+int64_t heddle::packedBytes(RankedTensorType type) {
+  if (auto packed = dyn_cast_or_null<PackedAttr>(type.getEncoding()))
+    return packed.getBytes(type.getDimSize(0), type.getDimSize(1));
+  return type.getNumElements() * 4;
+}
+
+llvm::Error heddle::packParameter(const import::TensorEntry &tensor, RankedTensorType type,
+                                  llvm::function_ref<int64_t(int64_t)> storedRow, const ByteSink &sink) {
+  auto packed = dyn_cast_or_null<PackedAttr>(type.getEncoding());
+  if (!packed) {
+    std::vector<uint8_t> row(4);
+    for (int64_t i = 0; i < tensor.shape[0]; ++i)
+      if (llvm::Error error = sink(tensor.bytes.slice(storedRow(i) * 4, 4)))
+        return error;
+    return llvm::Error::success();
+  }
+  const import::EncodingInfo &info = *import::findEncoding(tensor.encoding);
+  EncAttr enc = packed.getEnc();
+  int64_t n = type.getDimSize(0), k = type.getDimSize(1), rows = packed.getRows(), group = enc.getGroup(),
+          groups = packed.getGroups(k), groupBytes = packed.getGroupBytes(), blocks = k / info.blockElems;
+  bool nibbles = enc.getElemBits() == 4;
+  int64_t elem = nibbles ? 1 : enc.getElemBits() / 8;
+  std::vector<uint8_t> codes(k * elem), panel(groups * groupBytes);
+  std::vector<uint16_t> scales(groups), mins(groups);
+  for (int64_t first = 0; first < n; first += rows) {
+    std::fill(panel.begin(), panel.end(), 0);
+    for (int64_t r = 0; r < std::min(rows, n - first); ++r) {
+      const uint8_t *src = tensor.bytes.data() + storedRow(first + r) * blocks * info.blockBytes;
+      info.decode(src, blocks, codes.data(), scales.data(), mins.data());
+      for (int64_t g = 0; g < groups; ++g) {
+        uint8_t *out = panel.data() + g * groupBytes;
+        for (auto [has, halves] : {std::pair{enc.getScale(), &scales}, {enc.getMin(), &mins}}) {
+          if (!has)
+            continue;
+          memcpy(out + r * 2, &(*halves)[g], 2);
+          out += rows * 2;
+        }
+        const uint8_t *from = codes.data() + g * group * elem;
+        for (int64_t j = 0; j < (nibbles ? group / 2 : group); ++j)
+          if (nibbles)
+            out[j * rows + r] = from[j] | from[j + group / 2] << 4;
+          else
+            memcpy(out + (j * rows + r) * elem, from + j * elem, elem);
+      }
+    }
+    if (llvm::Error error = sink(panel))
+      return error;
+  }
+  return llvm::Error::success();
+}

@@ -1,0 +1,81 @@
+//===- ReferenceCommand.cpp - heddle reference ----------------------------===//
+#include "heddle/Driver/Commands.h"
+#include "heddle/Import/Family.h"
+#include "heddle/Reference/Interpreter.h"
+#include "llvm/Support/raw_ostream.h"
+#include <cstdio>
+#include <fmt/format.h>
+#include <numeric>
+
+namespace heddle {
+
+static llvm::Error writeNpy(llvm::StringRef path, const std::vector<double> &values, size_t rows) {
+  static_assert(llvm::endianness::native == llvm::endianness::little);
+  std::string header = fmt::format("{{'descr': '<f8', 'fortran_order': False, 'shape': ({}, {}), }}", rows,
+                                   values.size() / rows);
+  // Magic, version 1.0 and length take 10 bytes; the data starts at 64's multiple.
+  header.resize((10 + header.size() + 1 + 63) / 64 * 64 - 10, ' ');
+  header.back() = '\n';
+  std::error_code code;
+  llvm::raw_fd_ostream out(path, code);
+  if (!code) {
+    out << llvm::StringRef("\x93NUMPY\x01\x00", 8) << static_cast<char>(header.size() & 255)
+        << static_cast<char>(header.size() >> 8) << header;
+    out.write(reinterpret_cast<const char *>(values.data()), values.size() * sizeof(double));
+    out.close();
+    code = out.error();
+    out.clear_error();
+  }
+  if (code)
+    return failure(ExitCode::InputOutput, fmt::format("{}: {}", path.str(), code.message()));
+  return llvm::Error::success();
+}
+
+llvm::Error runReference(llvm::StringRef model, llvm::ArrayRef<int32_t> tokens, int64_t n, llvm::StringRef outNpy) {
+  if (tokens.empty() || n < 0)
+    return failure(ExitCode::Usage, "the reference needs a token to start from");
+  auto source = import::openGGUF(model);
+  if (!source)
+    return source.takeError();
+  mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
+  auto module = import::importModel(context, **source);
+  if (!module)
+    return module.takeError();
+  int64_t limit = (**module)->getAttrOfType<mlir::IntegerAttr>("heddle.model_context").getInt();
+  int64_t count = tokens.size();
+  if (count > limit || n > limit - count)
+    return failure(ExitCode::Limit, fmt::format("{}: tokens and those to generate = {} + {}, limit {}", model.str(),
+                                                count, n, limit));
+
+  reference::Interpreter interpreter(**module, source->get());
+  std::vector<int32_t> positions(count);
+  std::iota(positions.begin(), positions.end(), 0);
+  int32_t last = count - 1;
+  auto logits = interpreter.forward(tokens, positions,
+                                    outNpy.empty() ? llvm::ArrayRef<int32_t>(last) : llvm::ArrayRef<int32_t>(positions));
+  if (!logits)
+    return logits.takeError();
+  if (!outNpy.empty())
+    if (llvm::Error error = writeNpy(outNpy, *logits, count))
+      return error;
+
+  int64_t vocab = logits->size() / (outNpy.empty() ? 1 : count);
+  for (int64_t i = 0; i < n; ++i) {
+    auto row = logits->end() - vocab;
+    int32_t next = std::max_element(row, logits->end()) - row;
+    std::printf("%s%d", i ? "," : "", next);
+    int32_t position = count + i, zero = 0;
+    if (i + 1 == n)
+      break;
+    logits = interpreter.forward(next, position, zero);
+    if (!logits)
+      return logits.takeError();
+  }
+  if (n)
+    std::printf("\n");
+  if (std::fflush(stdout) || std::ferror(stdout))
+    return failure(ExitCode::InputOutput, "cannot write to standard output");
+  return llvm::Error::success();
+}
+
+} // namespace heddle

@@ -1,0 +1,11 @@
+//===- Families.h - The built-in families -----------------------*- C++ -*-===//
+#ifndef HEDDLE_LIB_IMPORT_FAMILIES_FAMILIES_H
+#define HEDDLE_LIB_IMPORT_FAMILIES_FAMILIES_H
+
+#include "heddle/Import/Family.h"
+
+namespace heddle::import {
+llvm::Error buildLlama(const ModelSource &source, mlir::ModuleOp module);
+} // namespace heddle::import
+
+#endif // HEDDLE_LIB_IMPORT_FAMILIES_FAMILIES_H

@@ -1,0 +1,355 @@
+// RUN: heddle-opt %s -split-input-file -verify-diagnostics
+
+// #heddle.enc
+
+// expected-error @below {{unknown stored element "q8"}}
+func.func private @f(tensor<4x8xf32, #heddle.enc<q8>>)
+
+// -----
+
+// expected-error @below {{group = 0 is not a positive whole number of bytes}}
+func.func private @f(tensor<4x8xf32, #heddle.enc<i8, group = 0>>)
+
+// -----
+
+// expected-error @below {{group = 3 is not a positive whole number of bytes}}
+func.func private @f(tensor<4x8xf32, #heddle.enc<u4, group = 3>>)
+
+// -----
+
+// expected-error @below {{floating-point elements take no scale, min or offset}}
+func.func private @f(tensor<4x8xf32, #heddle.enc<f16, group = 32, scale = true>>)
+
+// -----
+
+// #heddle.packed
+
+// expected-error @below {{rows = 0, limit 1 to 1024}}
+func.func private @f(tensor<4x8xf32, #heddle.packed<<f32>, rows = 0>>)
+
+// -----
+
+// expected-error @below {{rows = 1025, limit 1 to 1024}}
+func.func private @f(tensor<4x8xf32, #heddle.packed<<f32>, rows = 1025>>)
+
+// -----
+
+// !heddle.cache
+
+// expected-error @below {{layers, heads and dim must be positive}}
+func.func private @f(!heddle.cache<full_kv, layers = 0, heads = 1, dim = 2, elem = f32>)
+
+// -----
+
+// expected-error @below {{layers, heads and dim must be positive}}
+func.func private @f(!heddle.cache<full_kv, layers = 1, heads = 0, dim = 2, elem = f32>)
+
+// -----
+
+// expected-error @below {{layers, heads and dim must be positive}}
+func.func private @f(!heddle.cache<full_kv, layers = 1, heads = 1, dim = -2, elem = f32>)
+
+// -----
+
+// expected-error @below {{unsupported cache element 'f16'}}
+func.func private @f(!heddle.cache<full_kv, layers = 1, heads = 1, dim = 2, elem = f16>)
+
+// -----
+
+func.func @param_C1() {
+  // expected-error @below {{(C1) needs a static shape of rank 1 or 2}}
+  %0 = heddle.param "w" : tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @param_C1_rank() {
+  // expected-error @below {{(C1) needs a static shape of rank 1 or 2}}
+  %0 = heddle.param "w" : tensor<2x2x8xf32>
+  return
+}
+
+// -----
+
+func.func @param_C2() {
+  // expected-error @below {{(C2) needs a name}}
+  %0 = heddle.param "" : tensor<8xf32>
+  return
+}
+
+// -----
+
+func.func private @k(%x: tensor<?x8xf32>, %slot: index, %p: tensor<?xi32>) -> tensor<?x8xf32> { return %x : tensor<?x8xf32> }
+func.func @layers_C1(%x: tensor<?x8xf32>, %p: tensor<?xi32>) {
+  // expected-error @below {{(C1) has 2 layers in order, 1 rows}}
+  %y = heddle.layers (%x) shared (%p) kinds [@k] order [0, 0] rows [[]] : (tensor<?x8xf32>), (tensor<?xi32>) -> (tensor<?x8xf32>)
+  return
+}
+
+// -----
+
+func.func private @k(%x: tensor<?x8xf32>, %slot: index, %p: tensor<?xi32>) -> tensor<?x8xf32> { return %x : tensor<?x8xf32> }
+func.func @layers_C2(%x: tensor<?x8xf32>, %p: tensor<?xi32>) {
+  // expected-error @below {{(C2) kind 1, limit 1}}
+  %y = heddle.layers (%x) shared (%p) kinds [@k] order [1] rows [[]] : (tensor<?x8xf32>), (tensor<?xi32>) -> (tensor<?x8xf32>)
+  return
+}
+
+// -----
+
+func.func private @k(%x: tensor<?x8xf32>, %slot: index, %p: tensor<?xi32>) -> tensor<?x8xf32> { return %x : tensor<?x8xf32> }
+func.func @layers_C3(%x: tensor<?x8xf32>, %p: tensor<?xi32>) {
+  // expected-error @below {{(C3) row 0 does not fit @k}}
+  %y = heddle.layers (%x) shared (%p) kinds [@k] order [0] rows [["w"]] : (tensor<?x8xf32>), (tensor<?xi32>) -> (tensor<?x8xf32>)
+  return
+}
+
+// -----
+
+func.func private @k(%x: tensor<?x8xf32>) -> tensor<?x8xf32> { return %x : tensor<?x8xf32> }
+func.func @layers_C3_index(%x: tensor<?x8xf32>, %p: tensor<?xi32>) {
+  // expected-error @below {{(C3) row 0 does not fit @k}}
+  %y = heddle.layers (%x) shared (%p) kinds [@k] order [0] rows [[]] : (tensor<?x8xf32>), (tensor<?xi32>) -> (tensor<?x8xf32>)
+  return
+}
+
+// -----
+
+func.func @layers_C3_name(%x: tensor<?x8xf32>, %p: tensor<?xi32>) {
+  // expected-error @below {{(C3) names no function @gone}}
+  %y = heddle.layers (%x) shared (%p) kinds [@gone] order [0] rows [[]] : (tensor<?x8xf32>), (tensor<?xi32>) -> (tensor<?x8xf32>)
+  return
+}
+
+// -----
+
+func.func private @k(%x: tensor<?x8xf32>, %slot: index, %p: tensor<?xi32>) -> tensor<?x8xf32> { return %x : tensor<?x8xf32> }
+func.func @layers_C4(%x: tensor<?x8xf32>, %p: tensor<?xi32>) {
+  // expected-error @below {{(C4) results must have the types of what is carried}}
+  %y = heddle.layers (%x) shared (%p) kinds [@k] order [0] rows [[]] : (tensor<?x8xf32>), (tensor<?xi32>) -> (tensor<1x8xf32>)
+  return
+}
+
+// -----
+
+func.func @embedding_C1(%ids: tensor<?xi32>, %t: tensor<8xf32>) {
+  // expected-error @below {{operand #1 must be 2D tensor of 32-bit float values}}
+  %x = "heddle.embedding"(%ids, %t) : (tensor<?xi32>, tensor<8xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @rms_norm_C1(%x: tensor<?x8xf32>, %w: tensor<2xf32>) {
+  // expected-error @below {{(C1) groups = 3 does not divide 8}}
+  %y = heddle.rms_norm %x, %w {epsilon = 1.0e-5 : f64, groups = 3 : i64} : tensor<?x8xf32>, tensor<2xf32>
+  return
+}
+
+// -----
+
+func.func @rms_norm_C1_zero(%x: tensor<?x8xf32>, %w: tensor<2xf32>) {
+  // expected-error @below {{(C1) groups = 0 does not divide 8}}
+  %y = heddle.rms_norm %x, %w {epsilon = 1.0e-5 : f64, groups = 0 : i64} : tensor<?x8xf32>, tensor<2xf32>
+  return
+}
+
+// -----
+
+func.func @rms_norm_C2(%x: tensor<?x8xf32>, %w: tensor<8xf32>) {
+  // expected-error @below {{(C2) weight has 8 elements, needs 4}}
+  %y = heddle.rms_norm %x, %w {epsilon = 1.0e-5 : f64, groups = 2 : i64} : tensor<?x8xf32>, tensor<8xf32>
+  return
+}
+
+// -----
+
+func.func @rms_norm_C3(%x: tensor<?x8xf32>, %w: tensor<8xf32>) {
+  // expected-error @below {{(C3) epsilon is not positive}}
+  %y = heddle.rms_norm %x, %w {epsilon = 0.0 : f64} : tensor<?x8xf32>, tensor<8xf32>
+  return
+}
+
+// -----
+
+func.func @linear_C1(%x: tensor<?x8xf32>, %w: tensor<4x16xf32>) {
+  // expected-error @below {{(C1) x has width 8, weight 16}}
+  %y = heddle.linear %x, %w : tensor<?x8xf32>, tensor<4x16xf32>
+  return
+}
+
+// -----
+
+func.func @linear_C2(%x: tensor<?x8xf32>, %w: tensor<4x8xf32>, %b: tensor<8xf32>) {
+  // expected-error @below {{(C2) bias has 8 elements, needs 4}}
+  %y = heddle.linear %x, %w, %b : tensor<?x8xf32>, tensor<4x8xf32>, tensor<8xf32>
+  return
+}
+
+// -----
+
+func.func @rope_angles_C1(%pos: tensor<?xi32>) {
+  // expected-error @below {{(C1) dim = 7 is not positive and even}}
+  %a = heddle.rope_angles %pos {dim = 7 : i64, theta = 1.0e5 : f64} : tensor<?xi32>
+  return
+}
+
+// -----
+
+func.func @rope_angles_C1_zero(%pos: tensor<?xi32>) {
+  // expected-error @below {{(C1) dim = 0 is not positive and even}}
+  %a = heddle.rope_angles %pos {dim = 0 : i64, theta = 1.0e5 : f64} : tensor<?xi32>
+  return
+}
+
+// -----
+
+func.func @rope_angles_C2_theta(%pos: tensor<?xi32>) {
+  // expected-error @below {{(C2) theta and scale must be positive}}
+  %a = heddle.rope_angles %pos {dim = 8 : i64, theta = -1.0 : f64} : tensor<?xi32>
+  return
+}
+
+// -----
+
+func.func @rope_angles_C2_scale(%pos: tensor<?xi32>) {
+  // expected-error @below {{(C2) theta and scale must be positive}}
+  %a = heddle.rope_angles %pos {dim = 8 : i64, theta = 1.0 : f64, scale = 0.0 : f64} : tensor<?xi32>
+  return
+}
+
+// -----
+
+func.func @rope_angles_C3(%pos: tensor<?xi32>, %d: tensor<8xf32>) {
+  // expected-error @below {{(C3) divisors has 8 elements, needs 4}}
+  %a = heddle.rope_angles %pos, %d {dim = 8 : i64, theta = 1.0 : f64} : tensor<?xi32>, tensor<8xf32>
+  return
+}
+
+// -----
+
+func.func @rope_C1(%x: tensor<?x8xf32>, %a: tensor<?x2xf32>) {
+  // expected-error @below {{(C1) heads = 3 does not divide 8}}
+  %y = heddle.rope %x, %a {heads = 3 : i64} : tensor<?x8xf32>, tensor<?x2xf32>
+  return
+}
+
+// -----
+
+func.func @rope_C2(%x: tensor<?x8xf32>, %a: tensor<?x6xf32>) {
+  // expected-error @below {{(C2) dim = 6, limit 4}}
+  %y = heddle.rope %x, %a {heads = 2 : i64} : tensor<?x8xf32>, tensor<?x6xf32>
+  return
+}
+
+// -----
+
+func.func @cache_append_C1(%c: !heddle.cache<full_kv, layers = 1, heads = 2, dim = 4, elem = f32>, %k: tensor<?x4xf32>,
+                           %pos: tensor<?xi32>, %slot: index) {
+  // expected-error @below {{(C1) key has width 4, the cache 8}}
+  %0 = heddle.cache_append %c[%slot], %k, %k at %pos
+    : !heddle.cache<full_kv, layers = 1, heads = 2, dim = 4, elem = f32>, tensor<?x4xf32>, tensor<?xi32>
+  return
+}
+
+// -----
+
+!cache = !heddle.cache<full_kv, layers = 1, heads = 2, dim = 4, elem = f32>
+func.func @attention_C1(%c: !cache, %q: tensor<?x8xf32>, %pos: tensor<?xi32>, %slot: index) {
+  // expected-error @below {{(C1) query has width 8, needs 16}}
+  %0 = heddle.attention %q, %c[%slot] at %pos {heads = 4 : i64, scale = 1.0 : f64} : tensor<?x8xf32>, !cache, tensor<?xi32>
+  return
+}
+
+// -----
+
+!cache = !heddle.cache<full_kv, layers = 1, heads = 2, dim = 4, elem = f32>
+func.func @attention_C2(%c: !cache, %q: tensor<?x12xf32>, %pos: tensor<?xi32>, %slot: index) {
+  // expected-error @below {{(C2) heads = 3 is no multiple of the cache's 2}}
+  %0 = heddle.attention %q, %c[%slot] at %pos {heads = 3 : i64, scale = 1.0 : f64} : tensor<?x12xf32>, !cache, tensor<?xi32>
+  return
+}
+
+// -----
+
+!cache = !heddle.cache<full_kv, layers = 1, heads = 2, dim = 4, elem = f32>
+func.func @attention_C3(%c: !cache, %q: tensor<?x8xf32>, %pos: tensor<?xi32>, %slot: index) {
+  // expected-error @below {{(C3) scale is not positive}}
+  %0 = heddle.attention %q, %c[%slot] at %pos {heads = 2 : i64, scale = 0.0 : f64} : tensor<?x8xf32>, !cache, tensor<?xi32>
+  return
+}
+
+// -----
+
+!cache = !heddle.cache<full_kv, layers = 1, heads = 2, dim = 4, elem = f32>
+func.func @attention_C4(%c: !cache, %q: tensor<?x8xf32>, %pos: tensor<?xi32>, %slot: index) {
+  // expected-error @below {{(C4) window = 0 is not positive}}
+  %0 = heddle.attention %q, %c[%slot] at %pos {heads = 2 : i64, scale = 1.0 : f64, window = 0 : i64}
+    : tensor<?x8xf32>, !cache, tensor<?xi32>
+  return
+}
+
+// -----
+
+func.func @kernel_C1(%x: tensor<1x8xf32>) {
+  // expected-error @below {{(C1) region arguments must match the inputs}}
+  heddle.kernel "k" (%x) : (tensor<1x8xf32>) -> () {
+  ^bb0(%a: tensor<2x8xf32>):
+    heddle.yield
+  }
+  return
+}
+
+// -----
+
+func.func @kernel_C2(%x: tensor<1x8xf32>) {
+  // expected-error @below {{(C2) must yield the result types}}
+  %0 = heddle.kernel "k" (%x) : (tensor<1x8xf32>) -> tensor<2x8xf32> {
+  ^bb0(%a: tensor<1x8xf32>):
+    heddle.yield %a : tensor<1x8xf32>
+  }
+  return
+}
+
+// -----
+
+func.func @yield_parent() {
+  // expected-error @below {{expects parent op 'heddle.kernel'}}
+  heddle.yield
+}
+
+// -----
+
+func.func private @k()
+func.func @launch_C1(%x: tensor<1x8xf32>) {
+  // expected-error @below {{(C1) items must map at most one dimension to one count}}
+  heddle.launch @k(%x) items affine_map<(d0, d1) -> (d0)> aligned [false] -> [] : (tensor<1x8xf32>) -> ()
+  return
+}
+
+// -----
+
+func.func private @k()
+func.func @launch_C1_results(%x: tensor<1x8xf32>) {
+  // expected-error @below {{(C1) items must map at most one dimension to one count}}
+  heddle.launch @k(%x) items affine_map<(d0) -> (d0, d0)> aligned [false] -> [] : (tensor<1x8xf32>) -> ()
+  return
+}
+
+// -----
+
+func.func private @k()
+func.func @launch_C2(%x: tensor<1x8xf32>) {
+  // expected-error @below {{(C2) needs one aligned flag per input and result}}
+  heddle.launch @k(%x) items affine_map<(d0) -> (d0)> aligned [] -> [] : (tensor<1x8xf32>) -> ()
+  return
+}
+
+// -----
+
+func.func @launch_callee(%x: tensor<1x8xf32>) {
+  // expected-error @below {{names no kernel @gone}}
+  heddle.launch @gone(%x) items affine_map<(d0) -> (d0)> aligned [true] -> [] : (tensor<1x8xf32>) -> ()
+  return
+}

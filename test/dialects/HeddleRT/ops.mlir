@@ -1,0 +1,28 @@
+// RUN: heddle-opt %s | heddle-opt | FileCheck %s
+// RUN: heddle-opt %s --mlir-print-op-generic | heddle-opt | FileCheck %s
+
+// CHECK-LABEL: @f
+// CHECK-SAME: %[[CTX:.*]]: !heddle_rt.context, %[[TID:.*]]: index, %[[N:.*]]: index, %[[T:.*]]: index)
+func.func @f(%ctx: !heddle_rt.context, %tid: index, %nthreads: index, %t: index) {
+  // CHECK: heddle_rt.param %[[CTX]][%[[T]]] : memref<18x18x640xi8>
+  %w = heddle_rt.param %ctx[%t] : memref<18x18x640xi8>
+  // CHECK: heddle_rt.cache %[[CTX]][0] per 16 : memref<30x3x?x64x16xf32>
+  %k = heddle_rt.cache %ctx[0] per 16 : memref<30x3x?x64x16xf32>
+  // CHECK: heddle_rt.arena %[[CTX]][4096] rows %[[T]] : memref<?x576xf32>
+  %x = heddle_rt.arena %ctx[4096] rows %t : memref<?x576xf32>
+  // CHECK: heddle_rt.arena %[[CTX]][0] : memref<1x576xf32>
+  %y = heddle_rt.arena %ctx[0] : memref<1x576xf32>
+  // CHECK: heddle_rt.input %[[CTX]] "tokens" : memref<?xi32>
+  %tokens = heddle_rt.input %ctx "tokens" : memref<?xi32>
+  // CHECK: heddle_rt.input %[[CTX]] "positions" : memref<1xi32>
+  %positions = heddle_rt.input %ctx "positions" : memref<1xi32>
+  // CHECK: heddle_rt.input %[[CTX]] "rows" : memref<?xi32>
+  %rows = heddle_rt.input %ctx "rows" : memref<?xi32>
+  // CHECK: heddle_rt.input %[[CTX]] "logits" : memref<?x49152xf32>
+  %logits = heddle_rt.input %ctx "logits" : memref<?x49152xf32>
+  // CHECK: heddle_rt.share %[[T]], %[[TID]], %[[N]]
+  %lo, %hi = heddle_rt.share %t, %tid, %nthreads
+  // CHECK: heddle_rt.barrier %[[CTX]], %[[TID]], %[[N]]
+  heddle_rt.barrier %ctx, %tid, %nthreads
+  return
+}

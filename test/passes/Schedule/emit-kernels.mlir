@@ -1,0 +1,58 @@
+// RUN: heddle-opt %s --heddle-emit-kernels -split-input-file -verify-diagnostics | FileCheck %s
+
+// Equal kernels share a function.
+// CHECK: func.func private @[[K:.*]](%{{.*}}: index, %{{.*}}: index, %{{.*}}: memref<?x8xf32>, %{{.*}}: memref<?x8xf32>)
+// CHECK-NOT: func.func private
+// CHECK: func.func @f
+// CHECK-NOT: heddle.kernel
+// CHECK: heddle.launch @[[K]](
+// CHECK-SAME: aligned [true] -> [true]
+// CHECK: heddle.launch @[[K]](
+// CHECK-NOT: heddle.kernel
+func.func @f(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
+  %0 = heddle.kernel "r" (%x) schedule <"rows", {lanes = 4 : i64}> : (tensor<?x8xf32>) -> tensor<?x8xf32> {
+  ^bb0(%a: tensor<?x8xf32>):
+    %1 = arith.addf %a, %a : tensor<?x8xf32>
+    heddle.yield %1 : tensor<?x8xf32>
+  }
+  %2 = heddle.kernel "r" (%0) schedule <"rows", {lanes = 4 : i64}> : (tensor<?x8xf32>) -> tensor<?x8xf32> {
+  ^bb0(%a: tensor<?x8xf32>):
+    %1 = arith.addf %a, %a : tensor<?x8xf32>
+    heddle.yield %1 : tensor<?x8xf32>
+  }
+  return %2 : tensor<?x8xf32>
+}
+
+// -----
+
+func.func @no_schedule(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
+  // expected-error @below {{kernel "r" has no schedule}}
+  %0 = heddle.kernel "r" (%x) : (tensor<?x8xf32>) -> tensor<?x8xf32> {
+  ^bb0(%a: tensor<?x8xf32>):
+    heddle.yield %a : tensor<?x8xf32>
+  }
+  return %0 : tensor<?x8xf32>
+}
+
+// -----
+
+func.func @no_emitter(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
+  // expected-error @below {{unsupported: emitter "gone"}}
+  %0 = heddle.kernel "r" (%x) schedule <"gone", {}> : (tensor<?x8xf32>) -> tensor<?x8xf32> {
+  ^bb0(%a: tensor<?x8xf32>):
+    heddle.yield %a : tensor<?x8xf32>
+  }
+  return %0 : tensor<?x8xf32>
+}
+
+// -----
+
+func.func @no_op_emitter(%x: tensor<?x8xf32>, %w: tensor<8x8xf32>) -> tensor<?x8xf32> {
+  %0 = heddle.kernel "r" (%x, %w) schedule <"rows", {lanes = 4 : i64}> : (tensor<?x8xf32>, tensor<8x8xf32>) -> tensor<?x8xf32> {
+  ^bb0(%a: tensor<?x8xf32>, %b: tensor<8x8xf32>):
+    // expected-error @below {{heddle.linear}}
+    %1 = heddle.linear %a, %b : tensor<?x8xf32>, tensor<8x8xf32>
+    heddle.yield %1 : tensor<?x8xf32>
+  }
+  return %0 : tensor<?x8xf32>
+}

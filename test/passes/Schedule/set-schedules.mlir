@@ -1,0 +1,54 @@
+// RUN: heddle-opt %s --heddle-set-schedules -split-input-file | FileCheck %s
+// RUN: heddle-opt %s --heddle-set-schedules='token-tile=3' -split-input-file | FileCheck %s --check-prefix=TILE
+// RUN: not heddle-opt %s --heddle-set-schedules='token-tile=many' -split-input-file 2>&1 | FileCheck %s --check-prefix=ERROR
+
+// ERROR: {{.*}}token-tile{{.*}}many{{.*}}invalid
+
+!weight = tensor<64x8xf32, #heddle.packed<<f32>, rows = 32>>
+!cache = !heddle.cache<full_kv, layers = 1, heads = 1, dim = 8, elem = f32, block = 16>
+
+// The numbers come from the module.
+module attributes {heddle.lanes = 16 : i64, heddle.registers = 32 : i64} {
+  // CHECK-LABEL: @wide
+  func.func @wide(%x: tensor<?x8xf32>, %w: !weight, %c: !cache, %slot: index, %pos: tensor<?xi32>) {
+    // 26 registers hold accumulators, 2 a token.
+    // CHECK: heddle.kernel "l"{{.*}} schedule <"linear", {lanes = 16 : i64, token_tile = 13 : i64}>
+    // TILE: heddle.kernel "l"{{.*}} schedule <"linear", {lanes = 16 : i64, token_tile = 3 : i64}>
+    %0 = heddle.kernel "l" (%x, %w) : (tensor<?x8xf32>, !weight) -> tensor<?x64xf32> {
+    ^bb0(%a: tensor<?x8xf32>, %b: !weight):
+      %1 = heddle.linear %a, %b : tensor<?x8xf32>, !weight
+      heddle.yield %1 : tensor<?x64xf32>
+    }
+    // CHECK: heddle.kernel "a"{{.*}} schedule <"attention", {{.*}}lanes = 16 : i64
+    %2 = heddle.kernel "a" (%x, %c, %slot, %pos) : (tensor<?x8xf32>, !cache, index, tensor<?xi32>) -> tensor<?x8xf32> {
+    ^bb0(%q: tensor<?x8xf32>, %k: !cache, %s: index, %p: tensor<?xi32>):
+      %3 = heddle.attention %q, %k[%s] at %p {heads = 1 : i64, scale = 1.0 : f64} : tensor<?x8xf32>, !cache, tensor<?xi32>
+      heddle.yield %3 : tensor<?x8xf32>
+    }
+    // CHECK: heddle.kernel "r"{{.*}} schedule <"rows", {{.*}}lanes = 16 : i64
+    %4 = heddle.kernel "r" (%x) : (tensor<?x8xf32>) -> tensor<?x8xf32> {
+    ^bb0(%a: tensor<?x8xf32>):
+      %5 = arith.addf %a, %a : tensor<?x8xf32>
+      heddle.yield %5 : tensor<?x8xf32>
+    }
+    return
+  }
+}
+
+// -----
+
+!weight = tensor<64x8xf32, #heddle.packed<<f32>, rows = 32>>
+
+// Few registers still leave a tile of one token.
+module attributes {heddle.lanes = 4 : i64, heddle.registers = 8 : i64} {
+  // CHECK-LABEL: @narrow
+  func.func @narrow(%x: tensor<?x8xf32>, %w: !weight) {
+    // CHECK: schedule <"linear", {lanes = 4 : i64, token_tile = 1 : i64}>
+    %0 = heddle.kernel "l" (%x, %w) : (tensor<?x8xf32>, !weight) -> tensor<?x64xf32> {
+    ^bb0(%a: tensor<?x8xf32>, %b: !weight):
+      %1 = heddle.linear %a, %b : tensor<?x8xf32>, !weight
+      heddle.yield %1 : tensor<?x64xf32>
+    }
+    return
+  }
+}
