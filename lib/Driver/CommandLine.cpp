@@ -57,6 +57,7 @@ cl::list<int32_t> tokens("tokens", cl::CommaSeparated, cl::desc("token ids"), SU
 cl::opt<int64_t> count("n", cl::init(0), cl::desc("tokens to generate"), SUB(cl::sub(referenceCmd)));
 cl::opt<std::string> print("print", cl::init("tokens"), cl::desc("tokens"), SUB(cl::sub(referenceCmd)));
 cl::opt<bool> ignoreEos("ignore-eos", cl::desc("go on past the end token"), SUB(cl::sub(referenceCmd)));
+cl::opt<double> temperature("temperature", cl::init(0), cl::desc("0, greedy"), SUB(cl::sub(referenceCmd)));
 cl::opt<std::string> logitsOut("out", cl::desc("logits of every position, float64 .npy"), SUB(cl::sub(referenceCmd)));
 #undef SUB
 
@@ -150,7 +151,7 @@ llvm::Error runProgram(int argc, char **argv) {
 llvm::Error listCommand() {
   llvm::json::Array rows;
   auto add = [&](llvm::StringRef name, llvm::StringRef summary) {
-    rows.push_back(llvm::json::Object{{"name", name}, {"summary", summary}});
+    rows.push_back(llvm::json::Object{{"name", name.str()}, {"summary", summary.str()}});
   };
   if (listWhat == "passes") {
     for (const Phase &phase : phases())
@@ -161,6 +162,7 @@ llvm::Error listCommand() {
       for (const codegen::Level &level : levels)
         add(level.name, fmt::format("{}, needs {}", level.triple, *level.needs ? level.needs : "nothing beyond the architecture"));
   } else if (listWhat == "formats") {
+    add("gguf", "GGUF v3, single and split, of the encodings below");
     for (const import::EncodingInfo &encoding : import::builtinEncodings())
       add(encoding.name, fmt::format("{} elements in {} bytes", encoding.blockElems, encoding.blockBytes));
   } else if (listWhat == "families") {
@@ -189,7 +191,10 @@ llvm::Error dispatch(int argc, char **argv) {
     return listCommand();
   if (referenceCmd) {
     if (model.empty() || tokens.empty())
-      return usage("reference needs MODEL and --tokens", "heddle reference model.gguf --tokens=1,2,3 -n 8");
+      return usage("reference needs MODEL and --tokens", "heddle reference model.gguf --tokens=1,2,3 -n 8 --ignore-eos");
+    if (temperature != 0 || print != "tokens" || (count && !ignoreEos))
+      return failure(ExitCode::Unsupported, "reference generates greedily past the end token and prints ids",
+                     "heddle reference model.gguf --tokens=1,2,3 -n 8 --ignore-eos");
     return runReference(model, std::vector<int32_t>(tokens.begin(), tokens.end()), count, logitsOut);
   }
   if (explainCmd || tuneCmd)

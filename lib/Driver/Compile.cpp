@@ -135,6 +135,10 @@ private:
       return heddle::failure(ExitCode::Unsupported,
                              fmt::format("{}: target = {}, supported: native, {}", options.model, target, codegen::levelNames()));
     std::string numeric = options.numeric.value_or("auto");
+    if (numeric != "auto" && numeric != "f32" && numeric != "a16" && numeric != "a8")
+      return heddle::failure(ExitCode::Usage, fmt::format("numeric = {}, one of auto, f32, a16, a8", numeric));
+    if (options.context && *options.context < 1)
+      return heddle::failure(ExitCode::Usage, fmt::format("context = {}, limit at least 1", *options.context));
     if (numeric != "auto" && numeric != "f32")
       return heddle::failure(ExitCode::Unsupported, fmt::format("{}: numeric = {}, supported: auto, f32", options.model, numeric));
     int64_t most = number(*module, "heddle.model_context");

@@ -100,6 +100,9 @@ int64_t chooseCount(const Options &options, int64_t prompt, int64_t context) {
 int runGenerate(Program &program, const Options &options) {
   bool needsText = options.print != PrintMode::Tokens || !options.tokens ||
                    !options.stops.empty();
+  // Bad ids are a mistake whether or not there is a tokenizer.
+  if (options.tokens)
+    (void)parseTokens(*options.tokens, program.manifest().vocab);
   std::unique_ptr<Bpe> bpe;
   // Ids without a tokenizer still work; with one, it names the end tokens.
   if (needsText || program.hasTokenizer())
