@@ -66,7 +66,7 @@ llvm::Error usage(const std::string &message, const std::string &hint = "heddle 
 }
 
 llvm::Error compileCommand() {
-  for (auto [given, flag] : {std::pair{!plugins.empty(), "plugin"}, {!tuning.empty(), "tuning"}, {!pipeline.empty(), "pipeline"}})
+  for (auto [given, flag] : {std::pair{!plugins.empty(), "plugin"}, {!tuning.empty(), "tuning"}, {!pipeline.empty(), "pipeline"}, {jobs.getNumOccurrences() > 0, "jobs"}})
     if (given)
       return failure(ExitCode::Unsupported, fmt::format("--{} is unsupported", flag));
   CompileOptions options;
