@@ -24,6 +24,8 @@ finish() {
   [ "$failed" -eq 0 ] || exit 1
 }
 trap finish EXIT
+# A run that was ended is no success, whatever had passed by then.
+trap 'failed=$((failed + 1)); exit 1' HUP INT TERM
 
 # count RUNNER STATUS FILE: adds a runner's results. One that ended badly
 # without naming a failed test counts as a failure itself.

@@ -14,6 +14,7 @@
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Program.h"
 #include "llvm/Support/xxhash.h"
+#include <csignal>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -204,6 +205,8 @@ llvm::Error dispatch(int argc, char **argv) {
 } // namespace
 
 int heddle::runCommand(int argc, char **argv) {
+  // Past a file size limit, a write fails with EFBIG and is reported like any other.
+  std::signal(SIGXFSZ, SIG_IGN);
   if (argc > 1 && llvm::StringRef(argv[1]) == "--version") {
     llvm::outs() << "heddle " HEDDLE_VERSION "\n";
     return 0;

@@ -325,6 +325,8 @@ private:
         const import::EncodingInfo *info = import::findEncoding(tensor->encoding);
         if (!info || import::encodingAttr(context, *info) != packed.getEnc())
           return heddle::failure(ExitCode::Malformed, fmt::format("{}: tensor {} has encoding {}, not the graph's", source->path, name, tensor->encoding));
+      } else if (tensor->encoding != "f32") {
+        return heddle::failure(ExitCode::Malformed, fmt::format("{}: tensor {} has encoding {}, the graph's is f32", source->path, name, tensor->encoding));
       }
       parameters += tensor->numElements();
       bytesByEncoding[tensor->encoding] += tensor->bytes.size();

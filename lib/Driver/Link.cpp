@@ -43,7 +43,14 @@ llvm::Error heddle::linkProgram(llvm::StringRef sysroot, llvm::StringRef arch, l
   static std::mutex mutex; // lld keeps global state
   std::lock_guard<std::mutex> lock(mutex);
   lld::Result result = lld::lldMain(pointers, os, os, {{lld::Gnu, &lld::elf::link}});
-  if (result.retCode)
-    return failure(ExitCode::Bug, "lld: " + llvm::StringRef(words).split('\n').first.str());
+  if (result.retCode) {
+    // Warnings may come first. What lld cannot write is no fault of the objects.
+    llvm::StringRef text = words, line = text.substr(text.find("error: ")).split('\n').first;
+    if (line.empty())
+      line = text.split('\n').first;
+    bool written = line.contains("failed to open " + output.str()) || line.contains("failed to write") ||
+                   line.contains("cannot open output file");
+    return failure(written ? ExitCode::InputOutput : ExitCode::Bug, "lld: " + line.str());
+  }
   return llvm::Error::success();
 }

@@ -16,7 +16,6 @@ llvm::Error heddle::packParameter(const import::TensorEntry &tensor, RankedTenso
                                   llvm::function_ref<int64_t(int64_t)> storedRow, const ByteSink &sink) {
   auto packed = dyn_cast_or_null<PackedAttr>(type.getEncoding());
   if (!packed) {
-    std::vector<uint8_t> row(4);
     for (int64_t i = 0; i < tensor.shape[0]; ++i)
       if (llvm::Error error = sink(tensor.bytes.slice(storedRow(i) * 4, 4)))
         return error;

@@ -18,11 +18,14 @@ constexpr int64_t kPage = 4096, kPiece = 1 << 20;
 class PendingFile {
 public:
   ~PendingFile() {
-    if (!os)
-      return;
-    os->clear_error();
-    os.reset();
-    llvm::sys::fs::remove(temporary);
+    // Closing flushes, and a stream that dies with an error ends the process.
+    if (os) {
+      os->close();
+      os->clear_error();
+      os.reset();
+    }
+    if (!temporary.empty())
+      llvm::sys::fs::remove(temporary);
   }
   llvm::Error open(llvm::StringRef name) {
     target = name.str();
@@ -43,20 +46,25 @@ public:
     return check();
   }
   int64_t tell() { return os->tell(); }
-  llvm::Error commit(bool executable) {
-    os->flush();
+  /// Everything is on disk under the temporary name.
+  llvm::Error finish(bool executable) {
+    os->close();
     if (llvm::Error error = check())
       return error;
     os.reset();
     using namespace llvm::sys::fs;
     perms mode = executable ? perms::all_read | perms::all_exe | perms::owner_write : perms::all_read | perms::owner_write;
-    std::error_code ec = setPermissions(temporary, mode);
-    if (!ec)
-      ec = rename(temporary, target);
-    if (!ec)
-      return llvm::Error::success();
-    remove(temporary);
-    return failure(ExitCode::InputOutput, target + ": " + ec.message());
+    if (std::error_code ec = setPermissions(temporary, mode))
+      return failure(ExitCode::InputOutput, target + ": " + ec.message());
+    if (is_directory(target))
+      return failure(ExitCode::InputOutput, target + ": is a directory");
+    return llvm::Error::success();
+  }
+  llvm::Error rename() {
+    if (std::error_code ec = llvm::sys::fs::rename(temporary, target))
+      return failure(ExitCode::InputOutput, target + ": " + ec.message());
+    temporary.clear();
+    return llvm::Error::success();
   }
 
 private:
@@ -190,8 +198,14 @@ llvm::Error heddle::writeProgram(ProgramParts parts, llvm::StringRef output, boo
   field(XXH3_64bits(trailer.data(), trailer.size()));
   if (llvm::Error error = program.write(trailer))
     return error;
-  if (externalWeights)
-    if (llvm::Error error = beside.commit(false))
+  // Both are whole before either takes its name.
+  if (llvm::Error error = program.finish(true))
+    return error;
+  if (externalWeights) {
+    if (llvm::Error error = beside.finish(false))
       return error;
-  return program.commit(true);
+    if (llvm::Error error = beside.rename())
+      return error;
+  }
+  return program.rename();
 }

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import subprocess
 
 import pytest
@@ -67,6 +68,31 @@ def test_missing_model(heddle, tmp_path):
 def test_unwritable_output(heddle, tiny, tmp_path):
     assert_error(heddle("compile", tiny, "-o", tmp_path / "none" / "out", code=6))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("weights", ("embed", "external"))
+@pytest.mark.parametrize("limit", (4096, 1 << 21, -1, -100_000))
+def test_failed_write(heddle, program, tiny, tmp_path, weights, limit):
+    """No more bytes in the object, the linked program, or (negative: this much
+    short) the finished file: one line, and nothing left behind."""
+    if limit < 0:
+        if weights == "external":
+            pytest.skip("the two files' own sizes are not known here")
+        limit += program.stat().st_size
+    done = subprocess.run(
+        [heddle.heddle, "compile", tiny, "-o", tmp_path / "out", f"--weights={weights}", "--quiet"],
+        capture_output=True, text=True, timeout=60, check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+    assert_error(done)
+    assert done.returncode == 6, done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_output_is_a_directory(heddle, tiny, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    assert_error(heddle("compile", tiny, "-o", out, "--weights=external", code=6))
+    assert list(tmp_path.iterdir()) == [out]
 
 
 @pytest.mark.parametrize("cut", (0, 3, 20, 1000, 20000))
