@@ -1,5 +1,5 @@
 //===- Pipelines.cpp - The phases, top to bottom --------------------------===//
-#include "heddle/Driver/Phases.h"
+#include "heddle/passes/Pipelines.h"
 #include "heddle/passes/Passes.h"
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Affine/Transforms/Passes.h"

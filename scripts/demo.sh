@@ -25,6 +25,6 @@ else
 fi
 
 say "3/3 $program generate --raw -n 48 -- '$prompt'"
-printf '%s' "$prompt"
+printf '%s\n' "$prompt"
 "$program" generate --raw -n 48 -- "$prompt"
 printf '\n'

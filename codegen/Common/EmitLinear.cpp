@@ -57,9 +57,7 @@ struct LinearEmitter {
     Value k0 = b.mul(g, b.index(size));
     int64_t bits = enc.getElemBits();
     bool nibbles = bits == 4;
-    Type elem = enc.getElem() == "f32"   ? Type(b.getF32Type())
-                : enc.getElem() == "f16" ? Type(b.getF16Type())
-                                         : Type(b.getIntegerType(nibbles ? 8 : bits));
+    Type elem = enc.getStorageType();
     int64_t stride = rows * elem.getIntOrFloatBitWidth() / 8;
     int64_t steps = nibbles ? size / 2 : size;
     auto step = [&](Value j, Values acc) {

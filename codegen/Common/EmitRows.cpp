@@ -65,9 +65,7 @@ struct RowsEmitter {
       }
       Value k0 = b.mul(g, b.index(size));
       bool nibbles = bits == 4;
-      Type elem = enc.getElem() == "f32"   ? Type(b.getF32Type())
-                  : enc.getElem() == "f16" ? Type(b.getF16Type())
-                                           : Type(b.getIntegerType(nibbles ? 8 : bits));
+      Type elem = enc.getStorageType();
       int64_t bytes = elem.getIntOrFloatBitWidth() / 8;
       b.loop(zero(), b.index(nibbles ? size / 2 : size), 1, [&](Value j) {
         Value at = b.add(b.index(base), b.mul(b.add(b.mul(j, b.index(count)), r), b.index(bytes)));

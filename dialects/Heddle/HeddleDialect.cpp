@@ -22,7 +22,6 @@ static FailureOr<std::string> parseKeywordParameter(AsmParser &parser) {
 #include "heddle/dialects/Heddle/HeddleAttrs.cpp.inc"
 #define GET_TYPEDEF_CLASSES
 #include "heddle/dialects/Heddle/HeddleTypes.cpp.inc"
-#include "heddle/dialects/Heddle/HeddleInterfaces.cpp.inc"
 
 void HeddleDialect::initialize() {
   addAttributes<
@@ -46,6 +45,15 @@ static int64_t elemBits(StringRef elem) {
       .Case("i8", 8)
       .Case("u4", 4)
       .Default(0);
+}
+
+Type EncAttr::getStorageType() const {
+  MLIRContext *context = getContext();
+  if (getElem() == "f32")
+    return Float32Type::get(context);
+  if (getElem() == "f16")
+    return Float16Type::get(context);
+  return IntegerType::get(context, std::max<int64_t>(8, getElemBits()));
 }
 
 int64_t EncAttr::getElemBits() const { return elemBits(getElem()); }
@@ -91,4 +99,20 @@ LogicalResult CacheType::verify(function_ref<InFlightDiagnostic()> emitError,
   if (!elem.isF32())
     return emitError() << "unsupported cache element " << elem;
   return success();
+}
+
+SmallVector<Type> heddle::bufferTypes(Type type) {
+  if (auto tensor = dyn_cast<RankedTensorType>(type)) {
+    auto packed = dyn_cast_or_null<PackedAttr>(tensor.getEncoding());
+    if (!packed)
+      return {MemRefType::get(tensor.getShape(), tensor.getElementType())};
+    int64_t panels = packed.getPanels(tensor.getDimSize(0)), groups = packed.getGroups(tensor.getDimSize(1));
+    return {MemRefType::get({panels, groups, packed.getGroupBytes()}, IntegerType::get(type.getContext(), 8))};
+  }
+  if (auto cache = dyn_cast<CacheType>(type)) {
+    int64_t layers = cache.getLayers(), heads = cache.getHeads(), dim = cache.getDim(), any = ShapedType::kDynamic;
+    return {MemRefType::get({layers, heads, any, dim, cache.getBlock()}, cache.getElem()),
+            MemRefType::get({layers, heads, any, dim}, cache.getElem())};
+  }
+  return {type};
 }

@@ -4,8 +4,6 @@
 //
 //===----------------------------------------------------------------------===//
 #include "heddle/dialects/Heddle/Heddle.h"
-#include "mlir/Dialect/Linalg/IR/Linalg.h"
-#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Builders.h"
 
 using namespace mlir;
@@ -179,81 +177,4 @@ LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
   if (!symbols.lookupNearestSymbolFrom<func::FuncOp>(*this, getCalleeAttr()))
     return emitOpError("names no kernel ") << getCalleeAttr();
   return success();
-}
-
-//===----------------------------------------------------------------------===//
-// The generic path
-//===----------------------------------------------------------------------===//
-
-using BodyFn = function_ref<Value(OpBuilder &, Location, ValueRange)>;
-
-/// One linalg.generic over `outs`, one scalar result a point.
-static Value generic(OpBuilder &b, Location loc, ValueRange ins, Value out,
-                     ArrayRef<AffineMap> maps, ArrayRef<utils::IteratorType> iterators,
-                     BodyFn body) {
-  return linalg::GenericOp::create(b, loc, out.getType(), ins, out, maps, iterators,
-                                   [&](OpBuilder &nested, Location at, ValueRange args) {
-                                     linalg::YieldOp::create(nested, at, body(nested, at, args));
-                                   })
-      .getResult(0);
-}
-
-static Value emptyLike(OpBuilder &b, Location loc, Value like) {
-  return tensor::EmptyOp::create(b, loc, tensor::getMixedSizes(b, loc, like),
-                                 tensorOf(like).getElementType());
-}
-
-static Value constant(OpBuilder &b, Location loc, double value) {
-  return arith::ConstantOp::create(b, loc, b.getF32FloatAttr(static_cast<float>(value)));
-}
-
-SmallVector<Value> GLUOp::lowerToLinalg(OpBuilder &b, ValueRange operands) {
-  AffineMap id = b.getMultiDimIdentityMap(2);
-  SmallVector<utils::IteratorType> parallel(2, utils::IteratorType::parallel);
-  return {generic(b, getLoc(), operands, emptyLike(b, getLoc(), operands[0]), {id, id, id}, parallel,
-                  [](OpBuilder &n, Location loc, ValueRange v) -> Value {
-                    Value one = constant(n, loc, 1);
-                    Value e = math::ExpOp::create(n, loc, arith::NegFOp::create(n, loc, v[0]));
-                    Value d = arith::AddFOp::create(n, loc, one, e);
-                    Value silu = arith::DivFOp::create(n, loc, v[0], d);
-                    return arith::MulFOp::create(n, loc, silu, v[1]);
-                  })};
-}
-
-SmallVector<Value> RMSNormOp::lowerToLinalg(OpBuilder &b, ValueRange operands) {
-  Location loc = getLoc();
-  Value x = operands[0], w = operands[1];
-  int64_t groups = getGroups(), part = widthOf(x) / groups;
-  // [T, D] as [T, groups, D / groups]; no data moves.
-  auto split = RankedTensorType::get({rowsOf(x), groups, part}, b.getF32Type());
-  SmallVector<ReassociationIndices> fold = {{0}, {1, 2}};
-  Value xs = tensor::ExpandShapeOp::create(b, loc, split, x, fold);
-  AffineMap id = b.getMultiDimIdentityMap(3), kept = id.dropResult(2),
-            last = AffineMap::get(3, 0, b.getAffineDimExpr(2));
-  using utils::IteratorType;
-  Value sumInit = tensor::EmptyOp::create(b, loc, {rowsOf(x), groups}, b.getF32Type());
-  sumInit = linalg::FillOp::create(b, loc, constant(b, loc, 0), sumInit).getResult(0);
-  Value sum = generic(b, loc, xs, sumInit, {id, kept},
-                      {IteratorType::parallel, IteratorType::parallel, IteratorType::reduction},
-                      [](OpBuilder &n, Location at, ValueRange v) -> Value {
-                        return arith::AddFOp::create(n, at, v[1], arith::MulFOp::create(n, at, v[0], v[0]));
-                      });
-  AffineMap id2 = b.getMultiDimIdentityMap(2);
-  Value inv = generic(b, loc, sum, emptyLike(b, loc, sum), {id2, id2}, {IteratorType::parallel, IteratorType::parallel},
-                      [&](OpBuilder &n, Location at, ValueRange v) -> Value {
-                        Value mean = arith::DivFOp::create(n, at, v[0], constant(n, at, part));
-                        Value eps = constant(n, at, getEpsilon().convertToDouble());
-                        Value root = math::SqrtOp::create(n, at, arith::AddFOp::create(n, at, mean, eps));
-                        return arith::DivFOp::create(n, at, constant(n, at, 1), root);
-                      });
-  SmallVector<IteratorType> parallel(3, IteratorType::parallel);
-  Value y = generic(b, loc, {xs, inv, w}, emptyLike(b, loc, xs), {id, kept, last, id}, parallel,
-                    [&](OpBuilder &n, Location at, ValueRange v) -> Value {
-                      Value scale = v[2];
-                      if (getUnitOffset())
-                        scale = arith::AddFOp::create(n, at, scale, constant(n, at, 1));
-                      Value unit = arith::MulFOp::create(n, at, v[0], v[1]);
-                      return arith::MulFOp::create(n, at, unit, scale);
-                    });
-  return {tensor::CollapseShapeOp::create(b, loc, x.getType(), y, fold)};
 }

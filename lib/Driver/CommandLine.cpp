@@ -2,7 +2,7 @@
 #include "heddle/Driver/CommandLine.h"
 #include "heddle/Driver/Commands.h"
 #include "heddle/Driver/Compile.h"
-#include "heddle/Driver/Phases.h"
+#include "heddle/passes/Pipelines.h"
 #include "heddle/Import/Encoding.h"
 #include "heddle/Import/Family.h"
 #include "heddle/Support/Error.h"

@@ -2,7 +2,7 @@
 #include "heddle/Driver/Compile.h"
 #include "heddle/Driver/Link.h"
 #include "heddle/Driver/Packer.h"
-#include "heddle/Driver/Phases.h"
+#include "heddle/passes/Pipelines.h"
 #include "heddle/Driver/ProgramWriter.h"
 #include "heddle/Driver/Register.h"
 #include "heddle/Driver/TokenizerData.h"

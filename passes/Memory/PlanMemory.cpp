@@ -22,12 +22,7 @@ using namespace heddle;
 namespace {
 int64_t alignTo64(int64_t n) { return (n + 63) / 64 * 64; }
 
-MemRefType bufferType(RankedTensorType type) {
-  if (auto packed = dyn_cast_or_null<PackedAttr>(type.getEncoding()))
-    return MemRefType::get({packed.getPanels(type.getDimSize(0)), packed.getGroups(type.getDimSize(1)), packed.getGroupBytes()},
-                           IntegerType::get(type.getContext(), 8));
-  return MemRefType::get(type.getShape(), type.getElementType());
-}
+MemRefType bufferType(RankedTensorType type) { return cast<MemRefType>(bufferTypes(type).front()); }
 
 /// First-fit offsets for lifetimes in epochs.
 class Arena {
@@ -86,10 +81,9 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
   }
 
   SmallVector<Value> cacheBuffers(OpBuilder &b, Location loc, Frame &f, CacheType type, int64_t index) {
-    auto keys = MemRefType::get({type.getLayers(), type.getHeads(), ShapedType::kDynamic, type.getDim(), type.getBlock()}, type.getElem());
-    auto values = MemRefType::get({type.getLayers(), type.getHeads(), ShapedType::kDynamic, type.getDim()}, type.getElem());
-    return {rt::CacheOp::create(b, loc, keys, f.context, 2 * index, type.getBlock()),
-            rt::CacheOp::create(b, loc, values, f.context, 2 * index + 1, 1)};
+    SmallVector<Type> types = bufferTypes(type);
+    return {rt::CacheOp::create(b, loc, types[0], f.context, 2 * index, type.getBlock()),
+            rt::CacheOp::create(b, loc, types[1], f.context, 2 * index + 1, 1)};
   }
 
   Value arena(OpBuilder &b, Location loc, Frame &f, RankedTensorType type, int64_t offset, Value rows) {

@@ -28,25 +28,6 @@ AffineMap itemsOf(KernelOp kernel) {
   return AffineMap::get(1, 0, rows);
 }
 
-/// The buffers of a value: none for what needs none, two for a cache.
-void bufferTypes(Type type, SmallVectorImpl<Type> &out) {
-  if (auto tensor = dyn_cast<RankedTensorType>(type)) {
-    if (auto packed = dyn_cast_or_null<PackedAttr>(tensor.getEncoding())) {
-      out.push_back(MemRefType::get({packed.getPanels(tensor.getDimSize(0)), packed.getGroups(tensor.getDimSize(1)),
-                                     packed.getGroupBytes()},
-                                    IntegerType::get(type.getContext(), 8)));
-      return;
-    }
-    out.push_back(MemRefType::get(tensor.getShape(), tensor.getElementType()));
-  } else if (auto cache = dyn_cast<CacheType>(type)) {
-    out.push_back(MemRefType::get({cache.getLayers(), cache.getHeads(), ShapedType::kDynamic, cache.getDim(), cache.getBlock()},
-                                  cache.getElem()));
-    out.push_back(MemRefType::get({cache.getLayers(), cache.getHeads(), ShapedType::kDynamic, cache.getDim()}, cache.getElem()));
-  } else {
-    out.push_back(type);
-  }
-}
-
 struct EmitKernels : heddle::impl::EmitKernelsBase<EmitKernels> {
   llvm::StringMap<func::FuncOp> emitted; // by what the kernel computes
 
@@ -93,10 +74,10 @@ struct EmitKernels : heddle::impl::EmitKernelsBase<EmitKernels> {
     Type index = builder.getIndexType();
     SmallVector<Type> inputs = {index, index};
     for (Type type : kernel.getOperandTypes())
-      bufferTypes(type, inputs);
+      llvm::append_range(inputs, bufferTypes(type));
     for (Type type : kernel.getResultTypes())
       if (!isa<CacheType>(type))
-        bufferTypes(type, inputs);
+        llvm::append_range(inputs, bufferTypes(type));
     std::string name = "k" + std::to_string(emitted.size()) + "." + kernel.getName().str();
     func = func::FuncOp::create(builder, kernel.getLoc(), name, builder.getFunctionType(inputs, {}));
     func.setPrivate();

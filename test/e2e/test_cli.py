@@ -65,6 +65,17 @@ def test_missing_model(heddle, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_printed_pipeline_pastes(heddle, tiny, tmp_path):
+    """heddle-opt runs what --print-pipeline prints, from import to the LLVM dialect."""
+    text = heddle("compile", "--print-pipeline").stdout.strip()
+    graph = tmp_path / "graph.mlir"
+    heddle("import", tiny, "-o", graph)
+    done = subprocess.run([heddle.heddle.with_name("heddle-opt"), graph, f"--pass-pipeline={text}"],
+                          capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "llvm.func @decode" in done.stdout and "heddle.linear" not in done.stdout
+
+
 def test_unwritable_output(heddle, tiny, tmp_path):
     assert_error(heddle("compile", tiny, "-o", tmp_path / "none" / "out", code=6))
     assert not list(tmp_path.iterdir())

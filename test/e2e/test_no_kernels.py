@@ -21,7 +21,7 @@ FORBIDDEN = re.compile(r"""\b(?:
     # Packed arithmetic, any width: element-wise loops over tensors.
     v?(?:add|sub|mul|div|sqrt|max|min|addsub|hadd|hsub|dp)(?:p[sdh]|(?:ne)?pbf16|bf16)
   | vf(?:n?m(?:add|sub)|maddsub|msubadd)(?:132|213|231)p[sdh]
-  | v(?:rcp|rsqrt)(?:14|28)?p[sdh] | v(?:scalef|range|reduce|rndscale|getexp|getmant)p[sdh]
+  | v?(?:rcp|rsqrt)(?:14|28)?p[sdh] | v?(?:scalef|range|reduce|rndscale|round|getexp|getmant)p[sdh]
     # A strictly ordered sum is not vectorised; its fused step is the sign of a
     # dot product on single-precision data. Host code has no use for one.
   | vfn?m(?:add|sub)(?:132|213|231)s[sh]

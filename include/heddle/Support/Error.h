@@ -1,7 +1,7 @@
 //===- Error.h - One line and one exit code per failure --------*- C++ -*-===//
 //
 // Every failure that a user can cause is a `heddle::Failure` with an exit code
-// of docs/cli.md and one line. Messages read
+// and one line. Messages read
 // `FILE: field = value, limit L`; the tool prints `heddle: error: ` before it.
 //
 //===----------------------------------------------------------------------===//

@@ -11,8 +11,8 @@ include "mlir/Pass/PassBase.td"
 def SetNumericMode : Pass<"heddle-set-numeric-mode", "::mlir::ModuleOp"> {
   let summary = "Resolves the numeric mode";
   let description = [{
-    Replaces `heddle.numeric = "auto"` on the module by the mode that the table in
-    docs/numeric-modes.md gives. Fails on a mode that no kernel implements.
+    Replaces `heddle.numeric = "auto"` on the module by f32, the one mode that kernels
+    implement. Fails on any other.
     Before: `module attributes {heddle.numeric = "auto"}`; after: `"f32"`.
   }];
 }

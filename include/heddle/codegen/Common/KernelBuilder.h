@@ -81,19 +81,6 @@ private:
 using EmitFn = mlir::LogicalResult (*)(KernelBuilder &, KernelOp kernel,
                                        Value lo, Value hi, mlir::ValueRange args);
 
-/// How a kernel's work is cut and what an item touches.
-struct Emitter {
-  const char *name;
-  EmitFn emit;
-  /// Items as a map of the first input's leading dimension.
-  mlir::AffineMap (*items)(KernelOp kernel);
-  /// Whether item i touches only row i of activations.
-  bool aligned;
-};
-
-/// The emitter of that name, or null.
-const Emitter *findEmitter(llvm::StringRef name);
-
 mlir::LogicalResult emitLinear(KernelBuilder &, KernelOp, Value, Value, mlir::ValueRange);
 mlir::LogicalResult emitAttention(KernelBuilder &, KernelOp, Value, Value, mlir::ValueRange);
 mlir::LogicalResult emitRows(KernelBuilder &, KernelOp, Value, Value, mlir::ValueRange);

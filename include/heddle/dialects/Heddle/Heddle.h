@@ -27,8 +27,15 @@ class RowWise : public mlir::OpTrait::TraitBase<ConcreteOp, RowWise> {};
 #include "heddle/dialects/Heddle/HeddleAttrs.h.inc"
 #define GET_TYPEDEF_CLASSES
 #include "heddle/dialects/Heddle/HeddleTypes.h.inc"
-#include "heddle/dialects/Heddle/HeddleInterfaces.h.inc"
 #define GET_OP_CLASSES
 #include "heddle/dialects/Heddle/HeddleOps.h.inc"
+
+namespace heddle {
+/// The buffers that hold a value of this type in kernels and steps, contiguous and row
+/// major: `[rows, …]` for an activation, `[panels, groups, group bytes]` of i8 for a packed
+/// parameter, keys `[layer, head, block, dim, key]` and values `[layer, head, position,
+/// dim]` for a cache; any other type is passed as it is.
+llvm::SmallVector<mlir::Type> bufferTypes(mlir::Type type);
+} // namespace heddle
 
 #endif // HEDDLE_DIALECTS_HEDDLE_HEDDLE_H

@@ -52,6 +52,8 @@ def Heddle_EncAttr : Heddle_Attr<"Enc", "enc"> {
   let assemblyFormat = "`<` $elem (`,` struct($group, $scale, $min, $offset)^)? `>`";
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
+    /// The element a kernel loads: i8 holds two codes of u4, i16 a bf16.
+    ::mlir::Type getStorageType() const;
     /// Bits of one stored element.
     int64_t getElemBits() const;
     /// Bytes of one group of one row: scale, min and codes.

@@ -3,7 +3,6 @@
 #define HEDDLE_DIALECTS_HEDDLE_OPS_TD
 
 include "heddle/dialects/Heddle/HeddleBase.td"
-include "heddle/dialects/Heddle/HeddleInterfaces.td"
 include "mlir/IR/SymbolInterfaces.td"
 include "mlir/Interfaces/CallInterfaces.td"
 include "mlir/Interfaces/InferTypeOpInterface.td"
@@ -108,8 +107,7 @@ def Heddle_SelectRowsOp : Heddle_Op<"select_rows", [Pure, DeclareOpInterfaceMeth
   let assemblyFormat = "$x `,` $rows attr-dict `:` type($x) `,` type($rows)";
 }
 
-def Heddle_RMSNormOp : Heddle_Op<"rms_norm", [Pure, Heddle_RowWise, DeclareOpInterfaceMethods<InferTypeOpInterface>,
-    DeclareOpInterfaceMethods<Heddle_LinalgLowering>]> {
+def Heddle_RMSNormOp : Heddle_Op<"rms_norm", [Pure, Heddle_RowWise, DeclareOpInterfaceMethods<InferTypeOpInterface>]> {
   let summary = "Root-mean-square normalisation";
   let description = [{
     `x * rsqrt(mean(x^2) + epsilon) * weight`, statistics over each of `groups`
@@ -253,8 +251,7 @@ def Heddle_ActivationKindAttr : EnumAttr<Heddle_Dialect, Heddle_ActivationKind, 
   let assemblyFormat = "`<` $value `>`";
 }
 
-def Heddle_GLUOp : Heddle_Op<"glu", [Pure, Heddle_RowWise, AllTypesMatch<["gate", "up", "result"]>,
-    DeclareOpInterfaceMethods<Heddle_LinalgLowering>]> {
+def Heddle_GLUOp : Heddle_Op<"glu", [Pure, Heddle_RowWise, AllTypesMatch<["gate", "up", "result"]>]> {
   let summary = "Gated activation";
   let description = [{
     `activation(gate) * up`; silu(g) = g / (1 + exp(-g)) (arXiv 2002.05202).
@@ -316,7 +313,8 @@ def Heddle_LaunchOp : Heddle_Op<"launch", [DeclareOpInterfaceMethods<SymbolUserO
   let summary = "Runs an emitted kernel, still on values";
   let description = [{
     Calls `callee`(first item, end item, inputs…, results…) on every thread's share of
-    `items`, an affine map of the first input's leading dimension. Input i is
+    `items`, an affine map of the rows: the leading dimension of the first result that
+    is a tensor, else of the first activation. Input i is
     read only at row = item where `aligned_inputs[i]`, result i is written only there
     where `aligned_results[i]`; a barrier is needed only between a write and a read that
     are not both aligned.

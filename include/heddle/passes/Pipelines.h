@@ -1,6 +1,6 @@
-//===- Phases.h - The named phases of a compile -----------------*- C++ -*-===//
-#ifndef HEDDLE_DRIVER_PHASES_H
-#define HEDDLE_DRIVER_PHASES_H
+//===- Pipelines.h - The named phases of a compile --------------*- C++ -*-===//
+#ifndef HEDDLE_PASSES_PIPELINES_H
+#define HEDDLE_PASSES_PIPELINES_H
 
 #include "mlir/Pass/PassManager.h"
 #include "llvm/ADT/ArrayRef.h"
@@ -32,4 +32,4 @@ std::string pipelineText();
 
 } // namespace heddle
 
-#endif // HEDDLE_DRIVER_PHASES_H
+#endif // HEDDLE_PASSES_PIPELINES_H
