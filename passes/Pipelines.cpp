@@ -1,5 +1,7 @@
 //===- Pipelines.cpp - The phases, top to bottom --------------------------===//
 #include "heddle/passes/Pipelines.h"
+#include "heddle/Plugin/Builtin.h"
+#include "heddle/Plugin/Registry.h"
 #include "heddle/passes/Passes.h"
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Affine/Transforms/Passes.h"
@@ -9,9 +11,7 @@
 using namespace mlir;
 using namespace heddle;
 
-static void none(OpPassManager &) {}
-
-static void canonicalize(OpPassManager &pm) {
+static void fold(OpPassManager &pm) {
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
 }
@@ -56,20 +56,43 @@ static void target(OpPassManager &pm) {
   pm.addPass(createReconcileUnrealizedCastsPass());
 }
 
+void heddle::passes::registerParts(Registry &registry) {
+  registry.addPass(createSetNumericMode);
+  registry.addPass([] { return createSpecialize(); });
+  registry.addPass(createFormKernels);
+  registry.addPass([] { return createChooseLayouts(); });
+  registry.addPass([] { return createSetSchedules(); });
+  registry.addPass(createEmitKernels);
+  registry.addPass(createExpandMath);
+  registry.addPass(createPlaceBarriers);
+  registry.addPass(createPlanMemory);
+  registry.addPass(createLowerRuntime);
+
+  registry.addToPhase("canonicalize", fold);
+  registry.addToPhase("quantize", quantize);
+  registry.addToPhase("specialize", specialize);
+  registry.addToPhase("fuse", fuse);
+  registry.addToPhase("layout", layout);
+  registry.addToPhase("schedule", schedule);
+  registry.addToPhase("emit", emit);
+  registry.addToPhase("plan", plan);
+  registry.addToPhase("target", target);
+}
+
 llvm::ArrayRef<Phase> heddle::phases() {
   static const Phase all[] = {
-      {"import", "checkpoint to graph", none},
-      {"canonicalize", "exact folds, recognised patterns", canonicalize},
-      {"quantize", "the numeric mode", quantize},
-      {"specialize", "clones for decode, small batch and prefill", specialize},
-      {"route", "forms of Mixture-of-Experts; dense graphs need none", none},
-      {"fuse", "ops to kernels", fuse},
-      {"layout", "packed weights and cache blocks", layout},
-      {"schedule", "an emitter and its numbers for each kernel", schedule},
-      {"emit", "kernels to vector loops", emit},
-      {"plan", "barriers and one static arena", plan},
-      {"target", "loops to the LLVM dialect and object code", target},
-      {"link", "object, runtime, manifest, tokenizer and weights to one program", none},
+      {"import", "checkpoint to graph"},
+      {"canonicalize", "exact folds, recognised patterns"},
+      {"quantize", "the numeric mode"},
+      {"specialize", "clones for decode, small batch and prefill"},
+      {"route", "forms of Mixture-of-Experts; dense graphs need none"},
+      {"fuse", "ops to kernels"},
+      {"layout", "packed weights and cache blocks"},
+      {"schedule", "an emitter and its numbers for each kernel"},
+      {"emit", "kernels to vector loops"},
+      {"plan", "barriers and one static arena"},
+      {"target", "loops to the LLVM dialect and object code"},
+      {"link", "object, runtime, manifest, tokenizer and weights to one program"},
   };
   return all;
 }
@@ -81,33 +104,56 @@ int heddle::findPhase(llvm::StringRef name) {
   return -1;
 }
 
-/// Goes through a pipeline and what is nested in it.
-static void visit(OpPassManager &pm, std::vector<PassRow> &rows) {
-  for (Pass &pass : pm.getPasses()) {
-    if (!pass.getArgument().empty()) {
-      rows.push_back({pass.getArgument().str(), pass.getDescription().str()});
-      continue;
-    }
-    // A nested pipeline prints as op(pass, …).
-    std::string text;
-    llvm::raw_string_ostream os(text);
-    pass.printAsTextualPipeline(os);
-    rows.push_back({text, "nested"});
-  }
+std::string heddle::phaseNames() {
+  return llvm::join(llvm::map_range(phases(), [](const Phase &phase) { return phase.name; }), ", ");
+}
+
+namespace {
+struct Joined {
+  PhaseBuilder build;
+  std::string owner;
+};
+} // namespace
+
+static std::vector<Joined> &joinedTo(size_t phase) {
+  static std::vector<std::vector<Joined>> joined(phases().size());
+  return joined[phase];
+}
+
+void heddle::joinPhase(int phase, PhaseBuilder build, PhaseEnd where, llvm::StringRef owner) {
+  auto &joined = joinedTo(phase);
+  joined.insert(where == PhaseEnd::Front ? joined.begin() : joined.end(), {std::move(build), owner.str()});
+}
+
+void heddle::buildPhase(const Phase &phase, OpPassManager &pm) {
+  for (const Joined &joined : joinedTo(findPhase(phase.name)))
+    joined.build(pm);
 }
 
 std::vector<PassRow> heddle::passesOf(const Phase &phase) {
-  OpPassManager pm("builtin.module");
-  phase.build(pm);
   std::vector<PassRow> rows;
-  visit(pm, rows);
+  for (const Joined &joined : joinedTo(findPhase(phase.name))) {
+    OpPassManager pm("builtin.module");
+    joined.build(pm);
+    for (Pass &pass : pm.getPasses()) {
+      std::string text = pass.getArgument().str();
+      // A nested pipeline has no name and prints as op(pass, …).
+      if (text.empty()) {
+        llvm::raw_string_ostream os(text);
+        pass.printAsTextualPipeline(os);
+        rows.push_back({text, "nested", joined.owner});
+      } else {
+        rows.push_back({text, pass.getDescription().str(), joined.owner});
+      }
+    }
+  }
   return rows;
 }
 
-std::string heddle::pipelineText() {
+std::string heddle::pipelineText(int from, int to) {
   OpPassManager pm("builtin.module");
-  for (const Phase &phase : phases())
-    phase.build(pm);
+  for (int i = from; i <= to; ++i)
+    buildPhase(phases()[i], pm);
   std::string text;
   llvm::raw_string_ostream os(text);
   pm.printAsTextualPipeline(os);

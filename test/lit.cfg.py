@@ -16,6 +16,8 @@ build = config.heddle_build_dir
 config.name = "Heddle"
 config.test_format = lit.formats.ShTest(execute_external=False)
 config.suffixes = [".mlir", ".test"]
+# DEFINE: of one test may use another.
+config.recursiveExpansionLimit = 3
 config.excludes = ["e2e", "plugin-example", "bench", "Inputs"]
 config.test_source_root = os.path.join(source, "test")
 config.test_exec_root = os.path.join(build, "test")

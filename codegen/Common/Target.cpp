@@ -16,40 +16,26 @@
 using namespace heddle;
 using namespace heddle::codegen;
 
-static std::vector<const Level *> allLevels() {
-  std::vector<const Level *> all;
-  for (auto levels : {x86Levels(), armLevels()})
-    for (const Level &level : levels)
-      all.push_back(&level);
-  return all;
+PartTable<Level> &codegen::levels() {
+  static PartTable<Level> table("target");
+  return table;
 }
 
 const Level *codegen::findLevel(llvm::StringRef name) {
-  if (name != "native") {
-    for (const Level *level : allLevels())
-      if (name == level->name)
-        return level;
-    return nullptr;
-  }
+  if (name != "native")
+    return levels().find(name);
   llvm::Triple host(llvm::sys::getDefaultTargetTriple());
   auto features = llvm::sys::getHostCPUFeatures();
   const Level *best = nullptr;
-  for (const Level *level : allLevels()) {
-    if (host.getArchName() != level->arch)
+  for (const auto &[level, owner] : levels()) {
+    if (host.getArchName() != level.arch)
       continue;
     llvm::SmallVector<llvm::StringRef> needs;
-    llvm::StringRef(level->needs).split(needs, ',', -1, false);
+    llvm::StringRef(level.needs).split(needs, ',', -1, false);
     if (llvm::all_of(needs, [&](llvm::StringRef need) { return features.lookup(need); }))
-      best = level;
+      best = &level;
   }
   return best;
-}
-
-std::string codegen::levelNames() {
-  llvm::SmallVector<llvm::StringRef> names;
-  for (const Level *level : allLevels())
-    names.push_back(level->name);
-  return llvm::join(names, ", ");
 }
 
 /// Defines heddle_levels (heddle_rt.h) and hides all else.

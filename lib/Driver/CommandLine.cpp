@@ -2,12 +2,10 @@
 #include "heddle/Driver/CommandLine.h"
 #include "heddle/Driver/Commands.h"
 #include "heddle/Driver/Compile.h"
-#include "heddle/passes/Pipelines.h"
-#include "heddle/Import/Encoding.h"
-#include "heddle/Import/Family.h"
+#include "heddle/Plugin/Registry.h"
 #include "heddle/Support/Error.h"
-#include "heddle/codegen/Common/Target.h"
 #include "mlir/IR/BuiltinOps.h"
+#include "mlir/InitAllPasses.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/JSON.h"
@@ -44,9 +42,10 @@ cl::opt<std::string> emitKind("emit", cl::init("program"), cl::desc("program, sh
 cl::opt<std::string> dumpIR("dump-ir", cl::desc("directory for one file a phase"), SUB(cl::sub(compileCmd)));
 cl::opt<std::string> weightsFrom("weights-from", cl::desc("the checkpoint of a dumped module"),
                                  SUB(cl::sub(compileCmd), cl::sub(referenceCmd)));
-cl::list<std::string> plugins("plugin", cl::desc("plugin to load"), SUB(cl::sub(compileCmd)));
+cl::list<std::string> pluginFiles("plugin", cl::desc("plugin to load (repeatable)"),
+                                  SUB(cl::sub(compileCmd), cl::sub(importCmd), cl::sub(listCmd), cl::sub(referenceCmd)));
 cl::opt<std::string> tuning("tuning", cl::desc("tuning record"), SUB(cl::sub(compileCmd)));
-cl::opt<std::string> pipeline("pipeline", cl::desc("pipeline text"), SUB(cl::sub(compileCmd)));
+cl::opt<std::string> pipeline("pipeline", cl::desc("passes in place of the phases, as --print-pipeline prints them"), SUB(cl::sub(compileCmd)));
 cl::opt<unsigned> jobs("jobs", cl::init(0), cl::desc("threads of the compiler"), SUB(cl::sub(compileCmd)));
 cl::list<std::string> passOptions("pass-option", cl::desc("PASS.OPTION=VALUE"), SUB(cl::sub(compileCmd)));
 cl::alias passOptionsShort("p", cl::aliasopt(passOptions), cl::desc("= --pass-option"));
@@ -67,9 +66,8 @@ llvm::Error usage(const std::string &message, const std::string &hint = "heddle 
 }
 
 llvm::Error compileCommand() {
-  for (auto [given, flag] : {std::pair{!plugins.empty(), "plugin"}, {!tuning.empty(), "tuning"}, {!pipeline.empty(), "pipeline"}, {jobs.getNumOccurrences() > 0, "jobs"}})
-    if (given)
-      return failure(ExitCode::Unsupported, fmt::format("--{} is unsupported", flag));
+  if (!tuning.empty())
+    return failure(ExitCode::Unsupported, "--tuning is unsupported");
   CompileOptions options;
   options.model = model;
   options.output = output;
@@ -83,6 +81,12 @@ llvm::Error compileCommand() {
   options.dumpIR = dumpIR;
   options.emit = emitKind;
   options.quiet = quiet;
+  options.pipeline = pipeline;
+  if (jobs.getNumOccurrences()) {
+    if (jobs < 1)
+      return usage(fmt::format("jobs = {}, limit at least 1", jobs.getValue()));
+    options.jobs = jobs;
+  }
   options.externalWeights = weights == "external";
   if (weights != "embed" && weights != "external")
     return usage("weights = " + weights + ", one of embed, external");
@@ -98,7 +102,7 @@ llvm::Error compileCommand() {
     options.passOptions.push_back({option.str(), ""});
   }
   if (printPipeline) {
-    llvm::outs() << pipelineText() << '\n';
+    llvm::outs() << (pipeline.empty() ? pipelineText(0, findPhase("target")) : pipeline.getValue()) << '\n';
     return llvm::Error::success();
   }
   if (model.empty() || output.empty())
@@ -151,25 +155,31 @@ llvm::Error runProgram(int argc, char **argv) {
 
 llvm::Error listCommand() {
   llvm::json::Array rows;
-  auto add = [&](llvm::StringRef name, llvm::StringRef summary) {
-    rows.push_back(llvm::json::Object{{"name", name.str()}, {"summary", summary.str()}});
+  auto add = [&](llvm::StringRef name, llvm::StringRef summary, llvm::StringRef owner) {
+    rows.push_back(llvm::json::Object{{"name", name.str()}, {"summary", summary.str()}, {"plugin", owner.str()}});
   };
   if (listWhat == "passes") {
     for (const Phase &phase : phases())
       for (const PassRow &pass : passesOf(phase))
-        add(pass.name, fmt::format("[{}] {}", phase.name, pass.summary));
+        add(pass.name, fmt::format("[{}] {}", phase.name, pass.summary), pass.owner);
   } else if (listWhat == "targets") {
-    for (auto levels : {codegen::x86Levels(), codegen::armLevels()})
-      for (const codegen::Level &level : levels)
-        add(level.name, fmt::format("{}, needs {}", level.triple, *level.needs ? level.needs : "nothing beyond the architecture"));
+    for (const auto &[level, owner] : codegen::levels())
+      add(level.name, fmt::format("{}, needs {}", level.triple, *level.needs ? level.needs : "nothing beyond the architecture"), owner);
   } else if (listWhat == "formats") {
-    add("gguf", "GGUF v3, single and split, of the encodings below");
-    for (const import::EncodingInfo &encoding : import::builtinEncodings())
-      add(encoding.name, fmt::format("{} elements in {} bytes", encoding.blockElems, encoding.blockBytes));
+    for (const auto &[importer, owner] : import::importers())
+      add(importer.name, importer.summary, owner);
+    for (const auto &[encoding, owner] : import::encodings())
+      add(encoding.name, fmt::format("encoding, {} elements in {} bytes", encoding.blockElems, encoding.blockBytes), owner);
   } else if (listWhat == "families") {
-    for (const import::Family &family : import::builtinFamilies())
-      add(family.name, family.summary);
-  } else if (listWhat != "routers" && listWhat != "plugins") {
+    for (const auto &[family, owner] : import::families())
+      add(family.name, family.summary, owner);
+  } else if (listWhat == "routers") {
+    for (const auto &[router, owner] : routers())
+      add(router.name, router.summary, owner);
+  } else if (listWhat == "plugins") {
+    for (const auto &[plugin, owner] : plugins())
+      add(plugin.name, fmt::format("version {}, API {}", plugin.version, HEDDLE_PLUGIN_API_VERSION), owner);
+  } else {
     return usage("list = " + listWhat + ", one of passes, targets, formats, families, routers, plugins");
   }
   if (json) {
@@ -177,7 +187,19 @@ llvm::Error listCommand() {
     return llvm::Error::success();
   }
   for (const llvm::json::Value &row : rows)
-    llvm::outs() << llvm::left_justify(*row.getAsObject()->getString("name"), 28) << ' ' << *row.getAsObject()->getString("summary") << '\n';
+    llvm::outs() << llvm::left_justify(*row.getAsObject()->getString("name"), 28) << ' ' << *row.getAsObject()->getString("summary")
+                 << " (" << *row.getAsObject()->getString("plugin") << ")\n";
+  return llvm::Error::success();
+}
+
+/// What a command finds registered.
+llvm::Error prepare() {
+  // A pipeline may name any pass of MLIR.
+  if (!pipeline.empty())
+    mlir::registerAllPasses();
+  for (const std::string &file : pluginFiles)
+    if (auto error = loadPlugin(file))
+      return error;
   return llvm::Error::success();
 }
 
@@ -205,6 +227,7 @@ llvm::Error dispatch(int argc, char **argv) {
 } // namespace
 
 int heddle::runCommand(int argc, char **argv) {
+  registerBuiltins();
   // Past a file size limit, a write fails with EFBIG and is reported like any other.
   std::signal(SIGXFSZ, SIG_IGN);
   if (argc > 1 && llvm::StringRef(argv[1]) == "--version") {
@@ -227,6 +250,8 @@ int heddle::runCommand(int argc, char **argv) {
     first.consume_front("heddle: ");
     return report(usage(first.str()));
   }
+  if (auto error = prepare())
+    return report(std::move(error));
   if (auto error = dispatch(argc, argv))
     return report(std::move(error));
   return 0;

@@ -9,6 +9,7 @@
 #include "heddle/Import/Encoding.h"
 #include "heddle/Import/Family.h"
 #include "heddle/Import/GraphBuilder.h"
+#include "heddle/Import/Importer.h"
 #include "heddle/Import/ModelSource.h"
 #include "heddle/Import/Parameters.h"
 #include "heddle/Support/Error.h"
@@ -17,11 +18,13 @@
 #include "heddle/runtime/heddle_rt.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassRegistry.h"
 #include "llvm/Support/BLAKE3.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Process.h"
+#include "llvm/Support/ThreadPool.h"
 #include "llvm/Support/ToolOutputFile.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
@@ -55,7 +58,11 @@ std::string text(ModuleOp module, StringRef name) {
 
 class Compiler {
 public:
-  explicit Compiler(const CompileOptions &options) : options(options), context(registry()), diagnostics(&context) {
+  explicit Compiler(const CompileOptions &options) : options(options), context(registry(), options.jobs ? MLIRContext::Threading::DISABLED : MLIRContext::Threading::ENABLED), diagnostics(&context) {
+    if (options.jobs == 1)
+      context.disableMultithreading();
+    else if (options.jobs)
+      context.setThreadPool(*(pool = std::make_unique<llvm::DefaultThreadPool>(llvm::hardware_concurrency(options.jobs))));
     context.loadAllAvailableDialects();
   }
 
@@ -86,7 +93,7 @@ private:
     if (isIR && options.weightsFrom.empty())
       return heddle::failure(ExitCode::Usage, options.model + ": weights-from is missing",
                              "heddle compile " + options.model + " --weights-from=MODEL -o PROG");
-    auto opened = import::openGGUF(isIR ? options.weightsFrom : options.model);
+    auto opened = import::openModel(isIR ? options.weightsFrom : options.model);
     if (!opened)
       return opened.takeError();
     source = std::move(*opened);
@@ -133,7 +140,7 @@ private:
     level = codegen::findLevel(target);
     if (!level)
       return heddle::failure(ExitCode::Unsupported,
-                             fmt::format("{}: target = {}, supported: native, {}", options.model, target, codegen::levelNames()));
+                             fmt::format("{}: target = {}, supported: native, {}", options.model, target, codegen::levels().names()));
     std::string numeric = options.numeric.value_or("auto");
     if (numeric != "auto" && numeric != "f32" && numeric != "a16" && numeric != "a8")
       return heddle::failure(ExitCode::Usage, fmt::format("numeric = {}, one of auto, f32, a16, a8", numeric));
@@ -193,30 +200,66 @@ private:
     return llvm::Error::success();
   }
 
+  /// Runs the passes of `name`; a failure leaves the module before them in a reproducer.
+  llvm::Error runPasses(PassManager &pm, StringRef name) {
+    pm.enableVerifier(true);
+    std::string before;
+    if (pm.size()) {
+      llvm::raw_string_ostream os(before);
+      module->print(os);
+    }
+    if (mlir::succeeded(pm.run(*module)))
+      return llvm::Error::success();
+    std::string reproducer = fmt::format("{}.{}.reproducer.mlir", options.output, name.str());
+    std::error_code ec;
+    llvm::raw_fd_ostream os(reproducer, ec);
+    os << "// heddle-opt --pass-pipeline='builtin.module(";
+    pm.printAsTextualPipeline(os);
+    os << ")'\n" << before << '\n';
+    return heddle::failure(ExitCode::Bug, fmt::format("{}: phase {}: {}", options.model, name.str(), diagnostics.first),
+                           "the module before the phase is in " + reproducer);
+  }
+
+  /// The user's pipeline in place of the phases that are left, up to target.
+  llvm::Error runPipeline() {
+    if (!options.dumpIR.empty() || !options.passOptions.empty())
+      return heddle::failure(ExitCode::Usage, "pipeline: has no phases for dump-ir, and carries its own pass options");
+    StringRef inner = StringRef(options.pipeline).trim();
+    if (inner.consume_front("builtin.module("))
+      inner.consume_back(")");
+    PassManager pm(&context, ModuleOp::getOperationName());
+    std::string words;
+    llvm::raw_string_ostream os(words);
+    if (mlir::failed(parsePassPipeline(inner, pm, os)))
+      return heddle::failure(ExitCode::Usage, "pipeline: " + StringRef(words).split('\n').first.str(), "heddle compile --print-pipeline");
+    if (auto error = runPasses(pm, "pipeline"))
+      return error;
+    std::string left;
+    module->walk([&](Operation *op) {
+      if (left.empty() && !isa<LLVM::LLVMDialect, BuiltinDialect>(op->getDialect()))
+        left = op->getName().getStringRef();
+    });
+    for (StringRef attr : {"heddle.params", "heddle.param_types", "heddle.caches"})
+      if (left.empty() && !(*module)->getAttrOfType<ArrayAttr>(attr))
+        left = "no " + attr.str();
+    if (!left.empty())
+      return heddle::failure(ExitCode::Usage, fmt::format("pipeline: leaves {}, needs what the target phase makes", left),
+                             "heddle compile --print-pipeline");
+    return llvm::Error::success();
+  }
+
   llvm::Error runPhases() {
+    if (!options.pipeline.empty())
+      return runPipeline();
     Builder b(&context);
     for (size_t i = next; i < phases().size(); ++i) {
       const Phase &phase = phases()[i];
       PassManager pm(&context, ModuleOp::getOperationName());
-      pm.enableVerifier(true);
-      phase.build(pm);
+      buildPhase(phase, pm);
       if (auto error = applyPassOptions(pm))
         return error;
-      std::string reproducer = options.output + "." + phase.name + ".reproducer.mlir";
-      std::string before;
-      if (pm.size()) {
-        llvm::raw_string_ostream os(before);
-        module->print(os);
-      }
-      if (mlir::failed(pm.run(*module))) {
-        std::error_code ec;
-        llvm::raw_fd_ostream os(reproducer, ec);
-        os << "// heddle-opt --pass-pipeline='builtin.module(";
-        pm.printAsTextualPipeline(os);
-        os << ")'\n" << before << '\n';
-        return heddle::failure(ExitCode::Bug, fmt::format("{}: phase {}: {}", options.model, phase.name, diagnostics.first),
-                               "the module before the phase is in " + reproducer);
-      }
+      if (auto error = runPasses(pm, phase.name))
+        return error;
       if (StringRef(phase.name) == "target" || StringRef(phase.name) == "link")
         continue;
       (*module)->setAttr("heddle.phase", b.getStringAttr(phase.name));
@@ -365,6 +408,7 @@ private:
   }
 
   const CompileOptions &options;
+  std::unique_ptr<llvm::DefaultThreadPool> pool; // outlives the context
   MLIRContext context;
   Diagnostics diagnostics;
   std::unique_ptr<import::ModelSource> source;
@@ -383,7 +427,7 @@ llvm::Error heddle::importToFile(llvm::StringRef model, llvm::StringRef output) 
   MLIRContext context(registry);
   context.loadAllAvailableDialects();
   Diagnostics diagnostics(&context);
-  auto source = import::openGGUF(model);
+  auto source = import::openModel(model);
   if (!source)
     return source.takeError();
   auto module = import::importModel(context, **source);

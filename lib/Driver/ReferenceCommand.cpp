@@ -1,6 +1,7 @@
 //===- ReferenceCommand.cpp - heddle reference ----------------------------===//
 #include "heddle/Driver/Commands.h"
 #include "heddle/Import/Family.h"
+#include "heddle/Import/Importer.h"
 #include "heddle/Reference/Interpreter.h"
 #include "llvm/Support/raw_ostream.h"
 #include <cstdio>
@@ -34,7 +35,7 @@ static llvm::Error writeNpy(llvm::StringRef path, const std::vector<double> &val
 llvm::Error runReference(llvm::StringRef model, llvm::ArrayRef<int32_t> tokens, int64_t n, llvm::StringRef outNpy) {
   if (tokens.empty() || n < 0)
     return failure(ExitCode::Usage, "the reference needs a token to start from");
-  auto source = import::openGGUF(model);
+  auto source = import::openModel(model);
   if (!source)
     return source.takeError();
   mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);

@@ -66,12 +66,12 @@ static constexpr EncodingInfo kBuiltin[] = {
 
 llvm::ArrayRef<EncodingInfo> builtinEncodings() { return kBuiltin; }
 
-const EncodingInfo *findEncoding(llvm::StringRef name) {
-  for (const EncodingInfo &info : kBuiltin)
-    if (name == info.name)
-      return &info;
-  return nullptr;
+PartTable<EncodingInfo> &encodings() {
+  static PartTable<EncodingInfo> table("encoding");
+  return table;
 }
+
+const EncodingInfo *findEncoding(llvm::StringRef name) { return encodings().find(name); }
 
 int64_t elemBytes(ElemKind kind) {
   switch (kind) {

@@ -9,6 +9,8 @@
 #include "heddle/Import/ModelSource.h"
 #include "heddle/Support/MappedFile.h"
 #include "llvm/ADT/StringSet.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
 #include <fmt/format.h>
 
 namespace heddle::import {
@@ -142,6 +144,16 @@ static llvm::Error openOthers(llvm::StringRef stem, const Split &first,
         set.path, "split.tensors.count", llvm::Twine(*first.tensors),
         llvm::Twine(set.tensors.size()) + " (tensors in the set's parts)");
   return llvm::Error::success();
+}
+
+bool claimsGGUF(llvm::StringRef path) {
+  if (path.ends_with(".gguf"))
+    return true;
+  llvm::sys::fs::file_status status;
+  if (llvm::sys::fs::status(path, status) || !llvm::sys::fs::is_regular_file(status))
+    return false;
+  auto magic = llvm::MemoryBuffer::getFileSlice(path, 4, 0);
+  return magic && (*magic)->getBuffer() == "GGUF";
 }
 
 llvm::Expected<std::unique_ptr<ModelSource>> openGGUF(llvm::StringRef path) {

@@ -60,6 +60,8 @@ int main(int argc, char **argv) {
   if (argc != 2 && flag != "--dump-tensor")
     return report(failure(ExitCode::Usage, "arguments = other, limit FILE "
                                            "[--dump-tensor NAME]"));
+  for (const EncodingInfo &encoding : builtinEncodings())
+    llvm::cantFail(encodings().add(encoding, "gguf-probe"));
   auto source = openGGUF(argv[1]);
   if (!source)
     return report(source.takeError());

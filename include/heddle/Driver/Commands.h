@@ -13,7 +13,7 @@ namespace heddle {
 /// follow `tokens` greedily (the first of equal maxima, on past end of text),
 /// separated by commas, on standard output. With `outNpy`, writes the logits of
 /// every position of `tokens` there, float64 [tokens, vocabulary].
-/// Errors: those of openGGUF and importModel; Limit, for a token outside the
+/// Errors: those of openModel and importModel; Limit, for a token outside the
 /// vocabulary or a text longer than the context; InputOutput.
 llvm::Error runReference(llvm::StringRef model, llvm::ArrayRef<int32_t> tokens,
                          int64_t n, llvm::StringRef outNpy = "");

@@ -20,6 +20,10 @@ struct CompileOptions {
   std::string dumpIR;
   std::string emit = "program"; // program, object, asm
   bool externalWeights = false, quiet = false, printPipeline = false;
+  /// In place of the phases up to target; "" = the phases.
+  std::string pipeline;
+  /// Threads of the compiler; 0 = one per core.
+  unsigned jobs = 0;
   /// PASS.OPTION → VALUE
   std::vector<std::pair<std::string, std::string>> passOptions;
 };

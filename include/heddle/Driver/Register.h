@@ -7,10 +7,9 @@ class DialectRegistry;
 }
 
 namespace heddle {
-/// Dialects, interfaces and translations that the phases use.
+/// Dialects, interfaces and translations that the phases use, those of loaded plugins
+/// included.
 void registerDialects(mlir::DialectRegistry &registry);
-/// Our passes, and upstream's that the phases use, by name.
-void registerPasses();
 } // namespace heddle
 
 #endif // HEDDLE_DRIVER_REGISTER_H

@@ -8,6 +8,7 @@
 #ifndef HEDDLE_IMPORT_ENCODING_H
 #define HEDDLE_IMPORT_ENCODING_H
 
+#include "heddle/Support/PartTable.h"
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
 #include <cstdint>
@@ -46,10 +47,11 @@ struct EncodingInfo {
                  uint16_t *scales, uint16_t *mins);
 };
 
-/// The built-in encoding of that name, or null.
+PartTable<EncodingInfo> &encodings();
+/// The registered encoding of that name, or null.
 const EncodingInfo *findEncoding(llvm::StringRef name);
 
-/// f32, f16, bf16, q8_0, q4_0, q4_1.
+/// Those of the tree: f32, f16, bf16, q8_0, q4_0, q4_1.
 llvm::ArrayRef<EncodingInfo> builtinEncodings();
 
 /// The f32 of f16 bits: exact, NaN payloads kept.

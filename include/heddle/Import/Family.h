@@ -3,6 +3,7 @@
 #define HEDDLE_IMPORT_FAMILY_H
 
 #include "heddle/Import/ModelSource.h"
+#include "heddle/Support/PartTable.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
 
@@ -18,7 +19,7 @@ struct Family {
   llvm::Error (*build)(const ModelSource &source, mlir::ModuleOp module);
 };
 
-llvm::ArrayRef<Family> builtinFamilies();
+PartTable<Family> &families();
 
 /// Dispatches on `general.architecture`, builds and verifies. The module does
 /// not refer to the source. Errors: as Family::build; Bug if what was built

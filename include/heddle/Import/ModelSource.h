@@ -83,6 +83,8 @@ private:
   llvm::StringMap<size_t> tensorIndex, metaIndex;
 };
 
+/// Whether a path ends in .gguf or names a file that starts with GGUF.
+bool claimsGGUF(llvm::StringRef path);
 /// Opens a GGUF v3 file; the first part of a split set opens them all.
 llvm::Expected<std::unique_ptr<ModelSource>> openGGUF(llvm::StringRef path);
 

@@ -1,11 +1,13 @@
 //===- Target.h - Feature levels and object emission ------------*- C++ -*-===//
 //
-// A target is data: one row per feature level. A backend registers its rows.
+// A target is data: one row per feature level. A backend registers its rows, the best of
+// an architecture last.
 //
 //===----------------------------------------------------------------------===//
 #ifndef HEDDLE_CODEGEN_COMMON_TARGET_H
 #define HEDDLE_CODEGEN_COMMON_TARGET_H
 
+#include "heddle/Support/PartTable.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/Support/Error.h"
@@ -26,14 +28,10 @@ struct Level {
   int64_t registers; // vector registers
 };
 
-llvm::ArrayRef<Level> x86Levels();
-llvm::ArrayRef<Level> armLevels();
+PartTable<Level> &levels();
 
 /// The level of that name, or null. "native" is the best this machine has.
 const Level *findLevel(llvm::StringRef name);
-/// Every level's name, comma-separated.
-std::string levelNames();
-
 /// Emits a module of the LLVM dialect with functions decode, batch and prefill as an
 /// object (or assembly) file that defines `heddle_levels`.
 llvm::Error emitObject(mlir::ModuleOp module, const Level &level, llvm::StringRef path, bool assembly);

@@ -1,0 +1,92 @@
+//===- Registry.cpp - Where every part of the compiler registers ----------===//
+#include "heddle/Plugin/Registry.h"
+#include "mlir/Pass/PassRegistry.h"
+#include <dlfcn.h>
+#include <fmt/format.h>
+
+using namespace heddle;
+
+namespace {
+/// Passes by argument: MLIR's own registry aborts where two differ.
+struct PassName {
+  std::string name;
+};
+struct Tables {
+  PartTable<LoadedPlugin> plugins{"plugin"};
+  PartTable<Router> routers{"router"};
+  PartTable<PassName> passes{"pass"};
+  std::vector<void (*)(mlir::DialectRegistry &)> dialects;
+};
+Tables &tables() {
+  static Tables tables;
+  return tables;
+}
+} // namespace
+
+const PartTable<LoadedPlugin> &heddle::plugins() { return tables().plugins; }
+const PartTable<Router> &heddle::routers() { return tables().routers; }
+
+void heddle::insertPluginDialects(mlir::DialectRegistry &registry) {
+  for (auto insert : tables().dialects)
+    insert(registry);
+}
+
+void Registry::note(llvm::Error error) {
+  // The first is enough.
+  if (failed)
+    llvm::consumeError(std::move(error));
+  else
+    failed = std::move(error);
+}
+
+void Registry::addImporter(import::Importer importer) { note(import::importers().add(importer, owner)); }
+void Registry::addFamily(import::Family family) { note(import::families().add(family, owner)); }
+void Registry::addEncoding(import::EncodingInfo encoding) { note(import::encodings().add(encoding, owner)); }
+void Registry::addLevel(codegen::Level level) { note(codegen::levels().add(level, owner)); }
+void Registry::addRouter(Router router) { note(tables().routers.add(router, owner)); }
+
+void Registry::addPass(std::function<std::unique_ptr<mlir::Pass>()> create) {
+  std::string name = create()->getArgument().str();
+  if (!tables().passes.find(name) && mlir::PassInfo::lookup(name))
+    return note(failure(ExitCode::Malformed, fmt::format("{}: pass = {}, a name that MLIR has registered", owner, name)));
+  llvm::Error taken = tables().passes.add({name}, owner);
+  bool isNew = !taken;
+  note(std::move(taken));
+  if (isNew)
+    mlir::registerPass(create);
+}
+
+void Registry::addToPhase(llvm::StringRef phase, PhaseBuilder build, PhaseEnd where) {
+  if (findPhase(phase) < 0)
+    return note(failure(ExitCode::Malformed, fmt::format("{}: phase = {}, one of {}", owner, phase.str(), phaseNames())));
+  joinPhase(findPhase(phase), std::move(build), where, owner);
+}
+
+void Registry::addDialects(void (*insert)(mlir::DialectRegistry &)) { tables().dialects.push_back(insert); }
+
+void Registry::addSemantics(llvm::StringRef op, reference::Semantics semantics) {
+  reference::registerSemantics(op, std::move(semantics));
+}
+
+llvm::Error heddle::addPlugin(const PluginInfo &info, llvm::StringRef where) {
+  if (info.apiVersion != HEDDLE_PLUGIN_API_VERSION)
+    return failure(ExitCode::Unsupported, fmt::format("{}: plugin API version = {}, this Heddle has {}", where.str(),
+                                                      info.apiVersion, HEDDLE_PLUGIN_API_VERSION));
+  if (auto error = tables().plugins.add({info.name, info.version, where.str()}, where))
+    return error;
+  Registry registry(where.str());
+  info.registerParts(registry);
+  return std::move(registry.failed);
+}
+
+llvm::Error heddle::loadPlugin(llvm::StringRef path) {
+  // A name without a slash would be searched for in the system's directories.
+  std::string file = path.contains('/') ? path.str() : "./" + path.str();
+  void *library = ::dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!library)
+    return failure(ExitCode::InputOutput, fmt::format("{}: {}", path.str(), ::dlerror()));
+  auto *entry = reinterpret_cast<PluginInfo (*)()>(::dlsym(library, "heddleGetPluginInfo"));
+  if (!entry)
+    return failure(ExitCode::InputOutput, fmt::format("{}: {}", path.str(), ::dlerror()));
+  return addPlugin(entry(), path);
+}
