@@ -1,0 +1,40 @@
+"""A compile does not grow with the model: layers are compiled once, weights are streamed."""
+
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "e2e"))
+from tiny_gguf import Tiny, write  # noqa: E402
+
+
+def instructions(heddle, run, directory, layers):
+    model = write(directory / f"{layers}.gguf", Tiny(layers=layers))
+    out = directory / f"{layers}.o"
+    heddle("compile", model, "-o", out, "--quiet", "--emit=object")
+    text = run("llvm-objdump", "-d", "--no-show-raw-insn", out).stdout
+    return len(re.findall(r"^\s+[0-9a-f]+:\s", text, re.M))
+
+
+def test_instructions(heddle, run, tmp_path):
+    # Two layers LLVM would unroll.
+    few = instructions(heddle, run, tmp_path, 4)
+    assert few > 1000
+    assert instructions(heddle, run, tmp_path, 9) == few
+
+
+def test_memory(heddle, smollm_gguf, tmp_path):
+    """Anonymous memory stays below the weights' size: none is held."""
+    process = subprocess.Popen([heddle.heddle, "compile", smollm_gguf, "-o", tmp_path / "out", "--quiet"])
+    peak = 0
+    while process.poll() is None:
+        try:
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            peak = max(peak, int(re.search(r"RssAnon:\s+(\d+) kB", status)[1]))
+        except (OSError, TypeError):  # between exec and exit there may be none
+            pass
+        time.sleep(0.002)
+    assert process.returncode == 0
+    assert 8 << 10 < peak < 90 << 10, f"{peak} KiB"
