@@ -16,11 +16,23 @@ static void fold(OpPassManager &pm) {
   pm.addPass(createCSEPass());
 }
 
-static void quantize(OpPassManager &pm) { pm.addPass(createSetNumericMode()); }
+static void quantize(OpPassManager &pm) {
+  pm.addPass(createSetNumericMode());
+  pm.addPass(createConvertActivations());
+  pm.addPass(createCSEPass());
+}
 
 static void specialize(OpPassManager &pm) { pm.addPass(createSpecialize()); }
 
-static void fuse(OpPassManager &pm) { pm.addNestedPass<func::FuncOp>(createFormKernels()); }
+static void fuse(OpPassManager &pm) {
+  OpPassManager &functions = pm.nest<func::FuncOp>();
+  functions.addPass(createFuseAttentionInput());
+  functions.addPass(createFuseGatedMLP());
+  functions.addPass(createFuseResidual());
+  functions.addPass(createFuseHead());
+  // What is left, op by op.
+  functions.addPass(createFormKernels());
+}
 
 static void layout(OpPassManager &pm) { pm.addPass(createChooseLayouts()); }
 
@@ -59,6 +71,11 @@ static void target(OpPassManager &pm) {
 void heddle::passes::registerParts(Registry &registry) {
   registry.addPass(createSetNumericMode);
   registry.addPass([] { return createSpecialize(); });
+  registry.addPass(createConvertActivations);
+  registry.addPass(createFuseAttentionInput);
+  registry.addPass(createFuseGatedMLP);
+  registry.addPass(createFuseResidual);
+  registry.addPass(createFuseHead);
   registry.addPass(createFormKernels);
   registry.addPass([] { return createChooseLayouts(); });
   registry.addPass([] { return createSetSchedules(); });

@@ -61,6 +61,15 @@ void KernelBuilder::loop(Value lo, Value hi, int64_t step, llvm::function_ref<vo
   });
 }
 
+void KernelBuilder::branch(Value condition, llvm::function_ref<void()> then, llvm::function_ref<void()> otherwise) {
+  auto op = scf::IfOp::create(*this, condition, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(*this);
+  setInsertionPointToStart(op.thenBlock());
+  then();
+  setInsertionPointToStart(op.elseBlock());
+  otherwise();
+}
+
 Value KernelBuilder::load(Value buffer, Values at) { return memref::LoadOp::create(*this, buffer, at); }
 void KernelBuilder::store(Value value, Value buffer, Values at) { memref::StoreOp::create(*this, value, buffer, at); }
 
@@ -91,6 +100,13 @@ Value KernelBuilder::sumTree(Value vector) {
 }
 Value KernelBuilder::maxTree(Value vector) {
   return tree(vector, [&](Value a, Value b) -> Value { return arith::MaximumFOp::create(*this, a, b); });
+}
+
+Value KernelBuilder::localRows(RankedTensorType type, int64_t tokens) {
+  auto buffer = cast<MemRefType>(bufferTypes(type).front());
+  SmallVector<int64_t> shape(buffer.getShape());
+  shape[0] = tokens;
+  return memref::AllocaOp::create(*this, MemRefType::get(shape, buffer.getElementType()), getI64IntegerAttr(64));
 }
 
 Value KernelBuilder::dim(Value buffer, int64_t i) { return memref::DimOp::create(*this, buffer, i); }

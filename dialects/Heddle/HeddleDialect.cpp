@@ -80,9 +80,25 @@ LogicalResult EncAttr::verify(function_ref<InFlightDiagnostic()> emitError,
 }
 
 LogicalResult PackedAttr::verify(function_ref<InFlightDiagnostic()> emitError,
-                                 EncAttr, int64_t rows) {
+                                 EncAttr enc, int64_t rows, int64_t step) {
   if (rows < 1 || rows > 1024)
     return emitError() << "rows = " << rows << ", limit 1 to 1024";
+  if (step < 1 || step > 64)
+    return emitError() << "step = " << step << ", limit 1 to 64";
+  // Half a group of nibbles, or a group, is a whole number of steps.
+  int64_t steps = enc.getElemBits() == 4 ? enc.getGroup() / 2 : enc.getGroup();
+  if (steps > 1 && steps % step)
+    return emitError() << "step = " << step << " does not divide " << steps << " codes of a group";
+  return success();
+}
+
+LogicalResult RowsAttr::verify(function_ref<InFlightDiagnostic()> emitError, StringRef elem, int64_t group) {
+  if (elem != "i8" && elem != "bf16")
+    return emitError() << "unknown element \"" << elem << "\" of rows";
+  if (elem == "bf16" && group != 1)
+    return emitError() << "group = " << group << " of bf16, limit 1";
+  if (elem == "i8" && (group < 8 || group > 256 || group % 8))
+    return emitError() << "group = " << group << ", limit a multiple of 8 up to 256";
   return success();
 }
 
@@ -103,11 +119,17 @@ LogicalResult CacheType::verify(function_ref<InFlightDiagnostic()> emitError,
 
 SmallVector<Type> heddle::bufferTypes(Type type) {
   if (auto tensor = dyn_cast<RankedTensorType>(type)) {
+    Type i8 = IntegerType::get(type.getContext(), 8);
+    if (auto rows = dyn_cast_or_null<RowsAttr>(tensor.getEncoding())) {
+      if (rows.getElem() == "bf16") // pairs
+        return {MemRefType::get({tensor.getDimSize(0), (tensor.getDimSize(1) + 1) / 2 * 2}, BFloat16Type::get(type.getContext()))};
+      return {MemRefType::get({tensor.getDimSize(0), rows.getGroups(tensor.getDimSize(1)), rows.getGroupBytes()}, i8)};
+    }
     auto packed = dyn_cast_or_null<PackedAttr>(tensor.getEncoding());
     if (!packed)
       return {MemRefType::get(tensor.getShape(), tensor.getElementType())};
     int64_t panels = packed.getPanels(tensor.getDimSize(0)), groups = packed.getGroups(tensor.getDimSize(1));
-    return {MemRefType::get({panels, groups, packed.getGroupBytes()}, IntegerType::get(type.getContext(), 8))};
+    return {MemRefType::get({panels, groups, packed.getGroupBytes()}, i8)};
   }
   if (auto cache = dyn_cast<CacheType>(type)) {
     int64_t layers = cache.getLayers(), heads = cache.getHeads(), dim = cache.getDim(), any = ShapedType::kDynamic;

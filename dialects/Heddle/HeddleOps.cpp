@@ -113,6 +113,16 @@ LogicalResult LinearOp::verify() {
   return success();
 }
 
+LogicalResult ConvertRowsOp::verify() {
+  auto from = tensorOf(getX()), to = tensorOf(getResult());
+  auto rows = dyn_cast_or_null<RowsAttr>(to.getEncoding());
+  if (from.getEncoding() || !rows || from.getShape() != to.getShape()) // C1
+    return emitOpError("(C1) needs a plain ") << to.getShape() << " and its form in #heddle.rows, has " << from << " and " << to;
+  if (widthOf(getX()) % rows.getGroup()) // C2
+    return emitOpError("(C2) group = ") << rows.getGroup() << " does not divide " << widthOf(getX());
+  return success();
+}
+
 LogicalResult RopeAnglesOp::verify() {
   int64_t dim = getDim();
   if (dim < 2 || dim % 2) // C1

@@ -146,8 +146,8 @@ private:
       return heddle::failure(ExitCode::Usage, fmt::format("numeric = {}, one of auto, f32, a16, a8", numeric));
     if (options.context && *options.context < 1)
       return heddle::failure(ExitCode::Usage, fmt::format("context = {}, limit at least 1", *options.context));
-    if (numeric != "auto" && numeric != "f32")
-      return heddle::failure(ExitCode::Unsupported, fmt::format("{}: numeric = {}, supported: auto, f32", options.model, numeric));
+    if (numeric == "a16")
+      return heddle::failure(ExitCode::Unsupported, fmt::format("{}: numeric = {}, supported: auto, f32, a8", options.model, numeric));
     int64_t most = number(*module, "heddle.model_context");
     int64_t length = options.context.value_or(std::min<int64_t>(most, 8192));
     if (length < 1 || length > most)

@@ -23,7 +23,7 @@ llvm::Error heddle::linkProgram(llvm::StringRef sysroot, llvm::StringRef arch, l
   if (!llvm::sys::fs::exists(dir + "libheddle_runtime.a"))
     return failure(ExitCode::Unsupported, "sysroot of " + arch.str() + " = " + sysroot.str() + ", not there",
                    "scripts/setup.sh --test && scripts/build.sh");
-  std::vector<std::string> args = {"ld.lld", "-static", "--gc-sections", "--eh-frame-hdr", "--build-id=none", "-s", "-o", output.str()};
+  std::vector<std::string> args = {"ld.lld", "-static", "--gc-sections", "--eh-frame-hdr", "--build-id=none", "--strip-debug", "-o", output.str()};
   for (const char *name : {"crt1.o", "crti.o", "crtbeginT.o"})
     args.push_back(dir + name);
   args.insert(args.end(), objects.begin(), objects.end());

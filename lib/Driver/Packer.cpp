@@ -23,12 +23,14 @@ llvm::Error heddle::packParameter(const import::TensorEntry &tensor, RankedTenso
   }
   const import::EncodingInfo &info = *import::findEncoding(tensor.encoding);
   EncAttr enc = packed.getEnc();
-  int64_t n = type.getDimSize(0), k = type.getDimSize(1), rows = packed.getRows(), group = enc.getGroup(),
-          groups = packed.getGroups(k), groupBytes = packed.getGroupBytes(), blocks = k / info.blockElems;
+  int64_t n = type.getDimSize(0), k = type.getDimSize(1), rows = packed.getRows(), step = packed.getStep(), group = packed.getGroup(),
+          groups = packed.getGroups(k), groupBytes = packed.getGroupBytes(), blocks = k / info.blockElems,
+          perGroup = group / enc.getGroup();
   bool nibbles = enc.getElemBits() == 4;
   int64_t elem = nibbles ? 1 : enc.getElemBits() / 8;
-  std::vector<uint8_t> codes(k * elem), panel(groups * groupBytes);
-  std::vector<uint16_t> scales(groups), mins(groups);
+  // A last group without an encoding's group behind it ends in zeros.
+  std::vector<uint8_t> codes(groups * group * elem), panel(groups * groupBytes);
+  std::vector<uint16_t> scales(groups * perGroup), mins(groups * perGroup);
   for (int64_t first = 0; first < n; first += rows) {
     std::fill(panel.begin(), panel.end(), 0);
     for (int64_t r = 0; r < std::min(rows, n - first); ++r) {
@@ -43,11 +45,13 @@ llvm::Error heddle::packParameter(const import::TensorEntry &tensor, RankedTenso
           out += rows * 2;
         }
         const uint8_t *from = codes.data() + g * group * elem;
-        for (int64_t j = 0; j < (nibbles ? group / 2 : group); ++j)
+        for (int64_t j = 0; j < (nibbles ? group / 2 : group); ++j) {
+          int64_t at = (j / step * rows + r) * step + j % step;
           if (nibbles)
-            out[j * rows + r] = from[j] | from[j + group / 2] << 4;
+            out[at] = from[j] | from[j + group / 2] << 4;
           else
-            memcpy(out + (j * rows + r) * elem, from + j * elem, elem);
+            memcpy(out + at * elem, from + j * elem, elem);
+        }
       }
     }
     if (llvm::Error error = sink(panel))

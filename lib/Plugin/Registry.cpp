@@ -43,6 +43,7 @@ void Registry::addImporter(import::Importer importer) { note(import::importers()
 void Registry::addFamily(import::Family family) { note(import::families().add(family, owner)); }
 void Registry::addEncoding(import::EncodingInfo encoding) { note(import::encodings().add(encoding, owner)); }
 void Registry::addLevel(codegen::Level level) { note(codegen::levels().add(level, owner)); }
+void Registry::addIntegerDot(codegen::IntegerDot dot) { note(codegen::integerDots().add(dot, owner)); }
 void Registry::addRouter(Router router) { note(tables().routers.add(router, owner)); }
 
 void Registry::addPass(std::function<std::unique_ptr<mlir::Pass>()> create) {

@@ -331,6 +331,29 @@ static llvm::Error evalAttention(Interpreter &, AttentionOp op, Operands v, Resu
   return llvm::Error::success();
 }
 
+static llvm::Error evalConvertRows(Interpreter &, ConvertRowsOp op, Operands operands, Results &results) {
+  auto rows = cast<RowsAttr>(cast<RankedTensorType>(op.getType()).getEncoding());
+  std::vector<double> out(*operands[0].floats);
+  if (rows.getElem() == "bf16") {
+    // To the nearest of 8 significant bits, ties to even.
+    for (double &v : out)
+      if (int exponent; std::isfinite(v) && v != 0) {
+        double mantissa = std::frexp(v, &exponent);
+        v = std::ldexp(std::nearbyint(std::ldexp(mantissa, 8)), exponent - 8);
+      }
+  } else {
+    for (size_t first = 0; first < out.size(); first += rows.getGroup()) {
+      double amax = 0;
+      for (int64_t i = 0; i < rows.getGroup(); ++i)
+        amax = std::max(amax, std::fabs(out[first + i]));
+      for (int64_t i = 0; i < rows.getGroup(); ++i)
+        out[first + i] = amax > 0 ? std::nearbyint(out[first + i] * 127 / amax) * (amax / 127) : 0;
+    }
+  }
+  results.push_back(Data::ofFloats(operands[0].shape, std::move(out)));
+  return llvm::Error::success();
+}
+
 //===----------------------------------------------------------------------===//
 // Registry
 //===----------------------------------------------------------------------===//
@@ -356,6 +379,7 @@ static llvm::StringMap<Semantics> &registry() {
     add(builtin, evalRMSNorm);
     add(builtin, evalGLU);
     add(builtin, evalLinear);
+    add(builtin, evalConvertRows);
     add(builtin, evalRopeAngles);
     add(builtin, evalRope);
     add(builtin, evalCacheAppend);

@@ -1,7 +1,7 @@
 //===- FormKernels.cpp - Groups ops into kernels --------------------------===//
+#include "Kernels.h"
 #include "heddle/passes/Passes.h"
 #include "llvm/ADT/DenseSet.h"
-#include "llvm/ADT/SetVector.h"
 
 namespace heddle {
 #define GEN_PASS_DEF_FORMKERNELS
@@ -23,40 +23,6 @@ bool isStructure(Operation *op) {
 /// Row-wise ops of ours, and upstream elementwise ops on whole activations.
 bool isRowWise(Operation *op) {
   return op->hasTrait<RowWise>() || OpTrait::hasElementwiseMappableTraits(op);
-}
-
-/// Wraps the consecutive ops `group` in one kernel placed where the last stood.
-void wrap(ArrayRef<Operation *> group) {
-  llvm::SetVector<Value> inputs;
-  SmallVector<Value> outputs;
-  llvm::SmallPtrSet<Operation *, 8> inside(group.begin(), group.end());
-  std::string name;
-  for (Operation *op : group) {
-    for (Value operand : op->getOperands())
-      if (!operand.getDefiningOp() || !inside.contains(operand.getDefiningOp()))
-        inputs.insert(operand);
-    for (Value result : op->getResults())
-      if (llvm::any_of(result.getUsers(), [&](Operation *user) { return !inside.contains(user); }))
-        outputs.push_back(result);
-    name += (name.empty() ? "" : "+") + op->getName().stripDialect().str();
-  }
-  OpBuilder builder(group.back());
-  Location loc = group.back()->getLoc();
-  auto kernel = KernelOp::create(builder, loc, ValueRange(outputs).getTypes(), builder.getStringAttr(name),
-                                 inputs.getArrayRef(), ScheduleAttr());
-  Block &body = kernel.getBody().emplaceBlock();
-  for (Value input : inputs)
-    body.addArgument(input.getType(), input.getLoc());
-  for (auto [output, result] : llvm::zip(outputs, kernel.getResults()))
-    output.replaceUsesWithIf(result, [&](OpOperand &use) { return !inside.contains(use.getOwner()); });
-  for (Operation *op : group)
-    op->moveBefore(&body, body.end());
-  for (Operation &op : body)
-    for (OpOperand &operand : op.getOpOperands())
-      if (auto it = llvm::find(inputs, operand.get()); it != inputs.end())
-        operand.set(body.getArgument(it - inputs.begin()));
-  builder.setInsertionPointToEnd(&body);
-  YieldOp::create(builder, loc, outputs);
 }
 
 struct FormKernels : heddle::impl::FormKernelsBase<FormKernels> {
@@ -94,7 +60,7 @@ struct FormKernels : heddle::impl::FormKernelsBase<FormKernels> {
       for (ParamOp param : llvm::make_early_inc_range(block.getOps<ParamOp>()))
         param->moveBefore(&block, block.begin());
       for (ArrayRef<Operation *> group : groups)
-        wrap(group);
+        wrapInKernel(group);
     }
   }
 };

@@ -74,8 +74,9 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
   };
 
   int64_t bytesOf(RankedTensorType type, int64_t tokens) {
-    int64_t n = 4;
-    for (int64_t d : type.getShape())
+    MemRefType buffer = bufferType(type);
+    int64_t n = buffer.getElementTypeBitWidth() / 8;
+    for (int64_t d : buffer.getShape())
       n *= ShapedType::isDynamic(d) ? tokens : d;
     return n;
   }
@@ -115,7 +116,7 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
     }
     if (!lead)
       for (Value input : launch.getInputs())
-        if (auto type = dyn_cast<RankedTensorType>(input.getType()); type && !type.getEncoding() && !lead)
+        if (auto type = dyn_cast<RankedTensorType>(input.getType()); type && !isa_and_nonnull<PackedAttr>(type.getEncoding()) && !lead)
           lead = f.buffers[input][0];
     Value rows = memref::DimOp::create(b, loc, lead, 0);
     AffineExpr expr = launch.getItems().getResult(0);

@@ -1,4 +1,5 @@
 //===- SetNumericMode.cpp - Resolves the numeric mode ---------------------===//
+#include "heddle/codegen/Common/Dot.h"
 #include "heddle/passes/Passes.h"
 
 namespace heddle {
@@ -11,16 +12,47 @@ using namespace heddle;
 
 namespace {
 struct SetNumericMode : heddle::impl::SetNumericModeBase<SetNumericMode> {
+  int64_t codes = 0, floats = 0; // bytes of matrices
+
+  void count(Type type, int64_t times) {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    auto enc = tensor ? dyn_cast_or_null<EncAttr>(tensor.getEncoding()) : EncAttr();
+    if (enc)
+      (enc.getElemBits() < 16 ? codes : floats) += times * tensor.getNumElements() / enc.getGroup() * enc.getGroupBytes();
+  }
+
+  /// The mode that most bytes ask for.
+  StringRef byWeight() {
+    getOperation().walk([&](ParamOp param) { count(param.getType(), 1); });
+    getOperation().walk([&](LayersOp layers) {
+      SmallVector<int64_t> times(layers.getKinds().size());
+      for (int32_t kind : layers.getOrder())
+        ++times[kind];
+      for (auto [symbol, n] : llvm::zip(layers.getKinds(), times))
+        if (auto func = getOperation().lookupSymbol<func::FuncOp>(cast<FlatSymbolRefAttr>(symbol)))
+          for (Type type : func.getArgumentTypes())
+            count(type, n);
+    });
+    return codes > floats ? "a8" : "f32";
+  }
+
   void runOnOperation() override {
     ModuleOp module = getOperation();
     auto mode = module->getAttrOfType<StringAttr>("heddle.numeric");
+    auto target = module->getAttrOfType<StringAttr>("heddle.target");
+    const codegen::Level *level = target ? codegen::findLevel(target) : nullptr;
+    bool hasDot = level && codegen::integerDotOf(*level);
     StringRef text = mode ? mode.getValue() : "auto";
-    if (text != "auto" && text != "f32") {
-      module.emitError("numeric = ") << text << ", supported: auto, f32";
+    if (text == "auto") {
+      text = hasDot ? byWeight() : "f32";
+    } else if (text != "f32" && text != "a8") {
+      module.emitError("numeric = ") << text << ", supported: auto, f32, a8";
+      return signalPassFailure();
+    } else if (text == "a8" && !hasDot) {
+      module.emitError("unsupported: numeric = a8 on target ") << (target ? target.getValue() : "none") << ", which has no integer dot product";
       return signalPassFailure();
     }
-    // f32 is the only mode that kernels implement, so the table has one row.
-    module->setAttr("heddle.numeric", StringAttr::get(&getContext(), "f32"));
+    module->setAttr("heddle.numeric", StringAttr::get(&getContext(), text));
   }
 };
 } // namespace

@@ -1,4 +1,5 @@
 //===- EmitKernels.cpp - Kernels to functions of vector loops -------------===//
+#include "heddle/codegen/Common/EmitMatmul.h"
 #include "heddle/codegen/Common/KernelBuilder.h"
 #include "heddle/passes/Passes.h"
 #include "mlir/IR/Verifier.h"
@@ -13,17 +14,16 @@ using namespace heddle;
 using namespace heddle::codegen;
 
 namespace {
-AffineMap itemsOf(KernelOp kernel) {
+FailureOr<AffineMap> itemsOf(KernelOp kernel) {
   MLIRContext *context = kernel.getContext();
   AffineExpr rows = getAffineDimExpr(0, context);
-  Operation &op = kernel.getBody().front().front();
-  if (auto linear = dyn_cast<LinearOp>(op)) {
-    auto type = cast<RankedTensorType>(linear.getWeight().getType());
-    auto packed = dyn_cast_or_null<PackedAttr>(type.getEncoding());
-    int64_t panels = packed ? packed.getPanels(type.getDimSize(0)) : 0;
-    return AffineMap::get(1, 0, getAffineConstantExpr(panels, context));
+  if (kernel.getScheduleAttr().getEmitter() == "matmul") {
+    auto parts = partsOf(kernel);
+    if (failed(parts))
+      return failure();
+    return AffineMap::get(1, 0, getAffineConstantExpr(parts->items(), context));
   }
-  if (auto attention = dyn_cast<AttentionOp>(op))
+  if (auto attention = dyn_cast<AttentionOp>(kernel.getBody().front().front()))
     return AffineMap::get(1, 0, rows * attention.getHeads());
   return AffineMap::get(1, 0, rows);
 }
@@ -55,7 +55,7 @@ struct EmitKernels : heddle::impl::EmitKernelsBase<EmitKernels> {
     if (!schedule)
       return kernel.emitError("kernel \"") << kernel.getName() << "\" has no schedule";
     EmitFn emitter = llvm::StringSwitch<EmitFn>(schedule.getEmitter())
-                         .Case("linear", emitLinear)
+                         .Case("matmul", emitMatmul)
                          .Case("attention", emitAttention)
                          .Case("rows", emitRows)
                          .Default(nullptr);
@@ -64,8 +64,7 @@ struct EmitKernels : heddle::impl::EmitKernelsBase<EmitKernels> {
     func::FuncOp &func = emitted[key(kernel)];
     if (!func && failed(create(kernel, emitter, func)))
       return failure();
-    launch(kernel, func);
-    return success();
+    return launch(kernel, func);
   }
 
   LogicalResult create(KernelOp kernel, EmitFn emitter, func::FuncOp &func) {
@@ -91,7 +90,10 @@ struct EmitKernels : heddle::impl::EmitKernelsBase<EmitKernels> {
     return success();
   }
 
-  void launch(KernelOp kernel, func::FuncOp func) {
+  LogicalResult launch(KernelOp kernel, func::FuncOp func) {
+    auto items = itemsOf(kernel);
+    if (failed(items))
+      return failure();
     OpBuilder builder(kernel);
     // Row-wise ops touch row = item of every activation and list of ids.
     Block &body = kernel.getBody().front();
@@ -102,10 +104,11 @@ struct EmitKernels : heddle::impl::EmitKernelsBase<EmitKernels> {
     for (Type type : kernel.getResultTypes())
       results.push_back(rowWise && isa<RankedTensorType>(type));
     auto launch = LaunchOp::create(builder, kernel.getLoc(), kernel.getResultTypes(), FlatSymbolRefAttr::get(func),
-                                   kernel.getInputs(), AffineMapAttr::get(itemsOf(kernel)),
+                                   kernel.getInputs(), AffineMapAttr::get(*items),
                                    builder.getDenseBoolArrayAttr(inputs), builder.getDenseBoolArrayAttr(results));
     kernel.replaceAllUsesWith(launch.getResults());
     kernel.erase();
+    return success();
   }
 };
 } // namespace

@@ -19,6 +19,7 @@
 #include "heddle/Import/Importer.h"
 #include "heddle/Reference/Interpreter.h"
 #include "heddle/Support/PartTable.h"
+#include "heddle/codegen/Common/Dot.h"
 #include "heddle/codegen/Common/Target.h"
 #include "heddle/passes/Pipelines.h"
 #include <cstdint>
@@ -56,6 +57,7 @@ public:
   void addFamily(import::Family family);
   void addEncoding(import::EncodingInfo encoding);
   void addLevel(codegen::Level level);
+  void addIntegerDot(codegen::IntegerDot dot);
   void addRouter(Router router);
   /// Makes a pass known by its argument, to pipelines and to heddle-opt.
   void addPass(std::function<std::unique_ptr<mlir::Pass>()> create);

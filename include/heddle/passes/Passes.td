@@ -11,10 +11,26 @@ include "mlir/Pass/PassBase.td"
 def SetNumericMode : Pass<"heddle-set-numeric-mode", "::mlir::ModuleOp"> {
   let summary = "Resolves the numeric mode";
   let description = [{
-    Replaces `heddle.numeric = "auto"` on the module by f32, the one mode that kernels
-    implement. Fails on any other.
-    Before: `module attributes {heddle.numeric = "auto"}`; after: `"f32"`.
+    Replaces `heddle.numeric = "auto"` on the module: `a8` if most bytes of its matrices are
+    integer codes and the target (`heddle.target`) has an integer dot product, else
+    `f32`. Fails on a mode that does not exist or that the target has no instruction for.
+    Before: `module attributes {heddle.numeric = "auto"}`; after: `"a8"`.
   }];
+}
+
+def ConvertActivations : Pass<"heddle-convert-activations", "::mlir::ModuleOp"> {
+  let summary = "Puts the conversions of the numeric mode before products";
+  let description = [{
+    With `heddle.numeric = "a8"` the activations of every product with integer codes enter
+    as `#heddle.rows<i8, group = 32>`. Must not fire for float weights, nor where the
+    group does not divide the width or fit the weight's.
+    Before: `heddle.linear %x, %w`; after:
+    ```mlir
+    %0 = heddle.convert_rows %x : tensor<?x64xf32> -> tensor<?x64xf32, #heddle.rows<i8, group = 32>>
+    %1 = heddle.linear %0, %w : tensor<?x64xf32, #heddle.rows<i8, group = 32>>, tensor<8x64xf32, #heddle.enc<i8, group = 32, scale = true>>
+    ```
+  }];
+  let dependentDialects = ["::heddle::HeddleDialect"];
 }
 
 def Specialize : Pass<"heddle-specialize", "::mlir::ModuleOp"> {
@@ -28,6 +44,50 @@ def Specialize : Pass<"heddle-specialize", "::mlir::ModuleOp"> {
     Option<"batchTokens", "batch-tokens", "int64_t", "16", "Most tokens of a small batch.">,
     Option<"prefillTokens", "prefill-tokens", "int64_t", "256",
            "Most tokens of a prefill step; the arena grows with it.">];
+}
+
+def FuseAttentionInput : Pass<"heddle-fuse-attention-input", "::mlir::func::FuncOp"> {
+  let summary = "q, k and v up to the cache in one kernel";
+  let description = [{
+    Around each `cache_append`: the products of its key and value, the ops on slices of
+    their columns between (a head's norm, rope), and the same for the query of the attention
+    over that cache. For one token (`heddle.max_tokens = 1`) also the norm and the
+    conversion of the rows that the products read: every thread computes them whole. Must
+    not fire where something else reads a value between.
+    Before: norm, convert, three linear, two rope, cache_append; after: one kernel.
+  }];
+  let dependentDialects = ["::heddle::HeddleDialect"];
+}
+
+def FuseGatedMLP : Pass<"heddle-fuse-gated-mlp", "::mlir::func::FuncOp"> {
+  let summary = "Gate, up and activation in one kernel";
+  let description = [{
+    Around each `glu` of two products; with the conversion of its result, and for one token
+    with the norm and conversion before. Must not fire where a product has another
+    reader.
+    Before: norm, convert, two linear, glu, convert; after: one kernel.
+  }];
+  let dependentDialects = ["::heddle::HeddleDialect"];
+}
+
+def FuseResidual : Pass<"heddle-fuse-residual", "::mlir::func::FuncOp"> {
+  let summary = "A product and the residual in one kernel";
+  let description = [{
+    Around each `arith.addf` with a product. Must not fire where the product has another
+    reader.
+    Before: linear, addf; after: one kernel.
+  }];
+  let dependentDialects = ["::heddle::HeddleDialect"];
+}
+
+def FuseHead : Pass<"heddle-fuse-head", "::mlir::func::FuncOp"> {
+  let summary = "The last norm and the head in one kernel";
+  let description = [{
+    Around each product that the function returns, for one token: the selection of rows, norm
+    and conversion before it.
+    Before: select_rows, norm, convert, linear; after: one kernel.
+  }];
+  let dependentDialects = ["::heddle::HeddleDialect"];
 }
 
 def FormKernels : Pass<"heddle-form-kernels", "::mlir::func::FuncOp"> {
@@ -44,7 +104,8 @@ def ChooseLayouts : Pass<"heddle-choose-layouts", "::mlir::ModuleOp"> {
   let summary = "Gives every stored weight and cache the layout kernels read";
   let description = [{
     `#heddle.enc` becomes `#heddle.packed` with panels of `rows`, caches get `block`
-    keys side by side. One layout for each weight, whatever reads it.
+    keys side by side. Integer codes that enter integer dot products (numeric mode `a8`) lie in
+    the steps of the target's instruction. One layout for each weight, whatever reads it.
   }];
   let options = [
     Option<"rows", "rows", "int64_t", "32", "Rows of a weight panel; a multiple of the vector lanes.">,
@@ -58,7 +119,9 @@ def SetSchedules : Pass<"heddle-set-schedules", "::mlir::ModuleOp"> {
     `heddle.registers` of the module); every number is an option.
   }];
   let options = [
-    Option<"tokenTile", "token-tile", "int64_t", "0", "Tokens of a linear tile; 0 = from the registers.">];
+    Option<"tokenTile", "token-tile", "int64_t", "0", "Tokens of a product's tile; 0 = from the registers.">,
+    Option<"tokenBlock", "token-block", "int64_t", "32", "Tokens that pass while a panel stays in cache.">,
+    Option<"itemBytes", "item-bytes", "int64_t", "32768", "Bytes of weights that one thread takes at a time, about.">];
   let dependentDialects = ["::heddle::HeddleDialect"];
 }
 

@@ -12,8 +12,8 @@ module attributes {heddle.lanes = 16 : i64, heddle.registers = 32 : i64} {
   // CHECK-LABEL: @wide
   func.func @wide(%x: tensor<?x8xf32>, %w: !weight, %c: !cache, %slot: index, %pos: tensor<?xi32>) {
     // 26 registers hold accumulators, 2 a token.
-    // CHECK: heddle.kernel "l"{{.*}} schedule <"linear", {lanes = 16 : i64, token_tile = 13 : i64}>
-    // TILE: heddle.kernel "l"{{.*}} schedule <"linear", {lanes = 16 : i64, token_tile = 3 : i64}>
+    // CHECK: heddle.kernel "l"{{.*}} schedule <"matmul", {lanes = 16 : i64, {{.*}}token_tile = 13 : i64}>
+    // TILE: heddle.kernel "l"{{.*}} schedule <"matmul", {lanes = 16 : i64, {{.*}}token_tile = 3 : i64}>
     %0 = heddle.kernel "l" (%x, %w) : (tensor<?x8xf32>, !weight) -> tensor<?x64xf32> {
     ^bb0(%a: tensor<?x8xf32>, %b: !weight):
       %1 = heddle.linear %a, %b : tensor<?x8xf32>, !weight
@@ -43,7 +43,7 @@ module attributes {heddle.lanes = 16 : i64, heddle.registers = 32 : i64} {
 module attributes {heddle.lanes = 4 : i64, heddle.registers = 8 : i64} {
   // CHECK-LABEL: @narrow
   func.func @narrow(%x: tensor<?x8xf32>, %w: !weight) {
-    // CHECK: schedule <"linear", {lanes = 4 : i64, token_tile = 1 : i64}>
+    // CHECK: schedule <"matmul", {lanes = 4 : i64, {{.*}}token_tile = 1 : i64}>
     %0 = heddle.kernel "l" (%x, %w) : (tensor<?x8xf32>, !weight) -> tensor<?x64xf32> {
     ^bb0(%a: tensor<?x8xf32>, %b: !weight):
       %1 = heddle.linear %a, %b : tensor<?x8xf32>, !weight

@@ -52,6 +52,9 @@ public:
               llvm::function_ref<Values(Value i, Values carried)> body);
   void loop(Value lo, Value hi, int64_t step, llvm::function_ref<void(Value i)> body);
 
+  /// if (condition) then else.
+  void branch(Value condition, llvm::function_ref<void()> then, llvm::function_ref<void()> otherwise);
+
   Value load(Value buffer, Values at);
   void store(Value value, Value buffer, Values at);
   /// `n` consecutive elements along the innermost dimension.
@@ -66,6 +69,8 @@ public:
   Value maxTree(Value vector);
 
   Value dim(Value buffer, int64_t i);
+  /// A buffer on the stack for `tokens` rows of a value. Call outside of loops.
+  Value localRows(mlir::RankedTensorType type, int64_t tokens);
 
   /// The f32 value of stored codes: `scale * (code + offset) + min`, exact for
   /// every encoding before the one rounding of the sum. `codes` is one integer or
@@ -81,7 +86,7 @@ private:
 using EmitFn = mlir::LogicalResult (*)(KernelBuilder &, KernelOp kernel,
                                        Value lo, Value hi, mlir::ValueRange args);
 
-mlir::LogicalResult emitLinear(KernelBuilder &, KernelOp, Value, Value, mlir::ValueRange);
+mlir::LogicalResult emitMatmul(KernelBuilder &, KernelOp, Value, Value, mlir::ValueRange);
 mlir::LogicalResult emitAttention(KernelBuilder &, KernelOp, Value, Value, mlir::ValueRange);
 mlir::LogicalResult emitRows(KernelBuilder &, KernelOp, Value, Value, mlir::ValueRange);
 

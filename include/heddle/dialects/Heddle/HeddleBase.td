@@ -67,23 +67,51 @@ def Heddle_PackedAttr : Heddle_Attr<"Packed", "packed"> {
     Rows are cut into panels of `rows`; the last panel is padded with zero bits.
     A panel is a sequence of groups along k, one linear stream:
     `rows` f16 scales, `rows` f16 minima (where the encoding has them), then the
-    codes, k-major, `rows` of them side by side. Four-bit codes pair k in the low
-    and k + group/2 in the high nibble of a byte.
+    codes: for each step of `step` consecutive k the codes of row 0, of row 1, …, so
+    that a dot-product instruction that takes `step` elements a lane loads them as they
+    lie. Four-bit codes pair k in the low and k + group/2 in the high nibble of a
+    byte. Elements without a group count as groups of `step`, the last padded with zero
+    bits.
 
-    Example: `#heddle.packed<<u4, group = 32, scale = true, offset = -8>, rows = 32>`.
+    Example: `#heddle.packed<<u4, group = 32, scale = true, offset = -8>, rows = 32, step = 4>`.
   }];
-  let parameters = (ins "EncAttr":$enc, "int64_t":$rows);
-  let assemblyFormat = "`<` $enc `,` `rows` `=` $rows `>`";
+  let parameters = (ins "EncAttr":$enc, "int64_t":$rows, DefaultValuedParameter<"int64_t", "1">:$step);
+  let assemblyFormat = "`<` $enc `,` `rows` `=` $rows (`,` `step` `=` $step^)? `>`";
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
+    /// Elements along k of a group of the stream.
+    int64_t getGroup() const { return std::max(getEnc().getGroup(), getStep()); }
     /// Bytes of one group of one panel.
-    int64_t getGroupBytes() const { return getEnc().getGroupBytes() * getRows(); }
+    int64_t getGroupBytes() const {
+      return getEnc().getGroupBytes() * (getGroup() / getEnc().getGroup()) * getRows();
+    }
     int64_t getPanels(int64_t n) const { return (n + getRows() - 1) / getRows(); }
-    int64_t getGroups(int64_t k) const { return k / getEnc().getGroup(); }
+    int64_t getGroups(int64_t k) const { return (k + getGroup() - 1) / getGroup(); }
     /// Bytes of a packed [n, k] parameter.
     int64_t getBytes(int64_t n, int64_t k) const {
       return getPanels(n) * getGroups(k) * getGroupBytes();
     }
+  }];
+}
+
+def Heddle_RowsAttr : Heddle_Attr<"Rows", "rows"> {
+  let summary = "The form in which activations enter a dot product";
+  let description = [{
+    On the type of an activation [T, K], whose elements stay numbers. With `i8`, each
+    `group` consecutive elements of a row are `scale * code`: `scale` = amax / 127 in f32
+    and codes in [-127, 127], rounded to even. The buffer holds per group: the scale (f32),
+    the sum of the codes of each half (i16), then the codes. With `bf16`, elements are
+    rounded to bf16, two side by side.
+
+    Example: `#heddle.rows<i8, group = 32>`.
+  }];
+  let parameters = (ins Heddle_Keyword<"element">:$elem, DefaultValuedParameter<"int64_t", "1">:$group);
+  let assemblyFormat = "`<` $elem (`,` `group` `=` $group^)? `>`";
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    int64_t getGroups(int64_t k) const { return (k + getGroup() - 1) / getGroup(); }
+    /// Bytes of one group: 4 for the scale, 2 for each sum, then the codes.
+    int64_t getGroupBytes() const { return getElem() == "i8" ? 8 + getGroup() : 2; }
   }];
 }
 

@@ -149,6 +149,27 @@ def Heddle_LinearOp : Heddle_Op<"linear", [Pure, DeclareOpInterfaceMethods<Infer
   let hasVerifier = 1;
 }
 
+def Heddle_ConvertRowsOp : Heddle_Op<"convert_rows", [Pure, Heddle_RowWise]> {
+  let summary = "Activations in the form that a dot product takes";
+  let description = [{
+    Rounds x as the encoding of the result's type says (`#heddle.rows`). A numeric mode
+    is these conversions: `a8` puts them before every product with integer codes.
+    Shapes: x [T, K], result [T, K].
+
+    Constraints: (C1) x has no encoding, and the result differs from it in its `#heddle.rows`
+    encoding alone; (C2) the group divides K.
+
+    Example:
+    ```mlir
+    %y = heddle.convert_rows %x : tensor<?x576xf32> -> tensor<?x576xf32, #heddle.rows<i8, group = 32>>
+    ```
+  }];
+  let arguments = (ins Heddle_Activation:$x);
+  let results = (outs Heddle_Activation:$result);
+  let assemblyFormat = "$x attr-dict `:` type($x) `->` type($result)";
+  let hasVerifier = 1;
+}
+
 def Heddle_RopeAnglesOp : Heddle_Op<"rope_angles", [Pure, Heddle_RowWise, DeclareOpInterfaceMethods<InferTypeOpInterface>]> {
   let summary = "Cosines and sines of rotary positions";
   let description = [{

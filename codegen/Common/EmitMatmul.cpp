@@ -1,0 +1,280 @@
+//===- EmitMatmul.cpp - Matrix products with what comes before and after --===//
+//
+// A kernel is, in order: ops that make whole rows (a norm, a conversion), computed once a
+// call by every thread; products of those rows with packed weights; and row-wise ops on
+// what the products make. Products and ops that feed each other make a space of columns
+// (q with its rotation; k and v up to the cache; gate and up with the activation), and an
+// item is a slice of the columns of one space: panels of rows of each of its weights. The
+// products of a slice and of a block of tokens go to a buffer on the stack; what follows
+// reads them there.
+//
+// A panel stays in the nearest cache while the block's tokens pass. Sums do not depend on
+// items, blocks or tiles (LinearTile.h).
+//
+//===----------------------------------------------------------------------===//
+#include "heddle/codegen/Common/EmitMatmul.h"
+#include "LinearTile.h"
+#include "heddle/codegen/Common/RowOps.h"
+#include "llvm/ADT/EquivalenceClasses.h"
+#include <numeric>
+
+using namespace mlir;
+using namespace heddle;
+using namespace heddle::codegen;
+
+static int64_t widthOf(Value v) { return cast<RankedTensorType>(v.getType()).getDimSize(1); }
+static PackedAttr packedOf(LinearOp op) {
+  return dyn_cast_or_null<PackedAttr>(cast<RankedTensorType>(op.getWeight().getType()).getEncoding());
+}
+
+FailureOr<MatmulParts> codegen::partsOf(KernelOp kernel) {
+  MatmulParts parts;
+  int64_t panels = std::max<int64_t>(1, kernel.getScheduleAttr() ? kernel.getScheduleAttr().get("panels", 1) : 1);
+  llvm::EquivalenceClasses<Operation *> classes;
+  llvm::DenseMap<Value, Operation *> madeBy; // by products and what follows them
+  SmallVector<Operation *> ops;
+  for (Operation &op : kernel.getBody().front().without_terminator()) {
+    auto linear = dyn_cast<LinearOp>(op);
+    bool follows = llvm::any_of(op.getOperands(), [&](Value v) { return madeBy.count(v); });
+    if (!linear && !follows) {
+      parts.prologue.push_back(&op);
+      continue;
+    }
+    if (linear && (follows || !packedOf(linear)))
+      return op.emitError("unsupported: a kernel with a product of a product, or of a weight that is not packed");
+    if (!linear && (sliceUnit(&op) == 0 || (op.getNumResults() && isa<RankedTensorType>(op.getResult(0).getType()) &&
+                                            widthOf(op.getResult(0)) != widthOf(slicedOperands(&op)[0]))))
+      return op.emitError("unsupported: ") << op.getName() << " after a product, which needs whole rows";
+    classes.insert(&op);
+    ops.push_back(&op);
+    if (!linear)
+      for (Value operand : slicedOperands(&op))
+        if (auto it = madeBy.find(operand); it != madeBy.end())
+          classes.unionSets(it->second, &op);
+    for (Value result : op.getResults())
+      if (!isa<CacheType>(result.getType()))
+        madeBy[result] = &op;
+  }
+  llvm::MapVector<Operation *, MatmulParts::Space> spaces;
+  for (Operation *op : ops) {
+    MatmulParts::Space &space = spaces[classes.getLeaderValue(op)];
+    int64_t unit = 1;
+    if (auto linear = dyn_cast<LinearOp>(op)) {
+      space.linears.push_back(linear);
+      unit = packedOf(linear).getRows() * panels;
+      space.width = widthOf(op->getResult(0));
+    } else {
+      space.ops.push_back(op);
+      unit = sliceUnit(op);
+    }
+    space.unit = std::lcm(space.unit, unit);
+  }
+  for (auto &[leader, space] : spaces) {
+    space.unit = std::min(space.unit, space.width);
+    // A slice starts at a panel.
+    for (LinearOp linear : space.linears)
+      if (space.unit != space.width && space.unit % packedOf(linear).getRows())
+        space.unit = space.width;
+    parts.spaces.push_back(space);
+  }
+  // The longest first, so that no thread ends with one.
+  llvm::stable_sort(parts.spaces, [](const auto &a, const auto &b) { return a.linears.size() > b.linears.size(); });
+  return parts;
+}
+
+int64_t MatmulParts::items() const {
+  int64_t items = 0;
+  for (const Space &space : spaces)
+    items += space.items();
+  return items;
+}
+
+namespace {
+RowsAttr rowsOf(LinearOp op) {
+  return dyn_cast_or_null<RowsAttr>(cast<RankedTensorType>(op.getX().getType()).getEncoding());
+}
+
+struct MatmulEmitter {
+  KernelBuilder &b;
+  const MatmulParts &parts;
+  const IntegerDot *dot;
+  int64_t tile, block;
+  RowOps ops;
+  llvm::DenseMap<Value, Value> yielded, locals; // buffers of results, and on the stack
+  Value count;                                  // tokens; null if there is one
+  LogicalResult result;
+
+  using Values = KernelBuilder::Values;
+
+  LogicalResult checkWeight(KernelOp kernel, LinearOp op) {
+    bool codes = rowsOf(op) && rowsOf(op).getElem() == "i8";
+    if (codes && !dot)
+      return kernel.emitError("unsupported: a product of integer codes without a dot instruction");
+    PackedAttr packed = packedOf(op);
+    int64_t lanes = codes ? dot->lanes : b.lanes;
+    if (packed.getRows() % lanes || packed.getStep() != (codes ? dot->step : 1) || (codes && rowsOf(op).getGroup() % packed.getEnc().getGroup()))
+      return kernel.emitError("a weight packed as ") << packed << " does not fit a product of " << lanes << " lanes";
+    return success();
+  }
+
+  void emit(Operation *op, int64_t width) {
+    if (succeeded(result))
+      result = ops.emit(op, width);
+  }
+
+  void product(LinearOp op, Value first, int64_t width, Value t0, Value blockCount) {
+    bool codes = rowsOf(op) && rowsOf(op).getElem() == "i8";
+    LinearTile linear{b, packedOf(op), ops.whole[op.getWeight()][0], rowsOf(op), ops.whole[op.getX()][0],
+                      widthOf(op.getX()), codes ? dot : nullptr};
+    int64_t rows = linear.packed.getRows(), panels = (width + rows - 1) / rows;
+    Value out = locals[op.getResult()], panel0 = b.div(first, b.index(rows));
+    b.loop(b.index(0), b.index(panels), 1, [&](Value p) {
+      auto tokens = [&](Value t, int64_t n) {
+        Values acc = linear.emit(b.add(panel0, p), b.add(t0, t), n);
+        for (int64_t i = 0; i < n; ++i)
+          for (int64_t c = 0; c < linear.chunks(); ++c)
+            b.storeVec(acc[i * linear.chunks() + c], out,
+                       {b.add(t, b.index(i)), b.add(b.mul(p, b.index(rows)), b.index(c * linear.lanes()))});
+      };
+      if (!count)
+        return tokens(b.index(0), 1);
+      Value whole = b.sub(blockCount, b.rem(blockCount, b.index(tile)));
+      b.loop(b.index(0), whole, tile, [&](Value t) { tokens(t, tile); });
+      if (tile > 1)
+        b.loop(whole, blockCount, 1, [&](Value t) { tokens(t, 1); });
+    });
+  }
+
+  /// The bias, and the copy of a product that the kernel yields.
+  void finish(LinearOp op, Row made, Value t, Value first, int64_t width) {
+    Value bias = op.getBias() ? ops.whole[op.getBias()][0] : Value(), out = yielded.lookup(op.getResult());
+    if (!bias && !out)
+      return;
+    ops.elements(width, [&](Value i, int64_t n) {
+      Value v = ops.loadN(made, i, n);
+      if (bias)
+        v = b.add(v, b.loadVec(bias, {b.add(first, i)}, n));
+      if (bias)
+        ops.storeN(v, made, i);
+      if (out)
+        ops.storeN(v, {out, t, first}, i);
+    });
+  }
+
+  /// What follows the products, for one token.
+  void follow(const MatmulParts::Space &space, Value first, int64_t width, Value t, Value inBlock) {
+    ops.column = first;
+    for (LinearOp op : space.linears) {
+      ops.rows[op.getResult()] = {locals[op.getResult()], inBlock, b.index(0)};
+      finish(op, ops.rows[op.getResult()], t, first, width);
+    }
+    for (Operation *op : space.ops) {
+      for (Value operand : op->getOperands())
+        if (isa<RankedTensorType>(operand.getType()) && !locals.count(operand) && !yielded.count(operand)) {
+          bool sliced = llvm::is_contained(slicedOperands(op), operand);
+          ops.rows[operand] = {ops.whole[operand][0], t, sliced ? first : b.index(0)};
+        }
+      for (Value value : op->getResults())
+        if (isa<RankedTensorType>(value.getType())) {
+          Value out = yielded.lookup(value);
+          ops.rows[value] = out ? Row{out, t, first} : Row{locals[value], inBlock, b.index(0)};
+        }
+      emit(op, width);
+    }
+  }
+
+  /// `width` columns from `first`, for one block of tokens.
+  void slice(const MatmulParts::Space &space, Value first, int64_t width, Value t0, Value blockCount) {
+    for (LinearOp op : space.linears)
+      product(op, first, width, t0, blockCount);
+    if (!count)
+      return follow(space, first, width, t0, b.index(0));
+    b.loop(b.index(0), blockCount, 1, [&](Value i) { follow(space, first, width, b.add(t0, i), i); });
+  }
+
+  void item(const MatmulParts::Space &space, Value index) {
+    Value first = b.mul(index, b.index(space.unit));
+    auto blocks = [&](int64_t width) {
+      if (!count)
+        return slice(space, first, width, b.index(0), b.index(1));
+      b.loop(b.index(0), count, block, [&](Value t0) {
+        Value left = arith::MinSIOp::create(b, b.sub(count, t0), b.index(block));
+        slice(space, first, width, t0, left);
+      });
+    };
+    int64_t tail = space.width % space.unit;
+    if (!tail)
+      return blocks(space.unit);
+    Value isLast = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, index, b.index(space.items() - 1));
+    b.branch(isLast, [&] { blocks(tail); }, [&] { blocks(space.unit); });
+  }
+
+  /// Item `index` of the spaces from `space` on.
+  void items(Value index, size_t space) {
+    if (space + 1 == parts.spaces.size())
+      return item(parts.spaces[space], index);
+    Value end = b.index(parts.spaces[space].items());
+    Value here = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, index, end);
+    b.branch(here, [&] { item(parts.spaces[space], index); }, [&] { items(b.sub(index, end), space + 1); });
+  }
+};
+} // namespace
+
+LogicalResult codegen::emitMatmul(KernelBuilder &b, KernelOp kernel, Value lo, Value hi, ValueRange args) {
+  auto parts = partsOf(kernel);
+  if (failed(parts))
+    return mlir::failure();
+  ScheduleAttr schedule = kernel.getScheduleAttr();
+  auto name = schedule.getOptions().getAs<StringAttr>("dot");
+  int64_t tile = std::max<int64_t>(1, schedule.get("token_tile", 1));
+  int64_t block = (std::max<int64_t>(1, schedule.get("token_block", 1)) + tile - 1) / tile * tile;
+  MatmulEmitter e{b, *parts, name ? integerDots().find(name.getValue()) : nullptr, tile, block,
+                  RowOps(b), llvm::DenseMap<Value, Value>(), llvm::DenseMap<Value, Value>(), Value(), success()};
+
+  Block &body = kernel.getBody().front();
+  size_t next = 0;
+  for (BlockArgument arg : body.getArguments()) {
+    e.ops.whole[arg] = {args[next++]};
+    if (isa<CacheType>(arg.getType()))
+      e.ops.whole[arg].push_back(args[next++]);
+  }
+  for (Value value : body.getTerminator()->getOperands())
+    if (isa<RankedTensorType>(value.getType()))
+      e.yielded[value] = args[next++];
+
+  LinearOp any = parts->spaces.front().linears.front();
+  bool oneToken = cast<RankedTensorType>(any.getX().getType()).getDimSize(0) == 1;
+  if (!oneToken && !parts->prologue.empty())
+    return kernel.emitError("unsupported: whole rows of several tokens in a kernel with a product");
+  if (!oneToken)
+    e.count = b.dim(e.ops.whole[any.getX()][0], 0);
+
+  // Buffers of a slice: products are whole panels, the rest has the slice's width.
+  int64_t tokens = oneToken ? 1 : block;
+  for (const MatmulParts::Space &space : parts->spaces) {
+    for (LinearOp op : space.linears) {
+      if (failed(e.checkWeight(kernel, op)))
+        return mlir::failure();
+      int64_t rows = packedOf(op).getRows(), padded = (space.unit + rows - 1) / rows * rows;
+      e.locals[op.getResult()] = b.localRows(RankedTensorType::get({1, padded}, b.getF32Type()), tokens);
+    }
+    for (Operation *op : space.ops)
+      for (Value value : op->getResults())
+        if (auto type = dyn_cast<RankedTensorType>(value.getType()); type && !e.yielded.count(value))
+          e.locals[value] = b.localRows(type.clone({1, space.unit}), tokens);
+  }
+  for (Operation *op : parts->prologue) {
+    for (Value operand : op->getOperands())
+      if (isa<RankedTensorType>(operand.getType()))
+        e.ops.rows[operand] = {e.ops.whole[operand][0], b.index(0), b.index(0)};
+    for (Value value : op->getResults())
+      if (auto type = dyn_cast<RankedTensorType>(value.getType())) {
+        Value out = e.yielded.lookup(value);
+        e.ops.whole[value] = {out ? out : b.localRows(type, 1)};
+        e.ops.rows[value] = {e.ops.whole[value][0], b.index(0), b.index(0)};
+      }
+    e.emit(op, rowWidth(op));
+  }
+  b.loop(lo, hi, 1, [&](Value index) { e.items(index, 0); });
+  return e.result;
+}

@@ -1,0 +1,166 @@
+//===- LinearTile.cpp - Rows of a weight times some tokens ----------------===//
+#include "LinearTile.h"
+
+using namespace mlir;
+using namespace heddle;
+using namespace heddle::codegen;
+using Values = KernelBuilder::Values;
+
+Value LinearTile::bytes(Value panel, Value g, Value at, int64_t count, Type elem) {
+  Value raw = b.loadVec(weight, {panel, g, at}, count * elem.getIntOrFloatBitWidth() / 8);
+  return elem.isInteger(8) ? raw : vector::BitCastOp::create(b, b.vec(count, elem), raw).getResult();
+}
+
+int64_t LinearTile::scales(Value panel, Value g, Values &scale, Values &min) {
+  EncAttr enc = packed.getEnc();
+  int64_t base = 0;
+  for (auto [has, values] : {std::pair{enc.getScale(), &scale}, {enc.getMin(), &min}}) {
+    values->assign(chunks(), Value());
+    if (!has)
+      continue;
+    for (int64_t c = 0; c < chunks(); ++c) {
+      Value half = bytes(panel, g, b.index(base + c * lanes() * 2), lanes(), b.getF16Type());
+      (*values)[c] = arith::ExtFOp::create(b, b.vec(lanes(), b.getF32Type()), half);
+    }
+    base += packed.getRows() * 2;
+  }
+  return base;
+}
+
+//===----------------------------------------------------------------------===//
+// f32: codes become numbers in registers, then one fma per element of k
+//===----------------------------------------------------------------------===//
+
+Value LinearTile::activation(Value t, Value kIndex) {
+  Value v = b.load(x, {t, kIndex});
+  return rows ? arith::ExtFOp::create(b, b.getF32Type(), v).getResult() : v;
+}
+
+Values LinearTile::floatGroup(Value panel, Value g, Value t0, int64_t tokens, Values acc) {
+  EncAttr enc = packed.getEnc();
+  Values scale, min;
+  int64_t base = scales(panel, g, scale, min), size = packed.getGroup();
+  bool nibbles = enc.getElemBits() == 4;
+  Type elem = enc.getStorageType();
+  int64_t width = elem.getIntOrFloatBitWidth() / 8, steps = nibbles ? size / 2 : size;
+  Value k0 = b.mul(g, b.index(size));
+  VectorType i32s = b.vec(lanes(), b.getI32Type());
+  // acc[t][c] += w[c] * x[t0 + t, k].
+  auto accumulate = [&](Values &acc, Value w, int64_t c, Value kIndex) {
+    for (int64_t t = 0; t < tokens; ++t) {
+      Value xs = b.broadcast(activation(b.add(t0, b.index(t)), kIndex), b.f32s());
+      acc[t * chunks() + c] = b.fma(w, xs, acc[t * chunks() + c]);
+    }
+  };
+  auto step = [&](Value j, Values acc) {
+    Value at = b.add(b.mul(j, b.index(packed.getRows() * width)), b.index(base));
+    for (int64_t c = 0; c < chunks(); ++c) {
+      Value codes = bytes(panel, g, b.add(at, b.index(c * lanes() * width)), lanes(), elem);
+      if (!nibbles) {
+        accumulate(acc, b.decode(enc, codes, scale[c], min[c]), c, b.add(k0, j));
+        continue;
+      }
+      Value wide = arith::ExtUIOp::create(b, i32s, codes);
+      Value low = arith::AndIOp::create(b, wide, b.splat(i32s, 15));
+      Value high = arith::ShRUIOp::create(b, wide, b.splat(i32s, 4));
+      accumulate(acc, b.decode(enc, low, scale[c], min[c]), c, b.add(k0, j));
+      accumulate(acc, b.decode(enc, high, scale[c], min[c]), c, b.add(k0, b.add(j, b.index(size / 2))));
+    }
+    return acc;
+  };
+  if (steps == 1)
+    return step(b.index(0), acc);
+  return b.loop(b.index(0), b.index(steps), 1, acc, step);
+}
+
+//===----------------------------------------------------------------------===//
+// Integer codes: an exact dot product per group, then one fma with its scales
+//===----------------------------------------------------------------------===//
+
+Values LinearTile::integerGroup(Value panel, Value g, Value t0, int64_t tokens, Values acc) {
+  EncAttr enc = packed.getEnc();
+  Values scale, min;
+  int64_t base = scales(panel, g, scale, min), size = enc.getGroup(), step = dot->step, n = lanes();
+  bool nibbles = enc.getElemBits() == 4, isSigned = !nibbles;
+  int64_t loads = (nibbles ? size / 2 : size) / step, offset = enc.getOffset();
+  int64_t depth = dot->depth(nibbles ? 15 : 128);
+  auto add = isSigned && dot->addSigned ? dot->addSigned : dot->add;
+  bool shifted = isSigned && !dot->addSigned;
+  if (shifted)
+    offset -= 128;
+  // Where this group's codes, scale and sum are in x: a group of x may hold two of it.
+  int64_t share = rows.getGroup() / size;
+  Value xg = share == 1 ? g : b.div(g, b.index(share)), part = share == 1 ? b.index(0) : b.rem(g, b.index(share));
+  auto read = [&](int64_t t, Value at, int64_t count, Type elem) -> Value {
+    Value raw = b.loadVec(x, {b.add(t0, b.index(t)), xg, at}, count * elem.getIntOrFloatBitWidth() / 8);
+    return vector::BitCastOp::create(b, b.vec(count, elem), raw);
+  };
+  auto first = [&](Value vector, int64_t i) -> Value { return vector::ExtractOp::create(b, vector, i); };
+
+  VectorType i8s = b.vec(n * step, b.getI8Type()), i32s = b.vec(n, b.getI32Type()), f32s = b.vec(n, b.getF32Type());
+  Type word = b.getIntegerType(8 * step);
+  Type partialType = b.vec(n * 32 / dot->partialBits, b.getIntegerType(dot->partialBits));
+  Value codesAt = share == 1 ? b.index(8) : b.add(b.index(8), b.mul(part, b.index(size)));
+
+  // What a token brings: its scale, and what the sum of its codes adds.
+  struct Token {
+    Value scale, offset, weighed;
+  };
+  SmallVector<Token> of(tokens);
+  for (int64_t t = 0; t < tokens; ++t) {
+    Value xScale = first(read(t, b.index(0), 1, b.getF32Type()), 0);
+    of[t].scale = b.broadcast(xScale, f32s);
+    if (!offset && !enc.getMin())
+      continue;
+    auto half = [&](Value i) -> Value {
+      Value at = b.add(b.index(4), b.mul(i, b.index(2)));
+      return arith::ExtSIOp::create(b, b.getI32Type(), first(read(t, at, 1, b.getI16Type()), 0));
+    };
+    Value xSum = share == 1 ? b.add(half(b.index(0)), half(b.index(1))) : half(part);
+    if (offset)
+      of[t].offset = b.broadcast(b.mul(xSum, b.i32(offset)), i32s);
+    if (enc.getMin())
+      of[t].weighed = b.broadcast(b.mul(xScale, arith::SIToFPOp::create(b, b.getF32Type(), xSum)), f32s);
+  }
+
+  // A chunk at a time: its weights of the group stay in registers while the tokens pass.
+  for (int64_t c = 0; c < chunks(); ++c) {
+    Values w(nibbles ? 2 * loads : loads);
+    for (int64_t j = 0; j < loads; ++j) {
+      Value raw = bytes(panel, g, b.index(base + (j * packed.getRows() + c * n) * step), n * step, b.getI8Type());
+      if (nibbles) {
+        w[j] = arith::AndIOp::create(b, raw, b.splat(i8s, 15));
+        w[loads + j] = arith::ShRUIOp::create(b, raw, b.splat(i8s, 4));
+      } else {
+        w[j] = shifted ? arith::XOrIOp::create(b, raw, b.splat(i8s, -128)).getResult() : raw;
+      }
+    }
+    for (int64_t t = 0; t < tokens; ++t) {
+      Value partial = b.splat(partialType, 0), sum = of[t].offset;
+      int64_t done = 0;
+      for (auto [j, weights] : llvm::enumerate(w)) {
+        Value four = first(read(t, b.add(codesAt, b.index(j * step)), 1, word), 0);
+        partial = add(b, partial, weights, vector::BitCastOp::create(b, i8s, b.broadcast(four, b.vec(n, word))));
+        if (++done < depth && j + 1 < w.size())
+          continue;
+        Value wide = dot->widen(b, partial);
+        sum = sum ? b.add(sum, wide) : wide;
+        partial = b.splat(partialType, 0);
+        done = 0;
+      }
+      Value f = arith::SIToFPOp::create(b, f32s, sum);
+      Value &a = acc[t * chunks() + c];
+      a = b.fma(f, scale[c] ? b.mul(scale[c], of[t].scale) : of[t].scale, a);
+      if (of[t].weighed)
+        a = b.fma(min[c], of[t].weighed, a);
+    }
+  }
+  return acc;
+}
+
+Values LinearTile::emit(Value panel, Value t0, int64_t tokens) {
+  Values zero(tokens * chunks(), b.splat(b.vec(lanes(), b.getF32Type()), 0));
+  return b.loop(b.index(0), b.index(packed.getGroups(k)), 1, zero, [&](Value g, Values acc) {
+    return dot ? integerGroup(panel, g, t0, tokens, acc) : floatGroup(panel, g, t0, tokens, acc);
+  });
+}

@@ -1,0 +1,47 @@
+//===- LinearTile.h - Rows of a weight times some tokens --------*- C++ -*-===//
+//
+// The inner loop of every matrix product: one panel of a packed weight, one linear stream,
+// against a few tokens. Element (row, token) of the result is one chain of operations along
+// k in stream order, so it does not depend on how tokens are tiled.
+//
+//===----------------------------------------------------------------------===//
+#ifndef HEDDLE_CODEGEN_COMMON_LINEARTILE_H
+#define HEDDLE_CODEGEN_COMMON_LINEARTILE_H
+
+#include "heddle/codegen/Common/Dot.h"
+
+namespace heddle::codegen {
+
+struct LinearTile {
+  KernelBuilder &b;
+  /// As the weight lies in memory: [panels, groups, bytes].
+  PackedAttr packed;
+  Value weight;
+  /// Activations: f32 [T, K], or the buffer of #heddle.rows.
+  RowsAttr rows;
+  Value x;
+  int64_t k;
+  /// For rows of integer codes.
+  const IntegerDot *dot;
+
+  int64_t lanes() const { return dot ? dot->lanes : b.lanes; }
+  /// Vectors of a panel.
+  int64_t chunks() const { return packed.getRows() / lanes(); }
+
+  /// Sums of a panel and the tokens t0 … t0 + tokens - 1: chunk c of token t at
+  /// t * chunks() + c, f32 lanes.
+  KernelBuilder::Values emit(Value panel, Value t0, int64_t tokens);
+
+private:
+  using Values = KernelBuilder::Values;
+  Value bytes(Value panel, Value g, Value at, int64_t count, mlir::Type elem);
+  /// The f16 scales and minima of a group; returns where the codes start.
+  int64_t scales(Value panel, Value g, Values &scale, Values &min);
+  Values floatGroup(Value panel, Value g, Value t0, int64_t tokens, Values acc);
+  Values integerGroup(Value panel, Value g, Value t0, int64_t tokens, Values acc);
+  Value activation(Value t, Value kIndex);
+};
+
+} // namespace heddle::codegen
+
+#endif // HEDDLE_CODEGEN_COMMON_LINEARTILE_H

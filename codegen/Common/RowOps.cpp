@@ -1,0 +1,249 @@
+//===- RowOps.cpp - Row-wise ops on one row, or on a slice of it ----------===//
+#include "heddle/codegen/Common/RowOps.h"
+#include "llvm/ADT/TypeSwitch.h"
+#include <cmath>
+
+using namespace mlir;
+using namespace heddle;
+using namespace heddle::codegen;
+using Values = KernelBuilder::Values;
+
+static int64_t widthOf(Value v) { return cast<RankedTensorType>(v.getType()).getDimSize(1); }
+
+SmallVector<Value> codegen::slicedOperands(Operation *op) {
+  if (auto glu = dyn_cast<GLUOp>(op))
+    return {glu.getGate(), glu.getUp()};
+  if (auto convert = dyn_cast<ConvertRowsOp>(op))
+    return {convert.getX()};
+  if (auto rope = dyn_cast<RopeOp>(op))
+    return {rope.getX()};
+  if (auto norm = dyn_cast<RMSNormOp>(op))
+    return {norm.getX()};
+  if (auto append = dyn_cast<CacheAppendOp>(op))
+    return {append.getKey(), append.getValue()};
+  if (OpTrait::hasElementwiseMappableTraits(op))
+    return SmallVector<Value>(op->getOperands());
+  return {};
+}
+
+int64_t codegen::sliceUnit(Operation *op) {
+  if (auto convert = dyn_cast<ConvertRowsOp>(op))
+    return cast<RowsAttr>(cast<RankedTensorType>(convert.getResult().getType()).getEncoding()).getGroup();
+  if (auto rope = dyn_cast<RopeOp>(op))
+    return widthOf(rope.getX()) / rope.getHeads();
+  if (auto norm = dyn_cast<RMSNormOp>(op)) // a head's statistics are its own
+    return norm.getGroups() > 1 ? widthOf(norm.getX()) / norm.getGroups() : 0;
+  if (auto append = dyn_cast<CacheAppendOp>(op))
+    return append.getCache().getType().getDim();
+  return isa<GLUOp>(op) || OpTrait::hasElementwiseMappableTraits(op) ? 1 : 0;
+}
+
+int64_t codegen::rowWidth(Operation *op) {
+  auto append = dyn_cast<CacheAppendOp>(op);
+  return widthOf(append ? Value(append.getKey()) : Value(op->getResult(0)));
+}
+
+void RowOps::elements(int64_t width, llvm::function_ref<void(Value, int64_t)> body) {
+  int64_t vectors = width - width % b.lanes;
+  if (vectors)
+    b.loop(zero(), b.index(vectors), b.lanes, [&](Value i) { body(i, b.lanes); });
+  if (vectors != width)
+    b.loop(b.index(vectors), b.index(width), 1, [&](Value i) { body(i, 1); });
+}
+
+LogicalResult RowOps::emit(Operation *op, int64_t width) {
+  return llvm::TypeSwitch<Operation *, LogicalResult>(op)
+      .Case<EmbeddingOp, SelectRowsOp, RMSNormOp, ConvertRowsOp, RopeAnglesOp, RopeOp, CacheAppendOp, GLUOp>([&](auto known) {
+        emit(known, width);
+        return success();
+      })
+      .Default([&](Operation *op) -> LogicalResult {
+        if (OpTrait::hasElementwiseMappableTraits(op) && op->getNumResults() == 1 &&
+            llvm::all_of(op->getOperands(), [&](Value v) { return rows.count(v); })) {
+          elementwise(op, width);
+          return success();
+        }
+        return op->emitError("unsupported: no emitter for ") << op->getName();
+      });
+}
+
+void RowOps::emit(EmbeddingOp op, int64_t width) {
+  auto packed = cast<PackedAttr>(cast<RankedTensorType>(op.getTable().getType()).getEncoding());
+  EncAttr enc = packed.getEnc();
+  Value table = whole[op.getTable()][0], token = b.toIndex(id(op.getIds()));
+  int64_t count = packed.getRows(), size = packed.getGroup(), step = packed.getStep(), bits = enc.getElemBits();
+  Value panel = b.div(token, b.index(count)), r = b.rem(token, b.index(count));
+  Row out = rows[op.getResult()];
+  // `n` little-endian bytes at `at` as an element of type `type`.
+  auto scalar = [&](Value g, Value at, Type type) -> Value {
+    int64_t n = type.getIntOrFloatBitWidth() / 8;
+    Value raw = b.loadVec(table, {panel, g, at}, n);
+    return vector::ExtractOp::create(b, vector::BitCastOp::create(b, b.vec(1, type), raw).getResult(), 0);
+  };
+  b.loop(zero(), b.index(packed.getGroups(width)), 1, [&](Value g) {
+    int64_t base = 0;
+    Value scale, min;
+    for (auto [has, value] : {std::pair{enc.getScale(), &scale}, {enc.getMin(), &min}}) {
+      if (!has)
+        continue;
+      Value half = scalar(g, b.add(b.index(base), b.mul(r, b.index(2))), b.getF16Type());
+      *value = arith::ExtFOp::create(b, b.getF32Type(), half);
+      base += count * 2;
+    }
+    Value k0 = b.mul(g, b.index(size));
+    bool nibbles = bits == 4;
+    Type elem = enc.getStorageType();
+    int64_t bytes = elem.getIntOrFloatBitWidth() / 8;
+    b.loop(zero(), b.index(nibbles ? size / 2 : size), 1, [&](Value j) {
+      // Element j of the row: within step j / step of all rows.
+      Value whole = b.mul(b.div(j, b.index(step)), b.index(count * step));
+      Value in = b.add(b.mul(r, b.index(step)), b.rem(j, b.index(step)));
+      Value at = b.add(b.index(base), b.mul(b.add(whole, in), b.index(bytes)));
+      Value code = scalar(g, at, elem);
+      if (!nibbles)
+        return store(b.decode(enc, code, scale, min), out, b.add(k0, j));
+      Value wide = arith::ExtUIOp::create(b, b.getI32Type(), code);
+      Value low = arith::AndIOp::create(b, wide, b.i32(15)), high = arith::ShRUIOp::create(b, wide, b.i32(4));
+      store(b.decode(enc, low, scale, min), out, b.add(k0, j));
+      store(b.decode(enc, high, scale, min), out, b.add(k0, b.add(j, b.index(size / 2))));
+    });
+  });
+}
+
+void RowOps::emit(SelectRowsOp op, int64_t width) {
+  Row in{whole[op.getX()][0], b.toIndex(id(op.getRows())), zero()}, out = rows[op.getResult()];
+  elements(width, [&](Value i, int64_t n) { storeN(loadN(in, i, n), out, i); });
+}
+
+void RowOps::emit(RMSNormOp op, int64_t width) {
+  Row x = rows[op.getX()], out = rows[op.getResult()];
+  Value weight = whole[op.getWeight()][0];
+  int64_t part = widthOf(op.getX()) / op.getGroups(), vectors = part - part % b.lanes;
+  b.loop(zero(), b.index(width / part), 1, [&](Value group) {
+    Value first = b.mul(group, b.index(part));
+    Value squares = b.loop(zero(), b.index(vectors), b.lanes, {b.splat(b.f32s(), 0)}, [&](Value i, Values s) -> Values {
+      Value v = loadN(x, b.add(first, i), b.lanes);
+      return {b.fma(v, v, s[0])};
+    })[0];
+    Value sum = b.loop(b.index(vectors), b.index(part), 1, {b.sumTree(squares)}, [&](Value i, Values s) -> Values {
+      Value v = load(x, b.add(first, i));
+      return {b.fma(v, v, s[0])};
+    })[0];
+    Value mean = b.add(b.div(sum, b.f32(part)), b.f32(op.getEpsilon().convertToDouble()));
+    Value inverse = b.div(b.f32(1), math::SqrtOp::create(b, mean));
+    elements(part, [&](Value i, int64_t n) {
+      VectorType type = b.vec(n, b.getF32Type());
+      Value w = b.loadVec(weight, {i}, n), at = b.add(first, i);
+      if (op.getUnitOffset())
+        w = b.add(w, b.splat(type, 1));
+      storeN(b.mul(b.mul(loadN(x, at, n), b.broadcast(inverse, type)), w), out, at);
+    });
+  });
+}
+
+void RowOps::emit(ConvertRowsOp op, int64_t width) {
+  auto type = cast<RowsAttr>(cast<RankedTensorType>(op.getResult().getType()).getEncoding());
+  Row x = rows[op.getX()], out = rows[op.getResult()];
+  if (type.getElem() == "bf16")
+    return elements(width, [&](Value i, int64_t n) {
+      storeN(arith::TruncFOp::create(b, b.vec(n, b.getBF16Type()), loadN(x, i, n)), out, i);
+    });
+  int64_t size = type.getGroup();
+  Value group0 = b.div(out.first, b.index(size));
+  b.loop(zero(), b.index(width / size), 1, [&](Value g) {
+    VectorType f32s = b.vec(size, b.getF32Type()), i32s = b.vec(size, b.getI32Type());
+    Value v = loadN(x, b.mul(g, b.index(size)), size);
+    Value amax = b.maxTree(math::AbsFOp::create(b, v));
+    Value scale = b.mul(amax, b.f32(1.0 / 127)), inverse = b.div(b.f32(127), amax);
+    // A row of zeros has no inverse.
+    Value positive = arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, amax, b.f32(0));
+    inverse = arith::SelectOp::create(b, positive, inverse, b.f32(0));
+    Value rounded = math::RoundEvenOp::create(b, b.mul(v, b.broadcast(inverse, f32s)));
+    Value codes = arith::FPToSIOp::create(b, i32s, rounded);
+    auto put = [&](Value vector, int64_t at) {
+      int64_t bytes = cast<VectorType>(vector.getType()).getNumElements() * getElementTypeOrSelf(vector).getIntOrFloatBitWidth() / 8;
+      b.storeVec(vector::BitCastOp::create(b, b.vec(bytes, b.getI8Type()), vector), out.buffer, {out.row, b.add(group0, g), b.index(at)});
+    };
+    put(b.broadcast(scale, b.vec(1, b.getF32Type())), 0);
+    for (int64_t half = 0; half < 2; ++half) {
+      Value part = vector::ExtractStridedSliceOp::create(b, codes, ArrayRef<int64_t>{half * size / 2}, ArrayRef<int64_t>{size / 2}, ArrayRef<int64_t>{1});
+      Value sum = arith::TruncIOp::create(b, b.getI16Type(), b.sumTree(part));
+      put(b.broadcast(sum, b.vec(1, b.getI16Type())), 4 + 2 * half);
+    }
+    b.storeVec(arith::TruncIOp::create(b, b.vec(size, b.getI8Type()), codes), out.buffer, {out.row, b.add(group0, g), b.index(8)});
+  });
+}
+
+void RowOps::emit(RopeAnglesOp op, int64_t width) {
+  Row out = rows[op.getResult()];
+  Value position = arith::SIToFPOp::create(b, b.getF64Type(), id(op.getPositions()));
+  int64_t half = op.getDim() / 2;
+  double theta = op.getTheta().convertToDouble(), scale = op.getScale().convertToDouble();
+  for (int64_t i = 0; i < half; ++i) {
+    Value f = b.f64(std::pow(theta, -2.0 * i / op.getDim()) / scale);
+    if (op.getDivisors())
+      f = b.div(f, arith::ExtFOp::create(b, b.getF64Type(), b.load(whole[op.getDivisors()][0], {b.index(i)})));
+    Value angle = b.mul(position, f);
+    store(arith::TruncFOp::create(b, b.getF32Type(), math::CosOp::create(b, angle)), out, b.index(i));
+    store(arith::TruncFOp::create(b, b.getF32Type(), math::SinOp::create(b, angle)), out, b.index(half + i));
+  }
+}
+
+void RowOps::emit(RopeOp op, int64_t width) {
+  Row x = rows[op.getX()], angles = rows[op.getAngles()], out = rows[op.getResult()];
+  int64_t head = widthOf(op.getX()) / op.getHeads(), dim = widthOf(op.getAngles()), half = dim / 2;
+  b.loop(zero(), b.index(width / head), 1, [&](Value h) {
+    Value first = b.mul(h, b.index(head));
+    b.loop(zero(), b.index(half), 1, [&](Value i) {
+      Value ia = b.add(first, op.getInterleaved() ? b.mul(i, b.index(2)) : i);
+      Value ib = b.add(ia, b.index(op.getInterleaved() ? 1 : half));
+      Value va = load(x, ia), vb = load(x, ib), cos = load(angles, i), sin = load(angles, b.add(i, b.index(half)));
+      store(b.sub(b.mul(va, cos), b.mul(vb, sin)), out, ia);
+      store(b.add(b.mul(vb, cos), b.mul(va, sin)), out, ib);
+    });
+    b.loop(b.index(dim), b.index(head), 1, [&](Value i) {
+      Value at = b.add(first, i);
+      store(load(x, at), out, at);
+    });
+  });
+}
+
+void RowOps::emit(CacheAppendOp op, int64_t width) {
+  CacheType cache = op.getCache().getType();
+  Values cacheOf = whole[op.getCache()];
+  Value keys = cacheOf[0], values = cacheOf[1], slot = whole[op.getSlot()][0];
+  Value position = b.toIndex(id(op.getPositions()));
+  Value block = b.div(position, b.index(cache.getBlock())), in = b.rem(position, b.index(cache.getBlock()));
+  Row key = rows[op.getKey()], value = rows[op.getValue()];
+  // Heads of the slice: it starts where the slice of the whole row does.
+  Value head0 = b.div(column, b.index(cache.getDim()));
+  b.loop(zero(), b.index(width / cache.getDim()), 1, [&](Value h) {
+    b.loop(zero(), b.index(cache.getDim()), 1, [&](Value d) {
+      Value i = b.add(b.mul(h, b.index(cache.getDim())), d), head = b.add(head0, h);
+      b.store(load(key, i), keys, {slot, head, block, d, in});
+      b.store(load(value, i), values, {slot, head, position, d});
+    });
+  });
+  whole[op.getResult()] = cacheOf;
+}
+
+void RowOps::emit(GLUOp op, int64_t width) {
+  Row gate = rows[op.getGate()], up = rows[op.getUp()], out = rows[op.getResult()];
+  elements(width, [&](Value i, int64_t n) {
+    Value g = loadN(gate, i, n), one = b.splat(g.getType(), 1);
+    Value e = math::ExpOp::create(b, arith::NegFOp::create(b, g));
+    storeN(b.mul(b.div(g, b.add(one, e)), loadN(up, i, n)), out, i);
+  });
+}
+
+/// An upstream elementwise op: itself, on vectors.
+void RowOps::elementwise(Operation *op, int64_t width) {
+  Row out = rows[op->getResult(0)];
+  elements(width, [&](Value i, int64_t n) {
+    Values operands;
+    for (Value operand : op->getOperands())
+      operands.push_back(loadN(rows[operand], i, n));
+    OperationState state(b.getLoc(), op->getName(), operands, b.vec(n, b.getF32Type()), op->getAttrs());
+    storeN(b.OpBuilder::create(state)->getResult(0), out, i);
+  });
+}

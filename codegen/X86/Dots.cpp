@@ -1,0 +1,69 @@
+//===- Dots.cpp - Integer dot products of x86-64 --------------------------===//
+//
+// pmaddubsw multiplies unsigned by signed bytes and adds neighbours into 16 bits with
+// saturation; vpdpbusd adds four products into 32 bits. x is never -128
+// (docs/numeric-modes.md), so that its sign can be flipped.
+//
+//===----------------------------------------------------------------------===//
+#include "Dots.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+using namespace heddle;
+using namespace heddle::codegen;
+
+static Value intrinsic(KernelBuilder &b, StringRef name, VectorType result, ValueRange operands) {
+  return LLVM::CallIntrinsicOp::create(b, result, b.getStringAttr(name), operands).getResult(0);
+}
+
+static VectorType bytes(Value v) { return cast<VectorType>(v.getType()); }
+
+/// x with the sign of w, |w| as unsigned bytes: u8 x s8 instructions then take signed codes.
+static Value absolute(KernelBuilder &b, Value w) { return math::AbsIOp::create(b, w); }
+
+//===----------------------------------------------------------------------===//
+// pmaddubsw
+//===----------------------------------------------------------------------===//
+
+static Value maddubs(KernelBuilder &b, Value partial, Value w, Value x) {
+  bool wide = bytes(w).getDimSize(0) == 32;
+  VectorType i16s = b.vec(bytes(w).getDimSize(0) / 2, b.getI16Type());
+  Value pairs = intrinsic(b, wide ? "llvm.x86.avx2.pmadd.ub.sw" : "llvm.x86.ssse3.pmadd.ub.sw.128", i16s, {w, x});
+  return b.add(partial, pairs);
+}
+
+static Value maddubsSigned(KernelBuilder &b, Value partial, Value w, Value x) {
+  bool wide = bytes(w).getDimSize(0) == 32;
+  Value flipped = intrinsic(b, wide ? "llvm.x86.avx2.psign.b" : "llvm.x86.ssse3.psign.b.128", bytes(w), {x, w});
+  return maddubs(b, partial, absolute(b, w), flipped);
+}
+
+static Value widenPairs(KernelBuilder &b, Value partial) {
+  int64_t n = bytes(partial).getDimSize(0);
+  VectorType i32s = b.vec(n / 2, b.getI32Type());
+  Value ones = b.splat(partial.getType(), 1);
+  return intrinsic(b, n == 16 ? "llvm.x86.avx2.pmadd.wd" : "llvm.x86.sse2.pmadd.wd", i32s, {partial, ones});
+}
+
+//===----------------------------------------------------------------------===//
+// vpdpbusd
+//===----------------------------------------------------------------------===//
+
+static Value dpbusd(KernelBuilder &b, Value partial, Value w, Value x) {
+  bool wide = bytes(w).getDimSize(0) == 64;
+  return intrinsic(b, wide ? "llvm.x86.avx512.vpdpbusd.512" : "llvm.x86.avx512.vpdpbusd.256", bytes(partial), {partial, w, x});
+}
+
+static Value same(KernelBuilder &, Value partial) { return partial; }
+
+llvm::ArrayRef<IntegerDot> codegen::x86::integerDots() {
+  static const IntegerDot dots[] = {
+      {"ssse3.pmaddubsw", "x86_64", "ssse3", 4, 4, 16, maddubs, maddubsSigned, widenPairs},
+      {"avx2.pmaddubsw", "x86_64", "avx2", 8, 4, 16, maddubs, maddubsSigned, widenPairs},
+      {"avxvnni.vpdpbusd", "x86_64", "avx2,avxvnni", 8, 4, 32, dpbusd, nullptr, same},
+      {"avx512vnni.vpdpbusd", "x86_64", "avx512f,avx512vnni", 16, 4, 32, dpbusd, nullptr, same},
+  };
+  return dots;
+}

@@ -1,0 +1,49 @@
+//===- Dot.h - Dot-product instructions as data -----------------*- C++ -*-===//
+//
+// A dot instruction multiplies `step` elements along k of `lanes` rows of a weight with the
+// same `step` elements of one activation, and adds each row's sum to its lane. The packed
+// layout of a weight (#heddle.packed) follows from `step`; the schedule library builds its
+// loops around what is said here and knows no instruction by name.
+//
+//===----------------------------------------------------------------------===//
+#ifndef HEDDLE_CODEGEN_COMMON_DOT_H
+#define HEDDLE_CODEGEN_COMMON_DOT_H
+
+#include "heddle/codegen/Common/KernelBuilder.h"
+#include "heddle/codegen/Common/Target.h"
+
+namespace heddle::codegen {
+
+/// An instruction on integer codes; sums are exact, so their order is free.
+struct IntegerDot {
+  /// As schedules name it.
+  const char *name;
+  const char *arch;
+  /// Features beyond the architecture, a comma list as in Level::needs.
+  const char *needs;
+  /// Rows and consecutive elements along k of one instruction.
+  int64_t lanes, step;
+  /// Width of a partial sum. 16-bit partials hold the sum of two products each.
+  int64_t partialBits;
+  /// partial + dot(weights, x): vector<lanes * 32 / partialBits x i(partialBits)>,
+  /// vector<lanes * step x i8>, the same. Weights are unsigned: below 128 if partials
+  /// have 16 bits.
+  Value (*add)(KernelBuilder &, Value partial, Value weights, Value x);
+  /// The same with signed weights in [-128, 127] and x in [-127, 127]. Null if there is
+  /// none: weights then enter with 128 added, which the sum of x takes off again.
+  Value (*addSigned)(KernelBuilder &, Value partial, Value weights, Value x);
+  /// A partial as vector<lanes x i32>.
+  Value (*widen)(KernelBuilder &, Value partial);
+
+  /// Additions before a partial must be widened, for weights up to `largest`.
+  int64_t depth(int64_t largest) const;
+};
+
+PartTable<IntegerDot> &integerDots();
+
+/// The last registered instruction that a level has; null if it has none.
+const IntegerDot *integerDotOf(const Level &level);
+
+} // namespace heddle::codegen
+
+#endif // HEDDLE_CODEGEN_COMMON_DOT_H

@@ -1,0 +1,110 @@
+//===- Kernels.cpp - What fusion passes share -----------------------------===//
+#include "Kernels.h"
+#include "heddle/codegen/Common/RowOps.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+using namespace mlir;
+using namespace heddle;
+
+void heddle::wrapInKernel(ArrayRef<Operation *> group) {
+  llvm::SetVector<Value> inputs;
+  SmallVector<Value> outputs;
+  llvm::SmallPtrSet<Operation *, 8> inside(group.begin(), group.end());
+  std::string name;
+  for (Operation *op : group) {
+    for (Value operand : op->getOperands())
+      if (!operand.getDefiningOp() || !inside.contains(operand.getDefiningOp()))
+        inputs.insert(operand);
+    for (Value result : op->getResults())
+      if (llvm::any_of(result.getUsers(), [&](Operation *user) { return !inside.contains(user); }))
+        outputs.push_back(result);
+    name += (name.empty() ? "" : "+") + op->getName().stripDialect().str();
+  }
+  OpBuilder builder(group.back());
+  Location loc = group.back()->getLoc();
+  auto kernel = KernelOp::create(builder, loc, ValueRange(outputs).getTypes(), builder.getStringAttr(name),
+                                 inputs.getArrayRef(), ScheduleAttr());
+  Block &body = kernel.getBody().emplaceBlock();
+  for (Value input : inputs)
+    body.addArgument(input.getType(), input.getLoc());
+  for (auto [output, result] : llvm::zip(outputs, kernel.getResults()))
+    output.replaceUsesWithIf(result, [&](OpOperand &use) { return !inside.contains(use.getOwner()); });
+  for (Operation *op : group)
+    op->moveBefore(&body, body.end());
+  for (Operation &op : body)
+    for (OpOperand &operand : op.getOpOperands())
+      if (auto it = llvm::find(inputs, operand.get()); it != inputs.end())
+        operand.set(body.getArgument(it - inputs.begin()));
+  builder.setInsertionPointToEnd(&body);
+  YieldOp::create(builder, loc, outputs);
+}
+
+static bool onlyReadBy(Operation *op, const OpGroup &group) {
+  return llvm::all_of(op->getUsers(), [&](Operation *user) { return group.contains(user); });
+}
+
+LogicalResult heddle::addProduct(Value value, OpGroup &group) {
+  Operation *op = value.getDefiningOp();
+  if (!op || group.contains(op))
+    return success(op);
+  // What the group makes may be read by others at its end only: `value` was asked for.
+  if (isa<LinearOp>(op)) {
+    group.insert(op);
+    return success();
+  }
+  if (codegen::sliceUnit(op) == 0 || isa<CacheAppendOp>(op))
+    return failure();
+  OpGroup with = group;
+  with.insert(op);
+  bool any = false;
+  for (Value operand : codegen::slicedOperands(op)) {
+    Operation *made = operand.getDefiningOp();
+    if (!made || (!isa<LinearOp>(made) && codegen::sliceUnit(made) == 0))
+      continue;
+    OpGroup before = with;
+    if (succeeded(addProduct(operand, with)) && onlyReadBy(made, with))
+      any = true;
+    else
+      with = before;
+  }
+  if (!any)
+    return failure();
+  group = std::move(with);
+  return success();
+}
+
+void heddle::addPrologue(OpGroup &group) {
+  auto func = (*group.begin())->getParentOfType<func::FuncOp>();
+  auto tokens = func->getAttrOfType<IntegerAttr>("heddle.max_tokens");
+  if (!tokens || tokens.getInt() != 1)
+    return;
+  Value rows;
+  for (Operation *op : group)
+    if (auto linear = dyn_cast<LinearOp>(op)) {
+      if (rows && rows != linear.getX())
+        return;
+      rows = linear.getX();
+    }
+  while (Operation *op = rows.getDefiningOp()) {
+    if (!isa<ConvertRowsOp, RMSNormOp, SelectRowsOp>(op) || op->getBlock() != (*group.begin())->getBlock() || !onlyReadBy(op, group))
+      return;
+    group.insert(op);
+    rows = op->getOperand(0);
+  }
+}
+
+LogicalResult heddle::formKernel(const OpGroup &group) {
+  SmallVector<Operation *> ops(group.begin(), group.end());
+  for (Operation *op : ops)
+    if (op->getBlock() != ops.front()->getBlock())
+      return failure();
+  llvm::sort(ops, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
+  for (Operation *op : ops)
+    for (Operation *user : op->getUsers()) {
+      Operation *here = op->getBlock()->findAncestorOpInBlock(*user);
+      if (!here || (!group.contains(here) && here->isBeforeInBlock(ops.back())))
+        return failure();
+    }
+  wrapInKernel(ops);
+  return success();
+}
