@@ -1,172 +1,20 @@
 //===- Llama.cpp - The llama family ---------------------------------------===//
+#include "DenseDecoder.h"
 #include "Families.h"
-#include "heddle/Import/GraphBuilder.h"
-#include "llvm/Support/Path.h"
-#include <cmath>
-
-using namespace mlir;
 
 namespace heddle::import {
 
-namespace {
-struct Config {
-  std::string name;
-  int64_t layers, hidden, ff, heads, kvHeads, dim, context, vocab;
-  double epsilon, theta, ropeScale;
-};
-} // namespace
-
-static Config readConfig(GraphBuilder &g) {
-  Config c = {};
-  c.name = g.string("general.name", "llama");
-  c.layers = g.integer("llama.block_count", 1, 10000);
-  c.hidden = g.integer("llama.embedding_length", 1, 1 << 20);
-  c.ff = g.integer("llama.feed_forward_length", 1, 1 << 24);
-  c.heads = g.integer("llama.attention.head_count", 1, 1 << 16);
-  c.kvHeads = g.integer("llama.attention.head_count_kv", 1, 1 << 16, c.heads);
-  c.context = g.integer("llama.context_length", 1, INT32_MAX);
-  c.epsilon = g.number("llama.attention.layer_norm_rms_epsilon", 1e-12, 1);
-  c.theta = g.number("llama.rope.freq_base", 1, 1e12, 10000.0);
-
-  if (!g.isMalformed() && !g.hasKey("llama.attention.key_length") && c.hidden % c.heads)
-    g.malformed("llama.attention.head_count", Twine(c.heads), "a divisor of embedding_length = " + Twine(c.hidden));
-  c.dim = g.integer("llama.attention.key_length", 1, 1 << 16, c.hidden / c.heads);
-  if (!g.isMalformed() && c.heads % c.kvHeads)
-    g.malformed("llama.attention.head_count", Twine(c.heads), "a multiple of head_count_kv = " + Twine(c.kvHeads));
-  if (!g.isMalformed() && c.dim % 2)
-    g.malformed("llama.attention.key_length", Twine(c.dim), "even and positive");
-  // Where the file says nothing of these, they are what they are compared with.
-  if (int64_t v = g.integer("llama.attention.value_length", 1, 1 << 16, c.dim); v != c.dim)
-    g.unsupported("llama.attention.value_length = " + Twine(v) + ", other than the key length " + Twine(c.dim));
-  // The stored order of q and k rows is that of whole heads.
-  if (int64_t r = g.integer("llama.rope.dimension_count", 1, 1 << 16, c.dim); r != c.dim)
-    g.unsupported("llama.rope.dimension_count = " + Twine(r) + ", other than the head size " + Twine(c.dim));
-  if (int64_t n = g.integer("llama.expert_count", 0, INT32_MAX, 0))
-    g.unsupported("llama.expert_count = " + Twine(n));
-  if (int64_t w = g.integer("llama.attention.sliding_window", 0, INT64_MAX, 0))
-    g.unsupported("llama.attention.sliding_window = " + Twine(w));
-
-  // A factor without a type is linear, as in llama.cpp; a factor of 0 is none.
-  std::string scaling = g.string("llama.rope.scaling.type", "linear");
-  double factor = g.number("llama.rope.scaling.factor", 0, 1e6, 1.0);
-  c.ropeScale = scaling == "linear" && factor > 0 ? factor : 1.0;
-  if (scaling != "linear" && scaling != "none")
-    g.unsupported("llama.rope.scaling.type = " + Twine(scaling));
-
-  g.refuseUnknownKeys("llama.", {"block_count", "embedding_length", "feed_forward_length", "attention.head_count",
-                                 "attention.head_count_kv", "context_length", "attention.layer_norm_rms_epsilon",
-                                 "rope.freq_base", "attention.key_length", "attention.value_length",
-                                 "rope.dimension_count", "expert_count", "expert_used_count",
-                                 "attention.sliding_window", "rope.scaling.type", "rope.scaling.factor",
-                                 "rope.scaling.original_context_length", "rope.scaling.finetuned", "vocab_size",
-                                 "tensor_data_layout"});
-
-  const TensorEntry *table = g.find("token_embd.weight");
-  c.vocab = table && table->shape.size() == 2 ? table->shape[0] : 1;
-  if (table && c.vocab > INT32_MAX)
-    g.malformed("rows of token_embd.weight", Twine(c.vocab), Twine(INT32_MAX));
-  int64_t vocab = g.integer("llama.vocab_size", 1, INT32_MAX, c.vocab);
-  if (!table)
-    c.vocab = vocab;
-  else if (vocab != c.vocab)
-    g.malformed("llama.vocab_size", Twine(vocab), "the rows of token_embd.weight = " + Twine(c.vocab));
-  return c;
+// Some of the shape have biases (InternLM, for one).
+static llvm::SmallVector<LayerTensor> tensors(const DenseConfig &c) {
+  int64_t q = c.heads * c.dim, kv = c.kvHeads * c.dim;
+  return {{"attn_q.bias", {q}, true},      {"attn_k.bias", {kv}, true},
+          {"attn_v.bias", {kv}, true},     {"attn_output.bias", {c.hidden}, true},
+          {"ffn_gate.bias", {c.ff}, true}, {"ffn_up.bias", {c.ff}, true},
+          {"ffn_down.bias", {c.hidden}, true}};
 }
 
-static SmallVector<Value> buildLayer(GraphBuilder &g, const Config &c, const GraphBuilder::Layer &p) {
-  OpBuilder &b = g.b;
-  Value x = p.carried[0], cache = p.carried[1], slot = p.slot;
-  Value positions = p.shared[0], angles = p.shared[1];
-  auto norm = [&](Value v, StringRef name) -> Value {
-    return RMSNormOp::create(b, g.loc(name), v, p[name], llvm::APFloat(c.epsilon));
-  };
-  auto linear = [&](Value v, StringRef name) -> Value {
-    Value bias = p[(name + ".bias").str()];
-    return LinearOp::create(b, g.loc(name), v, p[(name + ".weight").str()], bias);
-  };
-
-  Value h = norm(x, "attn_norm.weight");
-  Value q = linear(h, "attn_q"), k = linear(h, "attn_k"), v = linear(h, "attn_v");
-  q = RopeOp::create(b, g.loc("rope_q"), q, angles, c.heads);
-  k = RopeOp::create(b, g.loc("rope_k"), k, angles, c.kvHeads);
-  cache = CacheAppendOp::create(b, g.loc("cache"), cache, slot, k, v, positions);
-  Value o = AttentionOp::create(b, g.loc("attention"), q, cache, slot, positions, c.heads,
-                                llvm::APFloat(1 / std::sqrt(double(c.dim))), IntegerAttr());
-  x = arith::AddFOp::create(b, g.loc("attn_residual"), x, linear(o, "attn_output"));
-
-  h = norm(x, "ffn_norm.weight");
-  Value gate = linear(h, "ffn_gate"), up = linear(h, "ffn_up");
-  h = GLUOp::create(b, g.loc("ffn_glu"), gate, up, ActivationKind::silu);
-  x = arith::AddFOp::create(b, g.loc("ffn_residual"), x, linear(h, "ffn_down"));
-  return {x, cache};
-}
-
-llvm::Error buildLlama(const ModelSource &source, ModuleOp module) {
-  GraphBuilder g(source, module);
-  OpBuilder &b = g.b;
-  Config c = readConfig(g);
-  if (llvm::Error error = g.check())
-    return error;
-
-  int64_t d = c.hidden, q = c.heads * c.dim, kv = c.kvHeads * c.dim;
-  g.declare("token_embd.weight", {c.vocab, d});
-  LayerStack stack = g.declareLayers(c.layers, {{"attn_norm.weight", {d}},
-                                                {"attn_q.weight", {q, d}},
-                                                {"attn_q.bias", {q}, true},
-                                                {"attn_k.weight", {kv, d}},
-                                                {"attn_k.bias", {kv}, true},
-                                                {"attn_v.weight", {kv, d}},
-                                                {"attn_v.bias", {kv}, true},
-                                                {"attn_output.weight", {d, q}},
-                                                {"attn_output.bias", {d}, true},
-                                                {"ffn_norm.weight", {d}},
-                                                {"ffn_gate.weight", {c.ff, d}},
-                                                {"ffn_gate.bias", {c.ff}, true},
-                                                {"ffn_up.weight", {c.ff, d}},
-                                                {"ffn_up.bias", {c.ff}, true},
-                                                {"ffn_down.weight", {d, c.ff}},
-                                                {"ffn_down.bias", {d}, true}});
-  g.declare("output_norm.weight", {d});
-  if (g.has("output.weight"))
-    g.declare("output.weight", {c.vocab, d});
-  if (g.has("rope_freqs.weight"))
-    g.declare("rope_freqs.weight", {c.dim / 2});
-  g.refuseUndeclared();
-  if (llvm::Error error = g.check())
-    return error;
-
-  g.setAttr("family", b.getStringAttr("llama"));
-  g.setAttr("name", b.getStringAttr(c.name));
-  g.setAttr("source", b.getStringAttr(llvm::sys::path::filename(source.path)));
-  g.setAttr("vocab", c.vocab);
-  g.setAttr("hidden", c.hidden);
-  g.setAttr("layers", c.layers);
-  g.setAttr("model_context", c.context);
-  // Converters interleave the halves of each head's rows: (2i, 2i + 1) in the
-  // file is (i, i + dim/2) in the model.
-  IntegerAttr qHeads = b.getI64IntegerAttr(c.heads), kHeads = b.getI64IntegerAttr(c.kvHeads);
-  g.setAttr("unpermute", b.getDictionaryAttr({b.getNamedAttr("attn_q.weight", qHeads),
-                                              b.getNamedAttr("attn_q.bias", qHeads),
-                                              b.getNamedAttr("attn_k.weight", kHeads),
-                                              b.getNamedAttr("attn_k.bias", kHeads)}));
-
-  auto cacheType = CacheType::get(b.getContext(), "full_kv", c.layers, c.kvHeads, c.dim, b.getF32Type(), 0);
-  func::FuncOp forward = g.function("forward", {g.ids(), g.ids(), g.ids(), cacheType},
-                                    {g.activation(c.vocab), cacheType}, /*isPrivate=*/false);
-  Value tokens = forward.getArgument(0), positions = forward.getArgument(1), rows = forward.getArgument(2);
-  Value table = g.param("token_embd.weight");
-  Value x = EmbeddingOp::create(b, g.loc("token_embd.weight"), tokens, table);
-  Value divisors = g.has("rope_freqs.weight") ? g.param("rope_freqs.weight") : Value();
-  Value angles = RopeAnglesOp::create(b, g.loc("rope_angles"), positions, divisors, c.dim,
-                                      llvm::APFloat(c.theta), llvm::APFloat(c.ropeScale));
-  ValueRange out = g.layers("llama_layer", stack, {x, forward.getArgument(3)}, {positions, angles},
-                            [&](const GraphBuilder::Layer &layer) { return buildLayer(g, c, layer); });
-  x = SelectRowsOp::create(b, g.loc("select_rows"), out[0], rows);
-  x = RMSNormOp::create(b, g.loc("output_norm.weight"), x, g.param("output_norm.weight"), llvm::APFloat(c.epsilon));
-  Value head = g.has("output.weight") ? g.param("output.weight") : table;
-  Value logits = LinearOp::create(b, g.loc("output.weight"), x, head, Value());
-  func::ReturnOp::create(b, g.loc("forward"), ValueRange{logits, out[1]});
-  return llvm::Error::success();
+llvm::Error buildLlama(const ModelSource &source, mlir::ModuleOp module) {
+  return buildDense(source, module, {"llama", tensors, /*interleaved=*/true, /*ropeDivisors=*/true});
 }
 
 } // namespace heddle::import
