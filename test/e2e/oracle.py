@@ -1,8 +1,8 @@
 """Oracles that share no code with Heddle.
 
-`hf_model` is Hugging Face transformers in float32; `logits64` is the llama
-family in torch float64, straight from the tensors of a GGUF. The two differ by
-float32 rounding alone, and that difference is the unit of our tolerances.
+`hf_model` is Hugging Face transformers in float32; `logits64` is the dense
+families in torch float64, straight from the tensors of a GGUF. The two differ
+by float32 rounding alone, and that difference is the unit of our tolerances.
 """
 
 import os
@@ -61,9 +61,10 @@ def _load(path):
 
 @torch.no_grad()
 def logits64(path, tokens):
-    """Logits (T, vocab) in float64 of a GGUF of the llama architecture."""
+    """Logits (T, vocab) in float64 of a llama, qwen2 or qwen3 GGUF."""
     fields, w = _load(str(path))
-    get = lambda key, *default: fields.get("llama." + key, *default)  # noqa: E731
+    arch = fields["general.architecture"]
+    get = lambda key, *default: fields.get(f"{arch}.{key}", *default)  # noqa: E731
     layers, hidden = get("block_count"), get("embedding_length")
     heads = get("attention.head_count")
     kv_heads = get("attention.head_count_kv", heads)
@@ -84,18 +85,24 @@ def logits64(path, tokens):
     def norm(x, weight):
         return x * torch.rsqrt((x * x).mean(-1, keepdim=True) + eps) * weight
 
-    def rope(x):  # (T, heads, head_dim); a GGUF rotates neighbours (2i, 2i+1)
-        even, odd = x[..., 0:rope_dim:2], x[..., 1:rope_dim:2]
-        turned = torch.stack((even * cos - odd * sin, even * sin + odd * cos), -1)
-        return torch.cat((turned.flatten(-2), x[..., rope_dim:]), -1)
+    def rope(x):  # (T, heads, head_dim)
+        if arch == "llama":  # a GGUF rotates neighbours (2i, 2i+1)
+            a, b = x[..., 0:rope_dim:2], x[..., 1:rope_dim:2]
+        else:
+            a, b = x[..., :rope_dim // 2], x[..., rope_dim // 2:rope_dim]
+        turned = (a * cos - b * sin, a * sin + b * cos)
+        turned = torch.stack(turned, -1).flatten(-2) if arch == "llama" else torch.cat(turned, -1)
+        return torch.cat((turned, x[..., rope_dim:]), -1)
 
     x = w["token_embd.weight"][list(tokens)]
     for i in range(layers):
         p = lambda name: w[f"blk.{i}.{name}.weight"]  # noqa: B023,E731
         h = norm(x, p("attn_norm"))
-        q = rope((h @ p("attn_q").T).view(count, heads, head_dim))
-        k = rope((h @ p("attn_k").T).view(count, kv_heads, head_dim))
-        v = (h @ p("attn_v").T).view(count, kv_heads, head_dim)
+        q, k, v = (h @ p(f"attn_{n}").T + w.get(f"blk.{i}.attn_{n}.bias", 0) for n in "qkv")
+        q, k, v = (t.view(count, -1, head_dim) for t in (q, k, v))
+        if arch == "qwen3":
+            q, k = norm(q, p("attn_q_norm")), norm(k, p("attn_k_norm"))
+        q, k = rope(q), rope(k)
         k, v = (t.repeat_interleave(heads // kv_heads, 1) for t in (k, v))
         scores = torch.einsum("thd,shd->hts", q, k) / math.sqrt(head_dim) + mask
         mixed = torch.einsum("hts,shd->thd", scores.softmax(-1), v)

@@ -1,7 +1,8 @@
 """Writes a small llama-family GGUF of seeded random weights.
 
 The file is the truth: its q and k rows are in GGUF's order (rotary pairs are
-neighbours) and no other form of the weights exists. As a program:
+neighbours) and no other form of the weights exists. For other families
+`export` writes a small model of transformers. As a program:
 
     python tiny_gguf.py OUT [SEED]
 """
@@ -88,6 +89,45 @@ def write(path, model, vocab_from=None):
     gain("output_norm.weight")
     if not model.tied:
         matrix("output.weight", model.vocab, model.hidden)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def export(model, path, encoding="F32", leave_out=(), **strings):
+    """Writes a transformers model in the conventions of llama.cpp's converter, less
+    the tensors `leave_out`, and gives the model the values that the file has in
+    `encoding`. `strings`: more metadata under the architecture, dots as `__`."""
+    config, arch = model.config, model.config.model_type
+    writer = gguf.GGUFWriter(str(path), arch)
+    writer.add_name(f"tiny-{arch}")
+    writer.add_block_count(config.num_hidden_layers)
+    writer.add_context_length(config.max_position_embeddings)
+    writer.add_embedding_length(config.hidden_size)
+    writer.add_feed_forward_length(config.intermediate_size)
+    writer.add_head_count(config.num_attention_heads)
+    writer.add_head_count_kv(config.num_key_value_heads)
+    if getattr(config, "head_dim", None):
+        writer.add_key_length(config.head_dim)
+        writer.add_value_length(config.head_dim)
+    writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
+    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    writer.add_file_type(_FILE_TYPE[encoding])
+    for key, value in strings.items():
+        writer.add_string(f"{arch}.{key.replace('__', '.')}", value)
+    names = gguf.get_tensor_name_map(
+        next(a for a, name in gguf.MODEL_ARCH_NAMES.items() if name == arch),
+        config.num_hidden_layers)
+    for name, parameter in model.named_parameters():  # a tied head is not named
+        values = parameter.detach().numpy()
+        kind = Type[encoding] if values.ndim == 2 else Type.F32
+        stored = gguf.quants.quantize(values, kind)
+        parameter.data = type(parameter.data)(gguf.quants.dequantize(stored, kind))
+        stored_name = names.get_name(name, try_suffixes=(".weight", ".bias"))
+        if stored_name not in leave_out:
+            writer.add_tensor(stored_name, stored, raw_dtype=kind)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
