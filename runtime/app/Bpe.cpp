@@ -99,9 +99,7 @@ std::vector<std::string> strings(json &root, const char *field) {
   return result;
 }
 
-} // namespace
-
-Bpe::Bpe(const std::string &text, int64_t vocab) {
+json parseSection(const std::string &text) {
   bool tooDeep = false;
   json root = json::parse(
       text,
@@ -112,6 +110,30 @@ Bpe::Bpe(const std::string &text, int64_t vocab) {
       /*allow_exceptions=*/false);
   if (tooDeep || root.is_discarded() || !root.is_object())
     bad("JSON = not an object, limit one object of depth 4");
+  return root;
+}
+
+// "eos": absent, one id or an array of ids.
+std::vector<int32_t> endTokens(const json &root, size_t limit) {
+  std::vector<int32_t> ids;
+  auto it = root.find("eos");
+  if (it == root.end() || it->is_null())
+    return ids;
+  if (!it->is_array())
+    return {readId(*it, "eos", limit)};
+  for (const json &id : *it)
+    ids.push_back(readId(id, "eos", limit));
+  return ids;
+}
+
+} // namespace
+
+std::vector<int32_t> readEndTokens(const std::string &text, int64_t vocab) {
+  return endTokens(parseSection(text), vocab);
+}
+
+Bpe::Bpe(const std::string &text, int64_t vocab) {
+  json root = parseSection(text);
   auto string = [&](const char *field) {
     auto it = root.find(field);
     if (it == root.end() || !it->is_string())
@@ -165,13 +187,7 @@ Bpe::Bpe(const std::string &text, int64_t vocab) {
   }
 
   bos = optionalId(root, "bos", tokens.size());
-  if (auto it = root.find("eos"); it != root.end() && !it->is_null()) {
-    if (it->is_array())
-      for (const json &id : *it)
-        eos.push_back(readId(id, "eos", tokens.size()));
-    else
-      eos.push_back(readId(*it, "eos", tokens.size()));
-  }
+  eos = endTokens(root, tokens.size());
   addBos = flag(root, "add_bos");
   addEos = flag(root, "add_eos");
   if (addBos && !bos)
@@ -327,10 +343,6 @@ std::string_view Bpe::bytes(int32_t id) const {
 bool Bpe::isControl(int32_t id) const {
   return id >= 0 && static_cast<size_t>(id) < types.size() &&
          types[id] == kControl;
-}
-
-bool Bpe::isEos(int32_t id) const {
-  return std::find(eos.begin(), eos.end(), id) != eos.end();
 }
 
 std::string TextStream::add(std::string_view bytes) {

@@ -30,7 +30,6 @@ public:
   /// The bytes that token `id` stands for; empty for ids without text.
   std::string_view bytes(int32_t id) const;
   bool isControl(int32_t id) const;
-  bool isEos(int32_t id) const;
 
   std::optional<int32_t> bos;
   std::vector<int32_t> eos;
@@ -57,6 +56,10 @@ private:
   int32_t byteIds[256];
   size_t dropped = 0;
 };
+
+/// The ids that end a text, of a tokenizer section whatever its kind; throws
+/// Failure (malformed) naming the field.
+std::vector<int32_t> readEndTokens(const std::string &json, int64_t vocab);
 
 /// The text of a stream of tokens: holds back an unfinished character.
 class TextStream {

@@ -104,9 +104,15 @@ int runGenerate(Program &program, const Options &options) {
   if (options.tokens)
     (void)parseTokens(*options.tokens, program.manifest().vocab);
   std::unique_ptr<Bpe> bpe;
-  // Ids without a tokenizer still work; with one, it names the end tokens.
-  if (needsText || program.hasTokenizer())
+  std::vector<int32_t> ends;
+  if (needsText) {
     bpe = loadTokenizer(program);
+    ends = bpe->eos;
+  } else if (program.hasTokenizer()) {
+    // Ids alone work without a tokenizer, and with one that is not known;
+    // where there is one, it names the end tokens.
+    ends = readEndTokens(program.readTokenizer(), program.manifest().vocab);
+  }
   std::vector<int32_t> prompt = readPrompt(program, bpe.get(), options);
 
   Run run(program, options, /*logitsRows=*/1,
@@ -141,7 +147,8 @@ int runGenerate(Program &program, const Options &options) {
     next.assign(1, id);
     if (options.print == PrintMode::Tokens)
       printOut((generated.size() > 1 ? "," : "") + std::to_string(id));
-    if (bpe && !options.ignoreEos && bpe->isEos(id)) {
+    bool isEnd = std::find(ends.begin(), ends.end(), id) != ends.end();
+    if (isEnd && !options.ignoreEos) {
       reason = "eos";
       break;
     }

@@ -217,3 +217,12 @@ def test_unknown_pre_tokenizer(build_folder, gguf_tokenizer, tmp_path):
                           pre="new-one")
     result = subprocess.run([path, "tokenize", "a"], capture_output=True)
     assert result.returncode == 4 and b"new-one" in result.stderr
+    # What the hint says works, and still knows the end token.
+    ids = [path, "--tokens=7", "--print=tokens", "-n", "20"]
+    plain = subprocess.run(ids, capture_output=True, check=True).stdout
+    fifth = int(plain.split(b",")[4])
+    path = make_fake.make(tmp_path / "ends", build_folder,
+                          dict(gguf_tokenizer, eos=[fifth]), pre="new-one")
+    ids[0] = path
+    ended = subprocess.run(ids, capture_output=True, check=True).stdout
+    assert ended.strip().split(b",") == plain.strip().split(b",")[:5]
