@@ -58,6 +58,8 @@ void Session::reset() {
     buffer.clear();
 }
 
+void Session::rewind(int64_t position) { next = std::min(next, position); }
+
 void Session::check(std::span<const int32_t> tokens) const {
   int64_t end = next + static_cast<int64_t>(tokens.size());
   if (end > plan.context)

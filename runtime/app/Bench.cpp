@@ -81,6 +81,15 @@ std::vector<int32_t> benchTokens(int64_t count, int64_t vocab) {
   return ids;
 }
 
+// The median of `runs` (seconds for `tokens` each) and every one of them, as
+// speeds: what alternates with another program takes medians over both.
+nlohmann::json speeds(int64_t tokens, const std::vector<double> &runs) {
+  nlohmann::json all = nlohmann::json::array();
+  for (double seconds : runs)
+    all.push_back(static_cast<double>(tokens) / seconds);
+  return {{"tok_s", static_cast<double>(tokens) / median(runs)}, {"runs", all}};
+}
+
 std::string fixed(double value) {
   char text[64];
   snprintf(text, sizeof(text), "%.2f", value);
@@ -120,7 +129,6 @@ int runBench(Program &program, const Options &options) {
 
   // Untimed: reads the weights into memory and warms the code.
   session.feed(all.first(std::min<size_t>(16, all.size())));
-  double dram = measureDram(*run.team, options.repeat);
 
   for (int64_t prompt : options.prompts) {
     std::vector<double> seconds;
@@ -130,34 +138,43 @@ int runBench(Program &program, const Options &options) {
       session.feed(all.first(prompt));
       seconds.push_back(secondsSince(start));
     }
-    double speed = static_cast<double>(prompt) / median(seconds);
-    result["prefill"].push_back({{"tokens", prompt}, {"tok_s", speed}});
-    table += "prefill " + std::to_string(prompt) + ": " + fixed(speed) +
-             " tokens/s\n";
+    nlohmann::json entry = speeds(prompt, seconds);
+    table += "prefill " + std::to_string(prompt) + ": " +
+             fixed(entry["tok_s"]) + " tokens/s\n";
+    entry["tokens"] = prompt;
+    result["prefill"].push_back(std::move(entry));
   }
-  for (int64_t depth : options.depths)
+  for (int64_t depth : options.depths) {
+    // Untimed, and once: at a depth of thousands it takes longer than all else.
+    session.reset();
+    session.feed(all.first(depth));
     for (int64_t gen : options.gens) {
       std::vector<double> seconds;
       for (int64_t i = 0; i < options.repeat; ++i) {
-        session.reset();
-        session.feed(all.first(depth));
+        session.rewind(depth);
         auto start = Clock::now();
         for (int64_t token = 0; token < gen; ++token)
           session.feed(all.subspan(depth + token, 1));
         seconds.push_back(secondsSince(start));
       }
-      double speed = static_cast<double>(gen) / median(seconds);
-      result["decode"].push_back(
-          {{"gen", gen}, {"depth", depth}, {"batch", 1}, {"tok_s", speed}});
+      nlohmann::json entry = speeds(gen, seconds);
       table += "decode " + std::to_string(gen) + " at depth " +
-               std::to_string(depth) + ": " + fixed(speed) + " tokens/s\n";
+               std::to_string(depth) + ": " + fixed(entry["tok_s"]) +
+               " tokens/s\n";
+      entry.update({{"gen", gen}, {"depth", depth}, {"batch", 1}});
+      result["decode"].push_back(std::move(entry));
     }
+  }
 
+  // Before the probe, whose buffer is no part of the model's memory.
+  uint64_t peak = peakResidentBytes();
+  double dram = measureDram(*run.team, options.repeat);
+  result["threads"] = run.team->size();
   result["load_s"] = loadSeconds;
-  result["peak_rss"] = peakResidentBytes();
+  result["peak_rss"] = peak;
   result["dram_gb_s"] = dram;
   table += "load: " + fixed(loadSeconds) +
-           " s\npeak memory: " + formatBytes(peakResidentBytes()) +
+           " s\npeak memory: " + formatBytes(peak) +
            "\nDRAM read: " + fixed(dram) + " GB/s\n";
   printOut(options.json ? result.dump() + "\n" : table);
   return 0;

@@ -21,6 +21,9 @@ public:
 
   /// Back to position 0 with zeroed caches.
   void reset();
+  /// Back to `position`, at most the current one. What caches hold of later
+  /// positions stays; no position before them reads it.
+  void rewind(int64_t position);
   int64_t position() const { return next; }
   int64_t context() const { return plan.context; }
   /// Largest T of one step.
