@@ -1,0 +1,207 @@
+#!/usr/bin/env python3
+"""Times a compiled program and llama.cpp side by side, on one model file:
+
+    test/bench/compare.py MODEL.gguf [--threads=1,2] [--prompt=512] [--gen=64]
+                          [--depth=0,4096] [--numeric=auto] [--repeat=5] [--json]
+
+Compiles the model with build/bin/heddle into build/bench (again when the model or
+Heddle changed), then lets the two take turns, each in a process of its own, so
+that a machine that slows down slows both. Every figure is the median of all
+repetitions. llama.cpp is what test/bench/build_peer.sh built; without it only our
+half runs. "of DRAM" is the bytes of weights and cache that a token needs, times
+tokens a second, over the bandwidth that `PROG bench` measured with as many
+threads. Needs an idle machine: how many cores other processes took is printed.
+"""
+
+import argparse
+import json
+import os
+import resource
+import shlex
+import statistics
+import struct
+import subprocess
+import sys
+import time
+import zlib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+BUILD = Path(os.environ.get("HEDDLE_BUILD_DIR", ROOT / "build"))
+HEDDLE = Path(os.environ.get("HEDDLE_BIN", BUILD / "bin" / "heddle"))
+PEER = BUILD / "peer" / "bin" / "python"
+
+
+def numbers(text):
+    return [int(number) for number in text.split(",")]
+
+
+def run_json(*command):
+    done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True)
+    if done.returncode:
+        sys.stderr.write(done.stderr)
+        sys.exit(f"exit status {done.returncode}: {shlex.join(map(str, command))}")
+    return json.loads(done.stdout)
+
+
+def compiled(model, numeric):
+    """The program of `model`, compiled if what it is made from is newer."""
+    tag = f"{zlib.crc32(str(model).encode()):08x}"
+    program = BUILD / "bench" / f"{model.stem}-{numeric}-{tag}"
+    inputs = [model, HEDDLE, *BUILD.glob("lib/libHeddle*.so"),
+              *BUILD.glob("lib/heddle/sysroot/*/libheddle_runtime.a")]
+    if (not program.exists()
+            or program.stat().st_mtime <= max(path.stat().st_mtime for path in inputs)):
+        program.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run([HEDDLE, "compile", model, "-o", program, f"--numeric={numeric}",
+                        "--quiet"], check=True)
+    return program
+
+
+def manifest(program):
+    """The manifest of a program file (docs/program-format.md)."""
+    with open(program, "rb") as file:
+        file.seek(-96, os.SEEK_END)
+        magic, offset, size = struct.unpack("<8sQQ", file.read(24))
+        assert magic == b"HEDDLEP1", program
+        file.seek(offset)
+        return json.loads(file.read(size))
+
+
+def token_bytes(info, position):
+    """Bytes that decoding the token at `position` reads; None if that depends on
+    the token (experts). Of an embedding table that is no head, a row is nothing."""
+    sizes = {p["name"]: p["bytes"] for p in info["params"]}
+    if any("_exps" in name for name in sizes):
+        return None
+    if "output.weight" in sizes:
+        del sizes["token_embd.weight"]
+    return sum(sizes.values()) + position * sum(c["bytes_per_position"] for c in info["caches"])
+
+
+def figures(results):
+    """(kind, tokens, depth) -> every repetition's tokens a second."""
+    found = {}
+    for result in results:
+        for x in result["prefill"]:
+            found.setdefault(("prefill", x["tokens"], 0), []).extend(x["runs"])
+        for x in result["decode"]:
+            found.setdefault(("decode", x["gen"], x["depth"]), []).extend(x["runs"])
+    return found
+
+
+class Others:
+    """How many cores processes beside ours take."""
+
+    def __init__(self):
+        self.start = self._now()
+
+    @staticmethod
+    def _now():
+        user, nice, system = map(int, Path("/proc/stat").read_text().split()[1:4])
+        ours = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        return (time.monotonic(), (user + nice + system) / os.sysconf("SC_CLK_TCK"),
+                sum(use.ru_utime + use.ru_stime for use in ours))
+
+    def cores(self):
+        wall, busy, ours = (b - a for a, b in zip(self.start, self._now()))
+        return max(0.0, (busy - ours) / wall)
+
+
+def measure(program, options, threads):
+    """Our and llama.cpp's results, taken in turns."""
+    shape = [f"--prompt={','.join(map(str, options.prompt))}",
+             f"--gen={','.join(map(str, options.gen))}",
+             f"--depth={','.join(map(str, options.depth))}"]
+    longest = max(options.prompt + [d + g for d in options.depth for g in options.gen] + [16])
+    ours, theirs = [], []
+    rounds = min(options.rounds, options.repeat)
+    for turn in range(rounds):
+        repeat = f"--repeat={options.repeat * (turn + 1) // rounds - options.repeat * turn // rounds}"
+        ours.append(run_json(program, "bench", *shape, repeat, "--json", "-t", threads,
+                             "-c", longest))
+        if PEER.exists():
+            theirs.append(run_json(PEER, Path(__file__).with_name("peer.py"), options.model,
+                                   *shape, repeat, f"--threads={threads}"))
+    return ours, theirs
+
+
+def compare(info, ours, theirs, threads):
+    """One thread count's rows."""
+    dram = statistics.median(r["dram_gb_s"] for r in ours)
+    peer, rows = figures(theirs), []
+    for key, runs in figures(ours).items():
+        kind, tokens, depth = key
+        row = {"kind": kind, "tokens": tokens, "depth": depth, "threads": threads,
+               "tok_s": statistics.median(runs), "runs": runs}
+        if key in peer:
+            row["peer_tok_s"] = statistics.median(peer[key])
+            row["peer_runs"] = peer[key]
+            row["ratio"] = row["tok_s"] / row["peer_tok_s"]
+        size = token_bytes(info, depth + tokens // 2)
+        if kind == "decode" and size:
+            row["bytes_per_token"] = size
+            row["of_dram"] = size * row["tok_s"] / 1e9 / dram
+        rows.append(row)
+    out = {"rows": rows, "dram_gb_s": dram, "peak_rss": max(r["peak_rss"] for r in ours)}
+    if theirs:
+        out["peer_peak_rss"] = max(r["peak_rss"] for r in theirs)
+        out["peer"] = theirs[0]["system"]
+    return out
+
+
+def table(results):
+    lines = [f"{'':26}{'ours':>10}{'llama.cpp':>11}{'ratio':>7}{'of DRAM':>9}"]
+    cell = lambda value, form: format(value, form) if value is not None else "-"  # noqa: E731
+    for result in results:
+        for r in result["rows"]:
+            what = f"{r['kind']} {r['tokens']}" + (f" at {r['depth']}" if r["depth"] else "")
+            lines.append(f"{what + ', ' + str(r['threads']) + 't':26}{r['tok_s']:10.2f}"
+                         f"{cell(r.get('peer_tok_s'), '.2f'):>11}{cell(r.get('ratio'), '.2f'):>7}"
+                         f"{cell(r.get('of_dram'), '.0%'):>9}")
+        mib = lambda n: cell(n and n / 2**20, ".0f")  # noqa: E731
+        memory = f"peak MiB, {result['rows'][0]['threads']}t"
+        lines.append(f"{memory:26}{mib(result['peak_rss']):>10}"
+                     f"{mib(result.get('peer_peak_rss')):>11}   (DRAM read: "
+                     f"{result['dram_gb_s']:.1f} GB/s; others: {result['others']:.2f} cores)")
+    return "\n".join(lines)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=lambda text: Path(text).resolve())
+    parser.add_argument("--threads", type=numbers, default=[1, 2])
+    parser.add_argument("--prompt", type=numbers, default=[512])
+    parser.add_argument("--gen", type=numbers, default=[64])
+    parser.add_argument("--depth", type=numbers, default=[0, 4096])
+    parser.add_argument("--numeric", default="auto")
+    parser.add_argument("--repeat", type=int, default=5, help="repetitions, over all turns")
+    parser.add_argument("--rounds", type=int, default=2, help="turns of each program")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+
+    program = compiled(options.model, options.numeric)
+    info = manifest(program)
+    results = []
+    for threads in options.threads:
+        others = Others()
+        ours, theirs = measure(program, options, threads)
+        results.append(compare(info, ours, theirs, threads) | {"others": others.cores()})
+    command = shlex.join(sys.argv)
+    if options.json:
+        print(json.dumps({"command": command, "model": str(options.model),
+                          "numeric": info["numeric"], "levels": info["levels"],
+                          "results": results}))
+        return
+    print(f"{command}\n{info['name']}, {options.model.stat().st_size / 2**20:.0f} MiB; ours: "
+          f"{info['numeric']}, {'/'.join(info['levels'])}; "
+          f"medians of {options.repeat}, in {min(options.rounds, options.repeat)} turns; tokens/s")
+    print(table(results))
+    if not PEER.exists():
+        print("llama.cpp is not built: test/bench/build_peer.sh", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
