@@ -27,6 +27,7 @@ static void specialize(OpPassManager &pm) { pm.addPass(createSpecialize()); }
 static void fuse(OpPassManager &pm) {
   OpPassManager &functions = pm.nest<func::FuncOp>();
   functions.addPass(createFuseAttentionInput());
+  functions.addPass(createFuseAttention());
   functions.addPass(createFuseGatedMLP());
   functions.addPass(createFuseResidual());
   functions.addPass(createFuseHead());
@@ -73,6 +74,7 @@ void heddle::passes::registerParts(Registry &registry) {
   registry.addPass([] { return createSpecialize(); });
   registry.addPass(createConvertActivations);
   registry.addPass(createFuseAttentionInput);
+  registry.addPass(createFuseAttention);
   registry.addPass(createFuseGatedMLP);
   registry.addPass(createFuseResidual);
   registry.addPass(createFuseHead);

@@ -1,79 +1,230 @@
 //===- EmitAttention.cpp - Online softmax over a key-value cache ----------===//
 //
-// An item is one query head of one token. Keys are taken in the cache's blocks, at
-// absolute positions and in ascending order, whatever the step's tokens: so logits do
-// not depend on chunks or threads (FlashAttention-2, arXiv 2307.08691).
+// An item is one token and one KV head: one pass over the cache for all query heads that
+// share it. Keys are taken in segments of a fixed number of keys at absolute positions:
+// each segment's softmax starts afresh, and segments are merged in ascending order, so
+// that logits do not depend on chunks or threads (FlashAttention-2, arXiv 2307.08691).
 // Caches: keys [layer, head, block, dim, key in block], values [layer, head, position, dim].
 //
 //===----------------------------------------------------------------------===//
 #include "heddle/codegen/Common/KernelBuilder.h"
+#include "heddle/codegen/Common/RowOps.h"
+#include <numeric>
 
 using namespace mlir;
 using namespace heddle;
 using namespace heddle::codegen;
 using Values = KernelBuilder::Values;
 
-LogicalResult codegen::emitAttention(KernelBuilder &b, KernelOp kernel, Value lo, Value hi, ValueRange args) {
-  auto op = cast<AttentionOp>(kernel.getBody().front().front());
-  CacheType cache = op.getCache().getType();
-  int64_t heads = op.getHeads(), dim = cache.getDim(), block = cache.getBlock(), shared = heads / cache.getHeads();
-  if (op.getWindow())
-    return kernel.emitError("unsupported: attention window = ") << *op.getWindow();
-  if (block < 1 || (block & (block - 1)))
-    return kernel.emitError("cache block = ") << block << ", needs a power of two";
-  // A cache input is two buffers, so later inputs move by one.
-  int64_t cacheAt = cast<BlockArgument>(op.getCache()).getArgNumber();
-  auto arg = [&](Value operand, int64_t part = 0) {
-    int64_t i = cast<BlockArgument>(operand).getArgNumber();
-    return args[i + (i > cacheAt) + part];
-  };
-  Value q = arg(op.getQuery()), keys = arg(op.getCache()), values = arg(op.getCache(), 1), slot = arg(op.getSlot()),
-        positions = arg(op.getPositions()), out = args.back();
-  VectorType lanesOf = b.vec(block, b.getF32Type());
-  Value weights = memref::AllocaOp::create(b, MemRefType::get({block}, b.getF32Type()));
-  Value zero = b.index(0), minusHuge = b.splat(lanesOf, -1e30);
+namespace {
+struct AttentionEmitter {
+  KernelBuilder &b;
+  int64_t dim, block, segment, shared; // query heads of a KV head
+  double scale;
+  Value q, keys, values, slot;
 
+  /// On the stack: [shared, segment] scores, then weights; the maximum and sum so far.
+  Value scores, top, sum;
+  Row out = {}; // of `shared` heads
+
+  Value zero() { return b.index(0); }
+  /// Registers for sums: half are left for what enters them.
+  int64_t most() const { return 12; }
+
+  MemRefType stack(ArrayRef<int64_t> shape) { return MemRefType::get(shape, b.getF32Type()); }
+  void allocate() {
+    IntegerAttr align = b.getI64IntegerAttr(64);
+    scores = memref::AllocaOp::create(b, stack({shared, segment}), align);
+    top = memref::AllocaOp::create(b, stack({shared}), align);
+    sum = memref::AllocaOp::create(b, stack({shared}), align);
+  }
+
+  /// Scores of query heads [h0, h0 + n) and the keys of blocks [lo, hi) of segment `s`.
+  void products(Value t, Value kv, Value s, Value lo, Value hi, int64_t h0, int64_t n) {
+    int64_t vectors = std::max<int64_t>(1, std::min(block / b.lanes, most() / n)), width = std::min(b.lanes, block);
+    while (block % (vectors * width))
+      --vectors;
+    b.loop(lo, hi, 1, [&](Value j) {
+      Value at = b.sub(b.mul(j, b.index(block)), b.mul(s, b.index(segment)));
+      for (int64_t v0 = 0; v0 < block; v0 += vectors * width) {
+        Values acc(n * vectors, b.splat(b.vec(width, b.getF32Type()), 0));
+        acc = b.loop(zero(), b.index(dim), 1, acc, [&](Value d, Values acc) -> Values {
+          Values k(vectors);
+          for (int64_t v = 0; v < vectors; ++v)
+            k[v] = b.loadVec(keys, {slot, kv, j, d, b.index(v0 + v * width)}, width);
+          for (int64_t h = 0; h < n; ++h) {
+            Value column = b.add(b.mul(b.add(b.mul(kv, b.index(shared)), b.index(h0 + h)), b.index(dim)), d);
+            Value qd = b.broadcast(b.load(q, {t, column}), b.vec(width, b.getF32Type()));
+            for (int64_t v = 0; v < vectors; ++v)
+              acc[h * vectors + v] = b.fma(qd, k[v], acc[h * vectors + v]);
+          }
+          return acc;
+        });
+        for (int64_t h = 0; h < n; ++h)
+          for (int64_t v = 0; v < vectors; ++v)
+            b.storeVec(b.mul(acc[h * vectors + v], b.splat(b.vec(width, b.getF32Type()), scale)), scores,
+                       {b.index(h0 + h), b.add(at, b.index(v0 + v * width))});
+      }
+    });
+  }
+
+  /// The softmax of one head over the keys [lo, hi) of the segment; what lies outside, up
+  /// to whole vectors, becomes 0. Returns the factors of what was summed before and now.
+  std::pair<Value, Value> softmax(int64_t h, Value lo, Value hi) {
+    VectorType f32s = b.f32s(), ints = b.vec(b.lanes, b.getI32Type());
+    Value head = b.index(h), minusHuge = b.splat(f32s, -1e30);
+    Value begin = b.sub(lo, b.rem(lo, b.index(b.lanes)));
+    SmallVector<int32_t> lane(b.lanes);
+    std::iota(lane.begin(), lane.end(), 0);
+    Value lanes = arith::ConstantOp::create(b, DenseElementsAttr::get(ints, ArrayRef<int32_t>(lane)));
+    auto spreadInt = [&](Value i) { return b.broadcast(arith::IndexCastOp::create(b, b.getI32Type(), i), ints); };
+    Value from = spreadInt(lo), to = spreadInt(hi);
+    auto inside = [&](Value i) -> Value {
+      Value at = b.add(spreadInt(i), lanes);
+      return arith::AndIOp::create(b, arith::CmpIOp::create(b, arith::CmpIPredicate::sge, at, from),
+                                   arith::CmpIOp::create(b, arith::CmpIPredicate::slt, at, to));
+    };
+    Value most = b.loop(begin, hi, b.lanes, {minusHuge}, [&](Value i, Values m) -> Values {
+      Value s = arith::SelectOp::create(b, inside(i), b.loadVec(scores, {head, i}, b.lanes), minusHuge);
+      b.storeVec(s, scores, {head, i});
+      return {arith::MaximumFOp::create(b, m[0], s)};
+    })[0];
+    Value here = b.maxTree(most), spread = b.broadcast(here, f32s);
+    // exp is exactly 0 where the key does not count.
+    Value total = b.loop(begin, hi, b.lanes, {b.splat(f32s, 0)}, [&](Value i, Values l) -> Values {
+      Value p = math::ExpOp::create(b, b.sub(b.loadVec(scores, {head, i}, b.lanes), spread));
+      b.storeVec(p, scores, {head, i});
+      return {b.add(l[0], p)};
+    })[0];
+    Value before = b.load(top, {head}), now = arith::MaximumFOp::create(b, before, here);
+    Value old = math::ExpOp::create(b, b.sub(before, now)), fresh = math::ExpOp::create(b, b.sub(here, now));
+    b.store(now, top, {head});
+    b.store(b.fma(b.load(sum, {head}), old, b.mul(b.sumTree(total), fresh)), sum, {head});
+    return {old, fresh};
+  }
+
+  /// out = old * out + fresh * (weights x values) for heads [h0, h0 + n).
+  void weigh(Value kv, Value s, Value lo, Value hi, int64_t h0, ArrayRef<std::pair<Value, Value>> factors) {
+    int64_t n = factors.size(), chunks = std::max<int64_t>(1, most() / n);
+    auto columns = [&](Value d, int64_t chunks, int64_t width) {
+      VectorType type = b.vec(width, b.getF32Type());
+      Value first = b.mul(s, b.index(segment));
+      Values acc(n * chunks, b.splat(type, 0));
+      acc = b.loop(lo, hi, 1, acc, [&](Value key, Values acc) -> Values {
+        Values v(chunks);
+        for (int64_t c = 0; c < chunks; ++c)
+          v[c] = b.loadVec(values, {slot, kv, b.add(first, key), b.add(d, b.index(c * width))}, width);
+        for (int64_t h = 0; h < n; ++h) {
+          Value w = b.broadcast(b.load(scores, {b.index(h0 + h), key}), type);
+          for (int64_t c = 0; c < chunks; ++c)
+            acc[h * chunks + c] = b.fma(w, v[c], acc[h * chunks + c]);
+        }
+        return acc;
+      });
+      for (int64_t h = 0; h < n; ++h)
+        for (int64_t c = 0; c < chunks; ++c) {
+          Value at = b.add(out.first, b.add(b.index((h0 + h) * dim + c * width), d));
+          auto [old, fresh] = factors[h];
+          Value scaled = b.mul(b.loadVec(out.buffer, {out.row, at}, width), b.broadcast(old, type));
+          b.storeVec(b.fma(acc[h * chunks + c], b.broadcast(fresh, type), scaled), out.buffer, {out.row, at});
+        }
+    };
+    int64_t wide = chunks * b.lanes, whole = dim - dim % wide, vectors = dim - dim % b.lanes;
+    if (whole)
+      b.loop(zero(), b.index(whole), wide, [&](Value d) { columns(d, chunks, b.lanes); });
+    if (whole != vectors)
+      b.loop(b.index(whole), b.index(vectors), b.lanes, [&](Value d) { columns(d, 1, b.lanes); });
+    if (vectors != dim)
+      b.loop(b.index(vectors), b.index(dim), 1, [&](Value d) { columns(d, 1, 1); });
+  }
+
+  /// Keys [first, count) for token t.
+  void attend(Value t, Value kv, Value first, Value count) {
+    for (int64_t h = 0; h < shared; ++h) {
+      b.store(b.f32(-1e30), top, {b.index(h)});
+      b.store(b.f32(0), sum, {b.index(h)});
+    }
+    b.loop(zero(), b.index(shared * dim), 1, [&](Value i) { b.store(b.f32(0), out.buffer, {out.row, b.add(out.first, i)}); });
+    Value size = b.index(segment);
+    b.loop(b.div(first, size), b.div(b.add(count, b.index(segment - 1)), size), 1, [&](Value s) {
+      Value start = b.mul(s, size);
+      Value lo = arith::MaxSIOp::create(b, b.sub(first, start), zero());
+      Value hi = arith::MinSIOp::create(b, b.sub(count, start), size);
+      Value blockLo = b.div(b.add(start, lo), b.index(block)), blockHi = b.div(b.add(b.add(start, hi), b.index(block - 1)), b.index(block));
+      for (int64_t h0 = 0; h0 < shared; h0 += 8) {
+        int64_t n = std::min<int64_t>(8, shared - h0);
+        products(t, kv, s, blockLo, blockHi, h0, n);
+        SmallVector<std::pair<Value, Value>> factors;
+        for (int64_t h = h0; h < h0 + n; ++h)
+          factors.push_back(softmax(h, lo, hi));
+        weigh(kv, s, lo, hi, h0, factors);
+      }
+    });
+    for (int64_t h = 0; h < shared; ++h) {
+      Value inverse = b.div(b.f32(1), b.load(sum, {b.index(h)}));
+      b.loop(zero(), b.index(dim), 1, [&](Value d) {
+        Value at = b.add(out.first, b.add(b.index(h * dim), d));
+        b.store(b.mul(b.load(out.buffer, {out.row, at}), inverse), out.buffer, {out.row, at});
+      });
+    }
+  }
+};
+} // namespace
+
+LogicalResult codegen::emitAttention(KernelBuilder &b, KernelOp kernel, Value lo, Value hi, ValueRange args) {
+  Block &body = kernel.getBody().front();
+  auto op = cast<AttentionOp>(body.front());
+  CacheType cache = op.getCache().getType();
+  int64_t shared = op.getHeads() / cache.getHeads(), dim = cache.getDim(), block = cache.getBlock();
+  int64_t segment = kernel.getScheduleAttr().get("segment", 128);
+  if (block < 1 || (block & (block - 1)) || segment % block || segment % b.lanes || (block % b.lanes && b.lanes % block))
+    return kernel.emitError("cache block = ") << block << " and segment = " << segment << ", needs a power of two that divides it";
+
+  RowOps ops(b);
+  size_t next = 0;
+  for (BlockArgument arg : body.getArguments()) {
+    ops.whole[arg] = {args[next++]};
+    if (isa<CacheType>(arg.getType()))
+      ops.whole[arg].push_back(args[next++]);
+  }
+  llvm::DenseMap<Value, Value> yielded;
+  for (Value value : body.getTerminator()->getOperands())
+    yielded[value] = args[next++];
+  AttentionEmitter e{b, dim, block, segment, shared, op.getScale().convertToDouble(), ops.whole[op.getQuery()][0],
+                     ops.whole[op.getCache()][0], ops.whole[op.getCache()][1], ops.whole[op.getSlot()][0], {}, {}, {}};
+  e.allocate();
+  int64_t width = shared * dim;
+  llvm::DenseMap<Value, Value> locals;
+  for (Operation &other : body.without_terminator())
+    for (Value value : other.getResults())
+      if (auto type = cast<RankedTensorType>(value.getType()); !yielded.count(value))
+        locals[value] = b.localRows(type.clone({1, width}), 1);
+
+  LogicalResult result = success();
   b.loop(lo, hi, 1, [&](Value item) {
-    Value t = b.div(item, b.index(heads)), h = b.rem(item, b.index(heads)), kv = b.div(h, b.index(shared));
-    Value count = b.add(b.toIndex(b.load(positions, {t})), b.index(1)), head = b.mul(h, b.index(dim));
-    b.loop(zero, b.index(dim), 1, [&](Value d) { b.store(b.f32(0), out, {t, b.add(head, d)}); });
-    Value blocks = b.div(b.add(count, b.index(block - 1)), b.index(block));
-    Value scale = b.splat(lanesOf, op.getScale().convertToDouble());
-    Values state = b.loop(zero, blocks, 1, {b.f32(-1e30), b.f32(0)}, [&](Value j, Values state) -> Values {
-      Value scores = b.loop(zero, b.index(dim), 1, {b.splat(lanesOf, 0)}, [&](Value d, Values s) -> Values {
-        Value qd = b.broadcast(b.load(q, {t, b.add(head, d)}), lanesOf);
-        return {b.fma(qd, b.loadVec(keys, {slot, kv, j, d, zero}, block), s[0])};
-      })[0];
-      Value first = b.mul(j, b.index(block));
-      Value valid = arith::MinSIOp::create(b, b.sub(count, first), b.index(block));
-      Value mask = vector::CreateMaskOp::create(b, lanesOf.clone(b.getI1Type()), ValueRange(valid));
-      scores = arith::SelectOp::create(b, mask, b.mul(scores, scale), minusHuge);
-      Value top = arith::MaximumFOp::create(b, state[0], b.maxTree(scores));
-      Value decay = math::ExpOp::create(b, b.sub(state[0], top));
-      Value p = math::ExpOp::create(b, b.sub(scores, b.broadcast(top, lanesOf)));
-      p = arith::SelectOp::create(b, mask, p, b.splat(lanesOf, 0));
-      Value sum = b.fma(state[1], decay, b.sumTree(p));
-      b.storeVec(p, weights, {zero});
-      auto segment = [&](Value d, int64_t n) {
-        VectorType type = b.vec(n, b.getF32Type());
-        Value o = b.mul(b.loadVec(out, {t, b.add(head, d)}, n), b.broadcast(decay, type));
-        // Only keys that exist: what lies beyond may hold anything.
-        o = b.loop(zero, valid, 1, {o}, [&](Value key, Values acc) -> Values {
-          Value w = b.broadcast(b.load(weights, {key}), type);
-          return {b.fma(w, b.loadVec(values, {slot, kv, b.add(first, key), d}, n), acc[0])};
-        })[0];
-        b.storeVec(o, out, {t, b.add(head, d)});
-      };
-      int64_t whole = dim - dim % b.lanes;
-      b.loop(zero, b.index(whole), b.lanes, [&](Value d) { segment(d, b.lanes); });
-      b.loop(b.index(whole), b.index(dim), 1, [&](Value d) { segment(d, 1); });
-      return {top, sum};
-    });
-    Value inverse = b.div(b.f32(1), state[1]);
-    b.loop(zero, b.index(dim), 1, [&](Value d) {
-      Value at = b.add(head, d);
-      b.store(b.mul(b.load(out, {t, at}), inverse), out, {t, at});
-    });
+    Value t = b.div(item, b.index(cache.getHeads())), kv = b.rem(item, b.index(cache.getHeads()));
+    Value column = b.mul(kv, b.index(width));
+    auto rowOf = [&](Value value) {
+      Value local = locals.lookup(value);
+      return local ? Row{local, b.index(0), b.index(0)} : Row{yielded.lookup(value), t, column};
+    };
+    Value position = b.toIndex(b.load(ops.whole[op.getPositions()][0], {t})), count = b.add(position, b.index(1));
+    Value first = b.index(0);
+    if (op.getWindow())
+      first = arith::MaxSIOp::create(b, b.sub(count, b.index(*op.getWindow())), first);
+    e.out = ops.rows[op.getResult()] = rowOf(op.getResult());
+    e.attend(t, kv, first, count);
+    ops.column = column;
+    for (Operation &other : llvm::drop_begin(body.without_terminator())) {
+      if (sliceUnit(&other) == 0 || width % sliceUnit(&other)) {
+        result = other.emitError("unsupported: ") << other.getName() << " after attention, which needs more than " << width << " columns";
+        return;
+      }
+      for (Value value : other.getResults())
+        ops.rows[value] = rowOf(value);
+      if (succeeded(result))
+        result = ops.emit(&other, width);
+    }
   });
-  return success();
+  return result;
 }

@@ -24,7 +24,7 @@ FailureOr<AffineMap> itemsOf(KernelOp kernel) {
     return AffineMap::get(1, 0, getAffineConstantExpr(parts->items(), context));
   }
   if (auto attention = dyn_cast<AttentionOp>(kernel.getBody().front().front()))
-    return AffineMap::get(1, 0, rows * attention.getHeads());
+    return AffineMap::get(1, 0, rows * attention.getCache().getType().getHeads());
   return AffineMap::get(1, 0, rows);
 }
 

@@ -21,10 +21,11 @@ struct SetSchedules : heddle::impl::SetSchedulesBase<SetSchedules> {
       return attr ? attr.getInt() : fallback;
     };
     int64_t lanes = number("heddle.lanes", 4), registers = number("heddle.registers", 16);
-    if (lanes < 1 || registers < 8 || tokenTile < 0 || tokenTile > 64 || tokenBlock < 1 || tokenBlock > 256 || itemBytes < 1) {
+    if (lanes < 1 || registers < 8 || tokenTile < 0 || tokenTile > 64 || tokenBlock < 1 || tokenBlock > 256 || itemBytes < 1 || segment < 1) {
       module.emitError("lanes = ") << lanes << ", registers = " << registers << ", token-tile = " << tokenTile.getValue()
                                    << ", token-block = " << tokenBlock.getValue() << ", item-bytes = " << itemBytes.getValue()
-                                   << ", limit at least 1, at least 8, 0 to 64, 1 to 256, at least 1";
+                                   << ", segment = " << segment.getValue()
+                                   << ", limit at least 1, at least 8, 0 to 64, 1 to 256, at least 1, at least 1";
       return signalPassFailure();
     }
     auto target = module->getAttrOfType<StringAttr>("heddle.target");
@@ -40,6 +41,8 @@ struct SetSchedules : heddle::impl::SetSchedulesBase<SetSchedules> {
         // what is left is row-wise.
         Operation &op = kernel.getBody().front().front();
         StringRef emitter = isa<AttentionOp>(op) ? op.getName().stripDialect() : "rows";
+        if (isa<AttentionOp>(op))
+          set("segment", segment);
         kernel.setScheduleAttr(ScheduleAttr::get(&getContext(), emitter, b.getDictionaryAttr(options)));
         return;
       }

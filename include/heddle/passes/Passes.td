@@ -59,6 +59,16 @@ def FuseAttentionInput : Pass<"heddle-fuse-attention-input", "::mlir::func::Func
   let dependentDialects = ["::heddle::HeddleDialect"];
 }
 
+def FuseAttention : Pass<"heddle-fuse-attention", "::mlir::func::FuncOp"> {
+  let summary = "Attention and the form that its reader takes";
+  let description = [{
+    An attention and the conversion of its result, if nothing else reads it. Must not fire
+    where the heads that share a KV head are no whole groups of the conversion.
+    Before: attention, convert_rows; after: one kernel.
+  }];
+  let dependentDialects = ["::heddle::HeddleDialect"];
+}
+
 def FuseGatedMLP : Pass<"heddle-fuse-gated-mlp", "::mlir::func::FuncOp"> {
   let summary = "Gate, up and activation in one kernel";
   let description = [{
@@ -121,6 +131,7 @@ def SetSchedules : Pass<"heddle-set-schedules", "::mlir::ModuleOp"> {
   let options = [
     Option<"tokenTile", "token-tile", "int64_t", "0", "Tokens of a product's tile; 0 = from the registers.">,
     Option<"tokenBlock", "token-block", "int64_t", "32", "Tokens that pass while a panel stays in cache.">,
+    Option<"segment", "segment", "int64_t", "128", "Keys of an attention segment, merged in order.">,
     Option<"itemBytes", "item-bytes", "int64_t", "32768", "Bytes of weights that one thread takes at a time, about.">];
   let dependentDialects = ["::heddle::HeddleDialect"];
 }
