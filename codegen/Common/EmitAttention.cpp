@@ -173,12 +173,14 @@ struct AttentionEmitter {
 
 LogicalResult codegen::emitAttention(KernelBuilder &b, KernelOp kernel, Value lo, Value hi, ValueRange args) {
   Block &body = kernel.getBody().front();
-  auto op = cast<AttentionOp>(body.front());
+  auto op = dyn_cast<AttentionOp>(body.front());
+  if (!op)
+    return kernel.emitError("an attention kernel begins with a heddle.attention");
   CacheType cache = op.getCache().getType();
   int64_t shared = op.getHeads() / cache.getHeads(), dim = cache.getDim(), block = cache.getBlock();
   int64_t segment = kernel.getScheduleAttr().get("segment", 128);
-  if (block < 1 || (block & (block - 1)) || segment % block || segment % b.lanes || (block % b.lanes && b.lanes % block))
-    return kernel.emitError("cache block = ") << block << " and segment = " << segment << ", needs a power of two that divides it";
+  if (block < 1 || (block & (block - 1)) || segment % block || segment < block || segment > 4096 || segment % b.lanes)
+    return kernel.emitError("cache block = ") << block << " and segment = " << segment << ", needs a power of two, and a multiple of it and of the lanes up to 4096";
 
   RowOps ops(b);
   size_t next = 0;

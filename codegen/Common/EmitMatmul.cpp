@@ -29,7 +29,7 @@ static PackedAttr packedOf(LinearOp op) {
 
 FailureOr<MatmulParts> codegen::partsOf(KernelOp kernel) {
   MatmulParts parts;
-  int64_t panels = std::max<int64_t>(1, kernel.getScheduleAttr() ? kernel.getScheduleAttr().get("panels", 1) : 1);
+  int64_t panels = std::max<int64_t>(1, kernel.getScheduleAttr().get("panels", 1));
   llvm::EquivalenceClasses<Operation *> classes;
   llvm::DenseMap<Value, Operation *> madeBy; // by products and what follows them
   SmallVector<Operation *> ops;
@@ -79,6 +79,8 @@ FailureOr<MatmulParts> codegen::partsOf(KernelOp kernel) {
   }
   // The longest first, so that no thread ends with one.
   llvm::stable_sort(parts.spaces, [](const auto &a, const auto &b) { return a.linears.size() > b.linears.size(); });
+  if (parts.spaces.empty())
+    return kernel.emitError("a matmul kernel needs a heddle.linear");
   return parts;
 }
 
@@ -226,8 +228,10 @@ LogicalResult codegen::emitMatmul(KernelBuilder &b, KernelOp kernel, Value lo, V
     return mlir::failure();
   ScheduleAttr schedule = kernel.getScheduleAttr();
   auto name = schedule.getOptions().getAs<StringAttr>("dot");
-  int64_t tile = std::max<int64_t>(1, schedule.get("token_tile", 1));
-  int64_t block = (std::max<int64_t>(1, schedule.get("token_block", 1)) + tile - 1) / tile * tile;
+  int64_t tile = schedule.get("token_tile", 1), block = schedule.get("token_block", tile);
+  if (tile < 1 || tile > 64 || block < 1 || block > 256)
+    return kernel.emitError("token_tile = ") << tile << ", token_block = " << block << ", limit 1 to 64, 1 to 256";
+  block = (block + tile - 1) / tile * tile;
   MatmulEmitter e{b, *parts, name ? integerDots().find(name.getValue()) : nullptr, tile, block,
                   RowOps(b), llvm::DenseMap<Value, Value>(), llvm::DenseMap<Value, Value>(), Value(), success()};
 

@@ -31,6 +31,9 @@ LogicalResult codegen::emitRows(KernelBuilder &b, KernelOp kernel, Value lo, Val
       if (isa<RankedTensorType>(result.getType()) && !buffers.count(result))
         buffers[result] = b.localRows(cast<RankedTensorType>(result.getType()), 1);
 
+  for (auto embedding : body.getOps<EmbeddingOp>())
+    if (!isa_and_present<PackedAttr>(cast<RankedTensorType>(embedding.getTable().getType()).getEncoding()))
+      return embedding.emitError("an embedding needs a packed table");
   LogicalResult result = success();
   b.loop(lo, hi, 1, [&](Value t) {
     for (auto [value, buffer] : buffers)

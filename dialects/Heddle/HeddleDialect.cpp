@@ -63,43 +63,67 @@ int64_t EncAttr::getGroupBytes() const {
          getGroup() * getElemBits() / 8;
 }
 
+// Comments (Cn) cite the numbered constraints of HeddleBase.td.
+
 LogicalResult EncAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                               StringRef elem, int64_t group, bool scale,
                               bool min, int64_t offset) {
+  constexpr int64_t kMostGroup = 65536, kMostOffset = 65536;
   int64_t bits = elemBits(elem);
-  if (!bits)
-    return emitError() << "unknown stored element \"" << elem << "\"";
-  if (group < 1 || group * bits % 8)
-    return emitError() << "group = " << group
-                       << " is not a positive whole number of bytes";
-  if (bits == 4 && group % 2)
-    return emitError() << "group = " << group << " of u4 is odd";
-  if (bits >= 16 && (scale || min || offset))
-    return emitError() << "floating-point elements take no scale, min or offset";
+  if (!bits) // C1
+    return emitError() << "(C1) unknown stored element \"" << elem << "\"";
+  if (group < 1 || group > kMostGroup || (bits == 4 && group % 2)) // C2
+    return emitError() << "(C2) group = " << group << ", limit 1 to "
+                       << kMostGroup << ", even for u4";
+  if (bits >= 16 && (scale || min || offset)) // C3
+    return emitError() << "(C3) floating-point elements take no scale, min or offset";
+  if (offset < -kMostOffset || offset > kMostOffset) // C4
+    return emitError() << "(C4) offset = " << offset << ", limit "
+                       << -kMostOffset << " to " << kMostOffset;
   return success();
+}
+
+/// Sizes of a tensor with an encoding: no count of bytes overflows.
+static LogicalResult verifyEncoded(EncAttr enc, ArrayRef<int64_t> shape, Type elementType,
+                                   function_ref<InFlightDiagnostic()> emitError) {
+  constexpr int64_t kMostElements = int64_t(1) << 48;
+  auto isSize = [](int64_t n) { return n >= 1 && n <= INT32_MAX; };
+  if (!elementType.isF32() || shape.size() != 2 || !llvm::all_of(shape, isSize) ||
+      shape[0] * shape[1] > kMostElements) // C5
+    return emitError() << "(C5) an encoded tensor has static shape, rank 2, dimensions of 1 to "
+                       << INT32_MAX << ", at most " << kMostElements << " elements, of f32";
+  if (shape[1] % enc.getGroup()) // C6
+    return emitError() << "(C6) group = " << enc.getGroup() << " does not divide the width " << shape[1];
+  return success();
+}
+
+LogicalResult EncAttr::verifyEncoding(ArrayRef<int64_t> shape, Type elementType,
+                                      function_ref<InFlightDiagnostic()> emitError) const {
+  return verifyEncoded(*this, shape, elementType, emitError);
 }
 
 LogicalResult PackedAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                  EncAttr enc, int64_t rows, int64_t step) {
-  if (rows < 1 || rows > 1024)
-    return emitError() << "rows = " << rows << ", limit 1 to 1024";
-  if (step < 1 || step > 64)
-    return emitError() << "step = " << step << ", limit 1 to 64";
+  if (rows < 1 || rows > 1024) // C1
+    return emitError() << "(C1) rows = " << rows << ", limit 1 to 1024";
   // Half a group of nibbles, or a group, is a whole number of steps.
   int64_t steps = enc.getElemBits() == 4 ? enc.getGroup() / 2 : enc.getGroup();
-  if (steps > 1 && steps % step)
-    return emitError() << "step = " << step << " does not divide " << steps << " codes of a group";
+  if (step < 1 || step > 64 || (enc.getGroup() > 1 && steps % step)) // C2
+    return emitError() << "(C2) step = " << step << ", limit 1 to 64, a divisor of " << steps << " codes of a group";
   return success();
 }
 
 LogicalResult RowsAttr::verify(function_ref<InFlightDiagnostic()> emitError, StringRef elem, int64_t group) {
-  if (elem != "i8" && elem != "bf16")
-    return emitError() << "unknown element \"" << elem << "\" of rows";
-  if (elem == "bf16" && group != 1)
-    return emitError() << "group = " << group << " of bf16, limit 1";
-  if (elem == "i8" && (group < 8 || group > 256 || group % 8))
-    return emitError() << "group = " << group << ", limit a multiple of 8 up to 256";
+  if (elem != "i8" && elem != "bf16") // C1
+    return emitError() << "(C1) unknown element \"" << elem << "\" of rows";
+  if (elem == "bf16" ? group != 1 : group < 8 || group > 256 || group % 8) // C2
+    return emitError() << "(C2) group = " << group << ", limit 1 of bf16, a multiple of 8 up to 256 of i8";
   return success();
+}
+
+LogicalResult PackedAttr::verifyEncoding(ArrayRef<int64_t> shape, Type elementType,
+                                         function_ref<InFlightDiagnostic()> emitError) const {
+  return verifyEncoded(getEnc(), shape, elementType, emitError);
 }
 
 int64_t ScheduleAttr::get(StringRef name, int64_t fallback) const {
@@ -110,11 +134,21 @@ int64_t ScheduleAttr::get(StringRef name, int64_t fallback) const {
 LogicalResult CacheType::verify(function_ref<InFlightDiagnostic()> emitError,
                                 StringRef, int64_t layers, int64_t heads,
                                 int64_t dim, Type elem, int64_t block) {
-  if (layers < 1 || heads < 1 || dim < 1 || block < 0)
-    return emitError() << "layers, heads and dim must be positive";
-  if (!elem.isF32())
-    return emitError() << "unsupported cache element " << elem;
+  constexpr int64_t kMost = 65536;
+  auto isSize = [](int64_t n) { return n >= 1 && n <= kMost; };
+  if (!isSize(layers) || !isSize(heads) || !isSize(dim) || layers * heads * dim > kMostProduct) // C1
+    return emitError() << "(C1) layers, heads, dim = " << layers << ", " << heads << ", " << dim << ", limit 1 to "
+                       << kMost << ", their product " << kMostProduct;
+  if (block < 0 || block > 1024) // C2
+    return emitError() << "(C2) block = " << block << ", limit 0 to 1024";
+  if (!elem.isF32()) // C3
+    return emitError() << "(C3) unsupported cache element " << elem;
   return success();
+}
+
+bool heddle::isActivation(ShapedType type, bool orRows) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return tensor && (!tensor.getEncoding() || (orRows && isa<RowsAttr>(tensor.getEncoding()))) && tensor.getDimSize(1) >= 1 && tensor.getDimSize(1) <= INT32_MAX;
 }
 
 SmallVector<Type> heddle::bufferTypes(Type type) {

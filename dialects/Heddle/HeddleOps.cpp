@@ -9,6 +9,13 @@
 using namespace mlir;
 using namespace heddle;
 
+/// `(type, …)`; unlike the format's own list of types, it may be empty.
+static ParseResult parseTypeTuple(OpAsmParser &parser, SmallVectorImpl<Type> &types) {
+  return parser.parseCommaSeparatedList(AsmParser::Delimiter::Paren,
+                                        [&] { return parser.parseType(types.emplace_back()); });
+}
+static void printTypeTuple(OpAsmPrinter &printer, Operation *, TypeRange types) { printer << '(' << types << ')'; }
+
 #define GET_OP_CLASSES
 #include "heddle/dialects/Heddle/HeddleOps.cpp.inc"
 
@@ -56,8 +63,10 @@ LogicalResult RopeAnglesOp::inferReturnTypes(MLIRContext *, std::optional<Locati
 
 LogicalResult ParamOp::verify() {
   auto type = cast<RankedTensorType>(getType());
-  if (!type.hasStaticShape() || type.getRank() < 1 || type.getRank() > 2) // C1
-    return emitOpError("(C1) needs a static shape of rank 1 or 2, has ") << type;
+  if (type.getRank() < 1 || type.getRank() > 2 ||
+      !llvm::all_of(type.getShape(), [](int64_t n) { return n >= 1 && n <= INT32_MAX; })) // C1
+    return emitOpError("(C1) needs a static shape of rank 1 or 2, dimensions of 1 to ")
+           << INT32_MAX << ", has " << type;
   if (getName().empty()) // C2
     return emitOpError("(C2) needs a name");
   return success();
@@ -76,21 +85,27 @@ LogicalResult LayersOp::verify() {
 }
 
 LogicalResult LayersOp::verifySymbolUses(SymbolTableCollection &symbols) {
-  for (auto [index, row] : llvm::enumerate(getRows())) {
-    auto kind = cast<FlatSymbolRefAttr>(getKinds()[getOrder()[index]]);
+  SmallVector<Type> want(getCarried().getTypes());
+  want.push_back(IndexType::get(getContext()));
+  llvm::append_range(want, getShared().getTypes());
+  SmallVector<FunctionType> types;
+  for (auto kind : getKinds().getAsRange<FlatSymbolRefAttr>()) { // C5
     auto func = symbols.lookupNearestSymbolFrom<func::FuncOp>(*this, kind);
     if (!func)
       return emitOpError("(C3) names no function ") << kind;
-    SmallVector<Type> want(getCarried().getTypes());
-    want.push_back(IndexType::get(getContext()));
-    llvm::append_range(want, getShared().getTypes());
-    FunctionType type = func.getFunctionType();
-    size_t names = cast<ArrayAttr>(row).size();
-    if (type.getNumInputs() != want.size() + names ||
-        type.getInputs().take_front(want.size()) != ArrayRef<Type>(want) ||
+    FunctionType type = types.emplace_back(func.getFunctionType());
+    auto isParam = [](Type type) {
+      auto tensor = dyn_cast<RankedTensorType>(type);
+      return tensor && tensor.hasStaticShape() && tensor.getRank() > 0 && tensor.getElementType().isF32();
+    };
+    if (type.getNumInputs() < want.size() || type.getInputs().take_front(want.size()) != ArrayRef<Type>(want) ||
+        !llvm::all_of(type.getInputs().drop_front(want.size()), isParam) ||
         TypeRange(type.getResults()) != getCarried().getTypes()) // C3
-      return emitOpError("(C3) row ") << index << " does not fit " << kind << " : " << type;
+      return emitOpError("(C3) does not fit ") << kind << " : " << type;
   }
+  for (auto [index, kind] : llvm::enumerate(getOrder()))
+    if (types[kind].getNumInputs() != want.size() + cast<ArrayAttr>(getRows()[index]).size()) // C3
+      return emitOpError("(C3) row ") << index << " does not fit " << getKinds()[kind] << " : " << types[kind];
   return success();
 }
 
@@ -125,8 +140,8 @@ LogicalResult ConvertRowsOp::verify() {
 
 LogicalResult RopeAnglesOp::verify() {
   int64_t dim = getDim();
-  if (dim < 2 || dim % 2) // C1
-    return emitOpError("(C1) dim = ") << dim << " is not positive and even";
+  if (dim < 2 || dim > 65536 || dim % 2) // C1
+    return emitOpError("(C1) dim = ") << dim << ", limit even, 2 to 65536";
   if (!(getTheta().convertToDouble() > 0) || !(getScale().convertToDouble() > 0)) // C2
     return emitOpError("(C2) theta and scale must be positive");
   if (getDivisors() && rowsOf(getDivisors()) != dim / 2) // C3
@@ -138,8 +153,8 @@ LogicalResult RopeOp::verify() {
   int64_t width = widthOf(getX()), heads = getHeads();
   if (heads < 1 || width % heads) // C1
     return emitOpError("(C1) heads = ") << heads << " does not divide " << width;
-  if (widthOf(getAngles()) > width / heads) // C2
-    return emitOpError("(C2) dim = ") << widthOf(getAngles()) << ", limit " << width / heads;
+  if (widthOf(getAngles()) % 2 || widthOf(getAngles()) > width / heads) // C2
+    return emitOpError("(C2) dim = ") << widthOf(getAngles()) << ", limit even, " << width / heads;
   return success();
 }
 
@@ -153,9 +168,9 @@ LogicalResult CacheAppendOp::verify() {
 
 LogicalResult AttentionOp::verify() {
   CacheType cache = getCache().getType();
-  int64_t heads = getHeads();
-  if (heads < 1 || widthOf(getQuery()) != heads * cache.getDim()) // C1
-    return emitOpError("(C1) query has width ") << widthOf(getQuery()) << ", needs " << heads * cache.getDim();
+  int64_t heads = getHeads(), width = widthOf(getQuery()), dim = cache.getDim();
+  if (heads < 1 || width % dim || width / dim != heads) // C1, without a product that may overflow
+    return emitOpError("(C1) query has width ") << width << ", needs heads = " << heads << " of " << dim;
   if (heads % cache.getHeads()) // C2
     return emitOpError("(C2) heads = ") << heads << " is no multiple of the cache's " << cache.getHeads();
   if (!(getScale().convertToDouble() > 0)) // C3

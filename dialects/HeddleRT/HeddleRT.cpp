@@ -30,6 +30,9 @@ LogicalResult CacheOp::verify() {
     return emitOpError("(C1) needs exactly one dynamic dimension");
   if (getDivisor() <= 0) // C2
     return emitOpError("(C2) divisor = ") << getDivisor() << " is not positive";
+  int64_t index = getIndex();
+  if (index < 0 || index > 65535) // C3
+    return emitOpError("(C3) index = ") << index << ", limit 0 to 65535";
   return success();
 }
 
@@ -56,6 +59,9 @@ LogicalResult InputOp::verify() {
     return emitOpError("(C1) unknown input \"") << getName() << "\"";
   if (!onlyLeadingDynamic(cast<MemRefType>(getType()))) // C2
     return emitOpError("(C2) only the leading dimension may be dynamic");
+  Type elem = cast<MemRefType>(getType()).getElementType();
+  if (getName() == "logits" ? !elem.isF32() : !elem.isSignlessInteger(32)) // C3
+    return emitOpError("(C3) unsupported element ") << elem << " of \"" << getName() << "\"";
   return success();
 }
 

@@ -218,7 +218,7 @@ llvm::Error dispatch(int argc, char **argv) {
     if (temperature != 0 || print != "tokens" || (count && !ignoreEos))
       return failure(ExitCode::Unsupported, "reference generates greedily past the end token and prints ids",
                      "heddle reference model.gguf --tokens=1,2,3 -n 8 --ignore-eos");
-    return runReference(model, std::vector<int32_t>(tokens.begin(), tokens.end()), count, logitsOut);
+    return runReference(model, std::vector<int32_t>(tokens.begin(), tokens.end()), count, logitsOut, weightsFrom);
   }
   if (explainCmd || tuneCmd)
     return failure(ExitCode::Unsupported, std::string(argv[1]) + " is unsupported");

@@ -1,6 +1,7 @@
 //===- Compile.cpp - From a checkpoint to a program -----------------------===//
 #include "heddle/Driver/Compile.h"
 #include "heddle/Driver/Link.h"
+#include "heddle/Driver/ModuleFile.h"
 #include "heddle/Driver/Packer.h"
 #include "heddle/passes/Pipelines.h"
 #include "heddle/Driver/ProgramWriter.h"
@@ -17,7 +18,6 @@
 #include "heddle/dialects/Heddle/Heddle.h"
 #include "heddle/runtime/heddle_rt.h"
 #include "mlir/IR/Verifier.h"
-#include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "llvm/Support/BLAKE3.h"
 #include "llvm/Support/FileSystem.h"
@@ -67,7 +67,19 @@ public:
   }
 
   llvm::Error run() {
+    // What a module from a file cannot become is taken to be the file's fault, not ours.
+    return llvm::handleErrors(steps(), [&](std::unique_ptr<Failure> failure) -> llvm::Error {
+      if (isIR && failure->code == ExitCode::Bug)
+        failure->code = StringRef(failure->message).contains("unsupported") ? ExitCode::Unsupported : ExitCode::Malformed;
+      return llvm::Error(std::move(failure));
+    });
+  }
+
+private:
+  llvm::Error steps() {
     if (auto error = open())
+      return error;
+    if (auto error = checkPermutations(*module, *source, options.model))
       return error;
     if (auto error = configure())
       return error;
@@ -76,7 +88,6 @@ public:
     return finish();
   }
 
-private:
   static DialectRegistry registry() {
     DialectRegistry registry;
     registerDialects(registry);
@@ -89,7 +100,6 @@ private:
   }
 
   llvm::Error open() {
-    bool isIR = StringRef(options.model).ends_with(".mlir");
     if (isIR && options.weightsFrom.empty())
       return heddle::failure(ExitCode::Usage, options.model + ": weights-from is missing",
                              "heddle compile " + options.model + " --weights-from=MODEL -o PROG");
@@ -105,16 +115,11 @@ private:
       next = 0;
       return llvm::Error::success();
     }
-    if (!llvm::sys::fs::exists(options.model))
-      return heddle::failure(ExitCode::InputOutput, options.model + ": no such file");
-    module = parseSourceFile<ModuleOp>(options.model, ParserConfig(&context));
-    if (!module)
-      return heddle::failure(ExitCode::Malformed, options.model + ": " + diagnostics.first);
-    int phase = findPhase(text(*module, "heddle.phase"));
-    if (phase < 0)
-      return heddle::failure(ExitCode::Malformed, options.model + ": heddle.phase = \"" + text(*module, "heddle.phase") +
-                                                      "\", needs the name of a phase");
-    next = phase + 1;
+    auto file = readModule(context, options.model);
+    if (!file)
+      return file.takeError();
+    module = std::move(file->module);
+    next = file->phase + 1;
     return llvm::Error::success();
   }
 
@@ -210,14 +215,16 @@ private:
     }
     if (mlir::succeeded(pm.run(*module)))
       return llvm::Error::success();
+    std::string message = fmt::format("{}: phase {}: {}", options.model, name.str(), diagnostics.first);
+    if (isIR) // the file is the reproducer
+      return heddle::failure(ExitCode::Bug, message);
     std::string reproducer = fmt::format("{}.{}.reproducer.mlir", options.output, name.str());
     std::error_code ec;
     llvm::raw_fd_ostream os(reproducer, ec);
     os << "// heddle-opt --pass-pipeline='builtin.module(";
     pm.printAsTextualPipeline(os);
     os << ")'\n" << before << '\n';
-    return heddle::failure(ExitCode::Bug, fmt::format("{}: phase {}: {}", options.model, name.str(), diagnostics.first),
-                           "the module before the phase is in " + reproducer);
+    return heddle::failure(ExitCode::Bug, message, "the module before the phase is in " + reproducer);
   }
 
   /// The user's pipeline in place of the phases that are left, up to target.
@@ -266,7 +273,7 @@ private:
       if (auto error = dump(i, phase))
         return error;
     }
-    if (auto list = (*module)->getAttrOfType<ArrayAttr>("heddle.pass_options"); list && next == 0)
+    if (auto list = (*module)->getAttrOfType<ArrayAttr>("heddle.pass_options"); list && next <= 1)
       for (Attribute attr : list)
         if (!applied.contains(cast<StringAttr>(attr).getValue()))
           return heddle::failure(ExitCode::Usage, "pass-option = " + cast<StringAttr>(attr).str() + ": no phase runs such a pass",
@@ -409,6 +416,7 @@ private:
 
   const CompileOptions &options;
   std::unique_ptr<llvm::DefaultThreadPool> pool; // outlives the context
+  const bool isIR = isModuleFile(options.model);
   MLIRContext context;
   Diagnostics diagnostics;
   std::unique_ptr<import::ModelSource> source;
@@ -433,6 +441,8 @@ llvm::Error heddle::importToFile(llvm::StringRef model, llvm::StringRef output) 
   auto module = import::importModel(context, **source);
   if (!module)
     return module.takeError();
+  // So that `heddle compile` goes on from there.
+  (**module)->setAttr("heddle.phase", StringAttr::get(&context, "import"));
   if (output.empty() || output == "-") {
     (*module)->print(llvm::outs());
     llvm::outs() << '\n';

@@ -16,8 +16,10 @@ llvm::Error heddle::packParameter(const import::TensorEntry &tensor, RankedTenso
                                   llvm::function_ref<int64_t(int64_t)> storedRow, const ByteSink &sink) {
   auto packed = dyn_cast_or_null<PackedAttr>(type.getEncoding());
   if (!packed) {
+    // A row is an element of a vector, or a row of a plain matrix.
+    int64_t rowBytes = type.getNumElements() / type.getDimSize(0) * 4;
     for (int64_t i = 0; i < tensor.shape[0]; ++i)
-      if (llvm::Error error = sink(tensor.bytes.slice(storedRow(i) * 4, 4)))
+      if (llvm::Error error = sink(tensor.bytes.slice(storedRow(i) * rowBytes, rowBytes)))
         return error;
     return llvm::Error::success();
   }

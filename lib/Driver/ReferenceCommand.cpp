@@ -1,8 +1,11 @@
 //===- ReferenceCommand.cpp - heddle reference ----------------------------===//
 #include "heddle/Driver/Commands.h"
+#include "heddle/Driver/ModuleFile.h"
+#include "heddle/Driver/Register.h"
 #include "heddle/Import/Family.h"
 #include "heddle/Import/Importer.h"
 #include "heddle/Reference/Interpreter.h"
+#include "heddle/passes/Pipelines.h"
 #include "llvm/Support/raw_ostream.h"
 #include <cstdio>
 #include <fmt/format.h>
@@ -32,16 +35,38 @@ static llvm::Error writeNpy(llvm::StringRef path, const std::vector<double> &val
   return llvm::Error::success();
 }
 
-llvm::Error runReference(llvm::StringRef model, llvm::ArrayRef<int32_t> tokens, int64_t n, llvm::StringRef outNpy) {
+/// The graph of `model`, which `source` has the weights of.
+static llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> graphOf(mlir::MLIRContext &context, llvm::StringRef model,
+                                                                 const import::ModelSource &source) {
+  if (!isModuleFile(model))
+    return import::importModel(context, source);
+  auto file = readModule(context, model);
+  if (!file)
+    return file.takeError();
+  if (int last = findPhase("specialize") - 1; file->phase > size_t(last))
+    return failure(ExitCode::Unsupported, fmt::format("{}: heddle.phase = {}, limit import to {}", model.str(),
+                                                      phases()[file->phase].name, phases()[last].name));
+  return std::move(file->module);
+}
+
+llvm::Error runReference(llvm::StringRef model, llvm::ArrayRef<int32_t> tokens, int64_t n, llvm::StringRef outNpy,
+                         llvm::StringRef weightsFrom) {
   if (tokens.empty() || n < 0)
     return failure(ExitCode::Usage, "the reference needs a token to start from");
-  auto source = import::openModel(model);
+  if (isModuleFile(model) && weightsFrom.empty())
+    return failure(ExitCode::Usage, model.str() + ": weights-from is missing",
+                   "heddle reference " + model.str() + " --weights-from=MODEL --tokens=1,2,3");
+  auto source = import::openModel(isModuleFile(model) ? weightsFrom : model);
   if (!source)
     return source.takeError();
-  mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
-  auto module = import::importModel(context, **source);
+  mlir::DialectRegistry registry;
+  registerDialects(registry);
+  mlir::MLIRContext context(registry, mlir::MLIRContext::Threading::DISABLED);
+  auto module = graphOf(context, model, **source);
   if (!module)
     return module.takeError();
+  if (llvm::Error error = checkPermutations(**module, **source, model))
+    return error;
   int64_t limit = (**module)->getAttrOfType<mlir::IntegerAttr>("heddle.model_context").getInt();
   int64_t count = tokens.size();
   if (count > limit || n > limit - count)

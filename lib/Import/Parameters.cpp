@@ -25,13 +25,16 @@ int64_t permutedHeads(const RowPermutations &map, llvm::StringRef paramName) {
   return map.lookup(paramName);
 }
 
+// Halved rather than doubled, which may overflow.
+bool dividesRows(int64_t heads, int64_t rows) { return heads > 0 && rows % 2 == 0 && rows / 2 % heads == 0; }
+
 int64_t storedRow(const RowPermutations &map, llvm::StringRef paramName,
                   int64_t row, int64_t rows) {
   int64_t heads = permutedHeads(map, paramName);
   if (!heads)
     return row;
+  assert(dividesRows(heads, rows) && "heads must divide the rows");
   int64_t dim = rows / heads, head = row / dim, at = row % dim;
-  assert(rows % heads == 0 && dim % 2 == 0 && "heads must divide the rows");
   return head * dim + 2 * (at % (dim / 2)) + at / (dim / 2);
 }
 

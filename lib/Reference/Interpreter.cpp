@@ -166,8 +166,8 @@ llvm::Expected<Data> Interpreter::parameter(StringRef name, RankedTensorType typ
   // A vector is one stored row, whose elements are what is permuted.
   bool isVector = entry->shape.size() == 1;
   int64_t rows = entry->shape[0], width = entry->numElements() / rows;
-  if (int64_t heads = import::permutedHeads(permutations, name); heads && rows % (2 * heads))
-    return failure(ExitCode::Malformed, fmt::format("heddle.unpermute of {} = {}, limit half a divisor of {}",
+  if (int64_t heads = import::permutedHeads(permutations, name); heads && !import::dividesRows(heads, rows))
+    return failure(ExitCode::Malformed, fmt::format("heddle.unpermute of {} = {}, limit a divisor of half its {} rows",
                                                     name.str(), heads, rows));
   auto values = std::make_shared<std::vector<float>>(rows * width);
   if (isVector) {

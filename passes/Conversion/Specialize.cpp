@@ -1,6 +1,7 @@
 //===- Specialize.cpp - Clones the graph per token count ------------------===//
 #include "heddle/passes/Passes.h"
 #include "mlir/IR/IRMapping.h"
+#include "llvm/ADT/StringSet.h"
 
 namespace heddle {
 #define GEN_PASS_DEF_SPECIALIZE
@@ -53,31 +54,50 @@ struct Specialize : heddle::impl::SpecializeBase<Specialize> {
     auto forward = module.lookupSymbol<func::FuncOp>("forward");
     if (!forward || forward.isExternal())
       return;
-    if (batchTokens < 1 || prefillTokens < batchTokens) {
+    // A step's buffers are prefill-tokens rows, whose bytes must not overflow.
+    constexpr int64_t kMostTokens = 1 << 20;
+    if (batchTokens < 1 || prefillTokens < batchTokens || prefillTokens > kMostTokens) {
       module.emitError("prefill-tokens = ") << prefillTokens.getValue() << ", limit at least batch-tokens = " << batchTokens.getValue()
-                                            << ", at least 1";
+                                            << ", at least 1, at most " << kMostTokens;
       return signalPassFailure();
     }
     Builder b(&getContext());
     module->setAttr("heddle.batch_tokens", b.getI64IntegerAttr(batchTokens));
     module->setAttr("heddle.prefill_tokens", b.getI64IntegerAttr(prefillTokens));
     SmallVector<func::FuncOp> originals = {forward};
+    llvm::StringSet<> made;
+    // The name of a clone must be free: another function of that name would be taken for it.
+    auto isFree = [&](const Twine &name, func::FuncOp of) {
+      Operation *taken = module.lookupSymbol(name.str());
+      if (!taken)
+        return true;
+      taken->emitError("@") << name << " is there before @" << of.getName() << " is specialized to it";
+      return false;
+    };
     for (auto [name, tokens] : {std::pair<StringRef, int64_t>{"decode", 1},
                                 {"batch", batchTokens}, {"prefill", prefillTokens}}) {
+      if (!isFree(name, forward))
+        return signalPassFailure();
       func::FuncOp step = cloneFunc(forward, name, tokens);
-      step.walk([&, name = name, tokens = tokens](LayersOp layers) {
+      WalkResult walked = step.walk([&, name = name, tokens = tokens](LayersOp layers) {
         SmallVector<Attribute> kinds;
         for (Attribute kind : layers.getKinds()) {
           auto func = module.lookupSymbol<func::FuncOp>(cast<FlatSymbolRefAttr>(kind));
           if (!llvm::is_contained(originals, func))
             originals.push_back(func);
           std::string clone = (func.getName() + "." + name).str();
-          if (!module.lookupSymbol(clone))
+          if (made.insert(clone).second) {
+            if (!isFree(clone, func))
+              return WalkResult::interrupt();
             cloneFunc(func, clone, tokens);
+          }
           kinds.push_back(FlatSymbolRefAttr::get(&getContext(), clone));
         }
         layers.setKindsAttr(ArrayAttr::get(&getContext(), kinds));
+        return WalkResult::advance();
       });
+      if (walked.wasInterrupted())
+        return signalPassFailure();
     }
     for (func::FuncOp func : originals)
       func.erase();

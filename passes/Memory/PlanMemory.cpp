@@ -308,6 +308,8 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
   }
 
   LogicalResult lowerKind(func::FuncOp func, Frame &outer, LayersOp layers, int64_t base) {
+    if (!func.getBody().hasOneBlock() || !func.getBody().front().getOps<LayersOp>().empty())
+      return func.emitError("unsupported: a layer kind that is not one block without heddle.layers");
     Builder builder(&getContext());
     Type index = builder.getIndexType(), context = rt::ContextType::get(&getContext());
     Block &block = func.getBody().front();
@@ -377,6 +379,11 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
 
   LogicalResult lowerStep(func::FuncOp func) {
     Builder builder(&getContext());
+    auto tokens = func->getAttrOfType<IntegerAttr>("heddle.max_tokens");
+    if (!tokens || tokens.getInt() < 1)
+      return func.emitError("@") << func.getName() << " needs heddle.max_tokens, a positive integer";
+    if (!func.getBody().hasOneBlock() || func.getNumResults() == 0 || !isa<RankedTensorType>(func.getResultTypes()[0]))
+      return func.emitError("@") << func.getName() << " needs a body of one block that returns logits";
     Type index = builder.getIndexType(), context = rt::ContextType::get(&getContext());
     Block &block = func.getBody().front();
     SmallVector<BlockArgument> old(block.getArguments());
@@ -384,7 +391,7 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
     SmallVector<Value> fresh;
     for (Type type : inputs)
       fresh.push_back(block.addArgument(type, func.getLoc()));
-    Frame f{func, fresh[0], fresh[1], fresh[2], func->getAttrOfType<IntegerAttr>("heddle.max_tokens").getInt()};
+    Frame f{func, fresh[0], fresh[1], fresh[2], tokens.getInt()};
     OpBuilder b = OpBuilder::atBlockBegin(&block);
     static constexpr StringLiteral names[] = {"tokens", "positions", "rows"};
     int64_t caches = 0, ids = 0;
@@ -394,7 +401,7 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
         f.cacheIndex[arg] = caches;
         f.buffers[arg] = cacheBuffers(b, func.getLoc(), f, cache, caches++);
         cacheTypes.push_back(TypeAttr::get(cache));
-      } else if (ids < 3) {
+      } else if (isa<RankedTensorType>(arg.getType()) && ids < 3) {
         f.buffers[arg] = {rt::InputOp::create(b, func.getLoc(), bufferType(cast<RankedTensorType>(arg.getType())), f.context, names[ids++])};
       } else {
         return func.emitError("unsupported: a step with argument ") << arg.getType();

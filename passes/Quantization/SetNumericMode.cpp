@@ -38,7 +38,12 @@ struct SetNumericMode : heddle::impl::SetNumericModeBase<SetNumericMode> {
 
   void runOnOperation() override {
     ModuleOp module = getOperation();
-    auto mode = module->getAttrOfType<StringAttr>("heddle.numeric");
+    Attribute attr = module->getAttr("heddle.numeric");
+    auto mode = dyn_cast_or_null<StringAttr>(attr);
+    if (attr && !mode) {
+      module.emitError("numeric = ") << attr << ", needs a string";
+      return signalPassFailure();
+    }
     auto target = module->getAttrOfType<StringAttr>("heddle.target");
     const codegen::Level *level = target ? codegen::findLevel(target) : nullptr;
     bool hasDot = level && codegen::integerDotOf(*level);

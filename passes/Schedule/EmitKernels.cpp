@@ -61,6 +61,9 @@ struct EmitKernels : heddle::impl::EmitKernelsBase<EmitKernels> {
                          .Default(nullptr);
     if (!emitter)
       return kernel.emitError("unsupported: emitter \"") << schedule.getEmitter() << "\"";
+    int64_t lanes = schedule.get("lanes", 4);
+    if (lanes < 1 || lanes > 64 || (lanes & (lanes - 1)))
+      return kernel.emitError("lanes = ") << lanes << ", limit a power of two, 1 to 64";
     func::FuncOp &func = emitted[key(kernel)];
     if (!func && failed(create(kernel, emitter, func)))
       return failure();

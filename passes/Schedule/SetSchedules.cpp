@@ -21,11 +21,13 @@ struct SetSchedules : heddle::impl::SetSchedulesBase<SetSchedules> {
       return attr ? attr.getInt() : fallback;
     };
     int64_t lanes = number("heddle.lanes", 4), registers = number("heddle.registers", 16);
-    if (lanes < 1 || registers < 8 || tokenTile < 0 || tokenTile > 64 || tokenBlock < 1 || tokenBlock > 256 || itemBytes < 1 || segment < 1) {
+    bool laneCount = lanes >= 1 && lanes <= 64 && (lanes & (lanes - 1)) == 0;
+    if (!laneCount || registers < 8 || registers > 64 || tokenTile < 0 || tokenTile > 64 || tokenBlock < 1 || tokenBlock > 256 ||
+        itemBytes < 1 || segment < 1) {
       module.emitError("lanes = ") << lanes << ", registers = " << registers << ", token-tile = " << tokenTile.getValue()
                                    << ", token-block = " << tokenBlock.getValue() << ", item-bytes = " << itemBytes.getValue()
                                    << ", segment = " << segment.getValue()
-                                   << ", limit at least 1, at least 8, 0 to 64, 1 to 256, at least 1, at least 1";
+                                   << ", limit a power of two of 1 to 64, 8 to 64, 0 to 64, 1 to 256, at least 1, at least 1";
       return signalPassFailure();
     }
     auto target = module->getAttrOfType<StringAttr>("heddle.target");

@@ -24,9 +24,12 @@ RowPermutations rowPermutations(mlir::ModuleOp module);
 /// The heads over which the rows of `paramName` are permuted; 0 if they are not.
 int64_t permutedHeads(const RowPermutations &map, llvm::StringRef paramName);
 
+/// Whether `heads` divide `rows` into even parts.
+bool dividesRows(int64_t heads, int64_t rows);
+
 /// Where logical row `row` of `rows` is stored: with d = rows / heads, row
 /// h·d + s·d/2 + j is stored at h·d + 2j + s (s < 2, j < d/2). `row` itself if
-/// the parameter is not permuted. The heads must divide `rows` into even parts.
+/// the parameter is not permuted. The heads must divide the rows (dividesRows).
 int64_t storedRow(const RowPermutations &map, llvm::StringRef paramName,
                   int64_t row, int64_t rows);
 

@@ -28,6 +28,8 @@ static DenseConfig readConfig(GraphBuilder &g, StringRef arch) {
     g.malformed(key("attention.head_count"), Twine(c.heads), "a multiple of head_count_kv = " + Twine(c.kvHeads));
   if (!g.isMalformed() && c.dim % 2)
     g.malformed(key("attention.key_length"), Twine(c.dim), "even and positive");
+  if (int64_t size = c.layers * c.kvHeads * c.dim; !g.isMalformed() && size > CacheType::kMostProduct)
+    g.malformed(key("block_count") + " * head_count_kv * key_length", Twine(size), Twine(CacheType::kMostProduct));
   // Where the file says nothing of these, they are what they are compared with.
   if (int64_t v = g.integer(key("attention.value_length"), 1, 1 << 16, c.dim); v != c.dim)
     g.unsupported(key("attention.value_length = ") + Twine(v) + ", other than the key length " + Twine(c.dim));

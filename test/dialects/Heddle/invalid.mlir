@@ -2,56 +2,126 @@
 
 // #heddle.enc
 
-// expected-error @below {{unknown stored element "q8"}}
+// expected-error @below {{(C1) unknown stored element "q8"}}
 func.func private @f(tensor<4x8xf32, #heddle.enc<q8>>)
 
 // -----
 
-// expected-error @below {{group = 0 is not a positive whole number of bytes}}
+// expected-error @below {{(C2) group = 0, limit 1 to 65536, even for u4}}
 func.func private @f(tensor<4x8xf32, #heddle.enc<i8, group = 0>>)
 
 // -----
 
-// expected-error @below {{group = 3 is not a positive whole number of bytes}}
+// expected-error @below {{(C2) group = 3, limit 1 to 65536, even for u4}}
 func.func private @f(tensor<4x8xf32, #heddle.enc<u4, group = 3>>)
 
 // -----
 
-// expected-error @below {{floating-point elements take no scale, min or offset}}
+// expected-error @below {{(C2) group = 4611686018427387904, limit 1 to 65536, even for u4}}
+func.func private @f(tensor<4x8xf32, #heddle.enc<i8, group = 4611686018427387904>>)
+
+// -----
+
+// expected-error @below {{(C3) floating-point elements take no scale, min or offset}}
 func.func private @f(tensor<4x8xf32, #heddle.enc<f16, group = 32, scale = true>>)
+
+// -----
+
+// expected-error @below {{(C4) offset = -65537, limit -65536 to 65536}}
+func.func private @f(tensor<4x8xf32, #heddle.enc<i8, offset = -65537>>)
+
+// -----
+
+// expected-error @below {{(C5) an encoded tensor has static shape, rank 2}}
+func.func private @f(tensor<8xf32, #heddle.enc<f16>>)
+
+// -----
+
+// expected-error @below {{(C5) an encoded tensor has static shape, rank 2}}
+func.func private @f(tensor<?x8xf32, #heddle.enc<f16>>)
+
+// -----
+
+// expected-error @below {{(C5) an encoded tensor has static shape, rank 2, dimensions of 1 to 2147483647}}
+func.func private @f(tensor<4294967296x8xf32, #heddle.enc<f16>>)
+
+// -----
+
+// expected-error @below {{(C5) an encoded tensor has static shape, rank 2, dimensions of 1 to 2147483647, at most 281474976710656 elements}}
+func.func private @f(tensor<2147483647x2147483647xf32, #heddle.enc<f16>>)
+
+// -----
+
+// expected-error @below {{(C5) an encoded tensor has static shape, rank 2, dimensions of 1 to 2147483647}}
+func.func private @f(tensor<0x8xf32, #heddle.enc<f16>>)
+
+// -----
+
+// expected-error @below {{(C5) an encoded tensor has static shape, rank 2, dimensions of 1 to 2147483647, at most 281474976710656 elements, of f32}}
+func.func private @f(tensor<4x8xf16, #heddle.enc<f16>>)
+
+// -----
+
+// expected-error @below {{(C6) group = 32 does not divide the width 48}}
+func.func private @f(tensor<4x48xf32, #heddle.enc<i8, group = 32, scale = true>>)
 
 // -----
 
 // #heddle.packed
 
-// expected-error @below {{rows = 0, limit 1 to 1024}}
+// expected-error @below {{(C1) rows = 0, limit 1 to 1024}}
 func.func private @f(tensor<4x8xf32, #heddle.packed<<f32>, rows = 0>>)
 
 // -----
 
-// expected-error @below {{rows = 1025, limit 1 to 1024}}
+// expected-error @below {{(C1) rows = 1025, limit 1 to 1024}}
 func.func private @f(tensor<4x8xf32, #heddle.packed<<f32>, rows = 1025>>)
+
+// -----
+
+// expected-error @below {{(C5) an encoded tensor has static shape, rank 2}}
+func.func private @f(tensor<8xf32, #heddle.packed<<f32>, rows = 32>>)
+
+// -----
+
+// expected-error @below {{(C6) group = 32 does not divide the width 48}}
+func.func private @f(tensor<4x48xf32, #heddle.packed<<u4, group = 32>, rows = 32>>)
 
 // -----
 
 // !heddle.cache
 
-// expected-error @below {{layers, heads and dim must be positive}}
+// expected-error @below {{(C1) layers, heads, dim = 0, 1, 2, limit 1 to 65536, their product 268435456}}
 func.func private @f(!heddle.cache<full_kv, layers = 0, heads = 1, dim = 2, elem = f32>)
 
 // -----
 
-// expected-error @below {{layers, heads and dim must be positive}}
+// expected-error @below {{(C1) layers, heads, dim = 1, 0, 2, limit 1 to 65536, their product 268435456}}
 func.func private @f(!heddle.cache<full_kv, layers = 1, heads = 0, dim = 2, elem = f32>)
 
 // -----
 
-// expected-error @below {{layers, heads and dim must be positive}}
+// expected-error @below {{(C1) layers, heads, dim = 1, 1, -2, limit 1 to 65536, their product 268435456}}
 func.func private @f(!heddle.cache<full_kv, layers = 1, heads = 1, dim = -2, elem = f32>)
 
 // -----
 
-// expected-error @below {{unsupported cache element 'f16'}}
+// expected-error @below {{(C1) layers, heads, dim = 4611686018427387904, 4, 1, limit}}
+func.func private @f(!heddle.cache<full_kv, layers = 4611686018427387904, heads = 4, dim = 1, elem = f32>)
+
+// -----
+
+// expected-error @below {{(C1) layers, heads, dim = 4, 65536, 65536, limit 1 to 65536, their product 268435456}}
+func.func private @f(!heddle.cache<full_kv, layers = 4, heads = 65536, dim = 65536, elem = f32>)
+
+// -----
+
+// expected-error @below {{(C2) block = 1025, limit 0 to 1024}}
+func.func private @f(!heddle.cache<full_kv, layers = 1, heads = 1, dim = 2, elem = f32, block = 1025>)
+
+// -----
+
+// expected-error @below {{(C3) unsupported cache element 'f16'}}
 func.func private @f(!heddle.cache<full_kv, layers = 1, heads = 1, dim = 2, elem = f16>)
 
 // -----
@@ -67,6 +137,38 @@ func.func @param_C1() {
 func.func @param_C1_rank() {
   // expected-error @below {{(C1) needs a static shape of rank 1 or 2}}
   %0 = heddle.param "w" : tensor<2x2x8xf32>
+  return
+}
+
+// -----
+
+func.func @param_C1_zero() {
+  // expected-error @below {{(C1) needs a static shape of rank 1 or 2, dimensions of 1 to 2147483647}}
+  %0 = heddle.param "w" : tensor<0xf32>
+  return
+}
+
+// -----
+
+func.func @param_C1_large() {
+  // expected-error @below {{(C1) needs a static shape of rank 1 or 2, dimensions of 1 to 2147483647}}
+  %0 = heddle.param "w" : tensor<8x4611686018427387904xf32>
+  return
+}
+
+// -----
+
+func.func @param_C1_element() {
+  // expected-error @below {{result #0 must be ranked tensor of 32-bit float values}}
+  %0 = heddle.param "w" : tensor<8xi32>
+  return
+}
+
+// -----
+
+func.func @param_encoding() {
+  // expected-error @below {{(C6) group = 32 does not divide the width 8}}
+  %0 = heddle.param "w" : tensor<4x8xf32, #heddle.enc<i8, group = 32>>
   return
 }
 
@@ -109,8 +211,27 @@ func.func @layers_C3(%x: tensor<?x8xf32>, %p: tensor<?xi32>) {
 
 func.func private @k(%x: tensor<?x8xf32>) -> tensor<?x8xf32> { return %x : tensor<?x8xf32> }
 func.func @layers_C3_index(%x: tensor<?x8xf32>, %p: tensor<?xi32>) {
-  // expected-error @below {{(C3) row 0 does not fit @k}}
+  // expected-error @below {{(C3) does not fit @k}}
   %y = heddle.layers (%x) shared (%p) kinds [@k] order [0] rows [[]] : (tensor<?x8xf32>), (tensor<?xi32>) -> (tensor<?x8xf32>)
+  return
+}
+
+// -----
+
+func.func private @k(%x: tensor<?x8xf32>, %slot: index, %w: tensor<?xf32>) -> tensor<?x8xf32> { return %x : tensor<?x8xf32> }
+func.func @layers_C3_param(%x: tensor<?x8xf32>) {
+  // expected-error @below {{(C3) does not fit @k}}
+  %y = heddle.layers (%x) shared () kinds [@k] order [0] rows [["w"]] : (tensor<?x8xf32>), () -> (tensor<?x8xf32>)
+  return
+}
+
+// -----
+
+// A kind that no layer is of is checked too.
+func.func private @k(%x: tensor<?x8xf32>, %slot: index) -> tensor<?x8xf32> { return %x : tensor<?x8xf32> }
+func.func @layers_C3_unused(%x: tensor<?x8xf32>) {
+  // expected-error @below {{(C3) names no function @gone}}
+  %y = heddle.layers (%x) shared () kinds [@k, @gone] order [0] rows [[]] : (tensor<?x8xf32>), () -> (tensor<?x8xf32>)
   return
 }
 
@@ -128,6 +249,72 @@ func.func private @k(%x: tensor<?x8xf32>, %slot: index, %p: tensor<?xi32>) -> te
 func.func @layers_C4(%x: tensor<?x8xf32>, %p: tensor<?xi32>) {
   // expected-error @below {{(C4) results must have the types of what is carried}}
   %y = heddle.layers (%x) shared (%p) kinds [@k] order [0] rows [[]] : (tensor<?x8xf32>), (tensor<?xi32>) -> (tensor<1x8xf32>)
+  return
+}
+
+// -----
+
+func.func @layers_C5_kinds(%x: tensor<?x8xf32>) {
+  // expected-error @below {{attribute 'kinds' failed to satisfy constraint: flat symbol ref array attribute}}
+  %y = heddle.layers (%x) shared () kinds ["k"] order [0] rows [[]] : (tensor<?x8xf32>), () -> (tensor<?x8xf32>)
+  return
+}
+
+// -----
+
+func.func @layers_C5_rows(%x: tensor<?x8xf32>) {
+  // expected-error @below {{attribute 'rows' failed to satisfy constraint: array of arrays of strings}}
+  %y = heddle.layers (%x) shared () kinds [@k] order [0] rows ["w"] : (tensor<?x8xf32>), () -> (tensor<?x8xf32>)
+  return
+}
+
+// -----
+
+func.func @layers_C5_names(%x: tensor<?x8xf32>) {
+  // expected-error @below {{attribute 'rows' failed to satisfy constraint: array of arrays of strings}}
+  %y = heddle.layers (%x) shared () kinds [@k] order [0] rows [[1]] : (tensor<?x8xf32>), () -> (tensor<?x8xf32>)
+  return
+}
+
+// -----
+
+func.func @layers_C6_carried(%x: i32) {
+  // expected-error @below {{operand #0 must be variadic of 2D tensor of f32 without an encoding}}
+  %y = heddle.layers (%x) shared () kinds [@k] order [0] rows [[]] : (i32), () -> (i32)
+  return
+}
+
+// -----
+
+func.func @layers_C6_shared(%x: tensor<?x8xf32>, %s: index) {
+  // expected-error @below {{operand #1 must be variadic of ranked tensor of any type values}}
+  %y = heddle.layers (%x) shared (%s) kinds [@k] order [0] rows [[]] : (tensor<?x8xf32>), (index) -> (tensor<?x8xf32>)
+  return
+}
+
+// -----
+
+// An activation has a static width, and no encoding.
+
+func.func @activation_width(%x: tensor<?x?xf32>, %r: tensor<?xi32>) {
+  // expected-error @below {{operand #0 must be 2D tensor of f32 without an encoding, with a static width of 1 to 2147483647}}
+  %y = heddle.select_rows %x, %r : tensor<?x?xf32>, tensor<?xi32>
+  return
+}
+
+// -----
+
+func.func @activation_width_large(%x: tensor<?x4611686018427387904xf32>, %r: tensor<?xi32>) {
+  // expected-error @below {{operand #0 must be 2D tensor of f32 without an encoding, with a static width of 1 to 2147483647}}
+  %y = heddle.select_rows %x, %r : tensor<?x4611686018427387904xf32>, tensor<?xi32>
+  return
+}
+
+// -----
+
+func.func @activation_encoding(%x: tensor<4x8xf32, #heddle.enc<f16>>, %r: tensor<?xi32>) {
+  // expected-error @below {{operand #0 must be 2D tensor of f32 without an encoding}}
+  %y = heddle.select_rows %x, %r : tensor<4x8xf32, #heddle.enc<f16>>, tensor<?xi32>
   return
 }
 
@@ -190,7 +377,7 @@ func.func @linear_C2(%x: tensor<?x8xf32>, %w: tensor<4x8xf32>, %b: tensor<8xf32>
 // -----
 
 func.func @rope_angles_C1(%pos: tensor<?xi32>) {
-  // expected-error @below {{(C1) dim = 7 is not positive and even}}
+  // expected-error @below {{(C1) dim = 7, limit even, 2 to 65536}}
   %a = heddle.rope_angles %pos {dim = 7 : i64, theta = 1.0e5 : f64} : tensor<?xi32>
   return
 }
@@ -198,8 +385,16 @@ func.func @rope_angles_C1(%pos: tensor<?xi32>) {
 // -----
 
 func.func @rope_angles_C1_zero(%pos: tensor<?xi32>) {
-  // expected-error @below {{(C1) dim = 0 is not positive and even}}
-  %a = heddle.rope_angles %pos {dim = 0 : i64, theta = 1.0e5 : f64} : tensor<?xi32>
+  // expected-error @below {{(C1) dim = 0, limit even, 2 to 65536}}
+  %a = "heddle.rope_angles"(%pos) {dim = 0 : i64, theta = 1.0e5 : f64} : (tensor<?xi32>) -> tensor<?x2xf32>
+  return
+}
+
+// -----
+
+func.func @rope_angles_C1_large(%pos: tensor<?xi32>) {
+  // expected-error @below {{(C1) dim = 65538, limit even, 2 to 65536}}
+  %a = heddle.rope_angles %pos {dim = 65538 : i64, theta = 1.0e5 : f64} : tensor<?xi32>
   return
 }
 
@@ -238,8 +433,16 @@ func.func @rope_C1(%x: tensor<?x8xf32>, %a: tensor<?x2xf32>) {
 // -----
 
 func.func @rope_C2(%x: tensor<?x8xf32>, %a: tensor<?x6xf32>) {
-  // expected-error @below {{(C2) dim = 6, limit 4}}
+  // expected-error @below {{(C2) dim = 6, limit even, 4}}
   %y = heddle.rope %x, %a {heads = 2 : i64} : tensor<?x8xf32>, tensor<?x6xf32>
+  return
+}
+
+// -----
+
+func.func @rope_C2_odd(%x: tensor<?x8xf32>, %a: tensor<?x3xf32>) {
+  // expected-error @below {{(C2) dim = 3, limit even, 4}}
+  %y = heddle.rope %x, %a {heads = 2 : i64} : tensor<?x8xf32>, tensor<?x3xf32>
   return
 }
 
@@ -257,7 +460,7 @@ func.func @cache_append_C1(%c: !heddle.cache<full_kv, layers = 1, heads = 2, dim
 
 !cache = !heddle.cache<full_kv, layers = 1, heads = 2, dim = 4, elem = f32>
 func.func @attention_C1(%c: !cache, %q: tensor<?x8xf32>, %pos: tensor<?xi32>, %slot: index) {
-  // expected-error @below {{(C1) query has width 8, needs 16}}
+  // expected-error @below {{(C1) query has width 8, needs heads = 4 of 4}}
   %0 = heddle.attention %q, %c[%slot] at %pos {heads = 4 : i64, scale = 1.0 : f64} : tensor<?x8xf32>, !cache, tensor<?xi32>
   return
 }

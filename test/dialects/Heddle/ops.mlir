@@ -40,6 +40,18 @@ func.func @layers(%x: tensor<?x576xf32>, %c0: !cache, %pos: tensor<?xi32>) -> te
   return %y : tensor<?x576xf32>
 }
 
+func.func private @bare(%x: tensor<?x576xf32>, %slot: index) -> tensor<?x576xf32> { return %x : tensor<?x576xf32> }
+func.func private @nothing(%slot: index) { return }
+
+// CHECK-LABEL: @bare_layers
+func.func @bare_layers(%x: tensor<?x576xf32>) -> tensor<?x576xf32> {
+  // CHECK: heddle.layers{{ ?}}(%{{.*}}) shared{{ ?}}() kinds [@bare] order [0] rows {{\[}}[]] : (tensor<?x576xf32>), () -> (tensor<?x576xf32>)
+  %y = heddle.layers (%x) shared () kinds [@bare] order [0] rows [[]] : (tensor<?x576xf32>), () -> (tensor<?x576xf32>)
+  // CHECK: heddle.layers{{ ?}}() shared{{ ?}}() kinds [@nothing] order [] rows [] : (), () -> ()
+  heddle.layers () shared () kinds [@nothing] order [] rows [] : (), () -> ()
+  return %y : tensor<?x576xf32>
+}
+
 // CHECK-LABEL: @decoder
 func.func @decoder(%ids: tensor<?xi32>, %pos: tensor<?xi32>, %rows: tensor<?xi32>, %c0: !cache, %slot: index) -> tensor<?x576xf32> {
   %table = heddle.param "t" : tensor<1000x576xf32, #heddle.enc<f16>>

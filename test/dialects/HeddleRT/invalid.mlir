@@ -40,6 +40,22 @@ func.func @arena_C1_dim(%ctx: !heddle_rt.context, %t: index) {
 
 // -----
 
+func.func @cache_C3(%ctx: !heddle_rt.context) {
+  // expected-error @below {{(C3) index = -1, limit 0 to 65535}}
+  %k = heddle_rt.cache %ctx[-1] per 16 : memref<2x?x4xf32>
+  return
+}
+
+// -----
+
+func.func @cache_C3_large(%ctx: !heddle_rt.context) {
+  // expected-error @below {{(C3) index = 65536, limit 0 to 65535}}
+  %k = heddle_rt.cache %ctx[65536] per 16 : memref<2x?x4xf32>
+  return
+}
+
+// -----
+
 func.func @arena_C1_missing(%ctx: !heddle_rt.context) {
   // expected-error @below {{(C1) only the leading dimension may be dynamic, and rows is given exactly then}}
   %x = heddle_rt.arena %ctx[0] : memref<?x8xf32>
@@ -83,6 +99,22 @@ func.func @input_C1(%ctx: !heddle_rt.context) {
 func.func @input_C2(%ctx: !heddle_rt.context) {
   // expected-error @below {{(C2) only the leading dimension may be dynamic}}
   %x = heddle_rt.input %ctx "logits" : memref<1x?xf32>
+  return
+}
+
+// -----
+
+func.func @input_C3(%ctx: !heddle_rt.context) {
+  // expected-error @below {{(C3) unsupported element 'f32' of "tokens"}}
+  %x = heddle_rt.input %ctx "tokens" : memref<?xf32>
+  return
+}
+
+// -----
+
+func.func @input_C3_logits(%ctx: !heddle_rt.context) {
+  // expected-error @below {{(C3) unsupported element 'i32' of "logits"}}
+  %x = heddle_rt.input %ctx "logits" : memref<?x8xi32>
   return
 }
 

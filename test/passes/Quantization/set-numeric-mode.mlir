@@ -24,3 +24,9 @@ module {
 // expected-error @below {{numeric = int3, supported: auto, f32}}
 module attributes {heddle.numeric = "int3"} {
 }
+
+// -----
+
+// expected-error @below {{numeric = 8 : i64, needs a string}}
+module attributes {heddle.numeric = 8 : i64} {
+}

@@ -12,6 +12,7 @@
 #include "mlir/IR/OpDefinition.h"
 #include "mlir/IR/OpImplementation.h"
 #include "mlir/IR/SymbolTable.h"
+#include "mlir/IR/TensorEncoding.h"
 #include "mlir/Interfaces/InferTypeOpInterface.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
@@ -19,6 +20,9 @@ namespace heddle {
 /// Marks ops that act on each token by itself; see Heddle_RowWise.
 template <typename ConcreteOp>
 class RowWise : public mlir::OpTrait::TraitBase<ConcreteOp, RowWise> {};
+
+/// Whether a 2D tensor type is an activation's: a static width, no encoding.
+bool isActivation(mlir::ShapedType type, bool orRows = false);
 } // namespace heddle
 
 #include "heddle/dialects/Heddle/HeddleDialect.h.inc"

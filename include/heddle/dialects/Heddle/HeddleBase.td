@@ -6,6 +6,7 @@ include "mlir/IR/AttrTypeBase.td"
 include "mlir/IR/BuiltinAttributeInterfaces.td"
 include "mlir/IR/EnumAttr.td"
 include "mlir/IR/OpBase.td"
+include "mlir/IR/TensorEncoding.td"
 
 def Heddle_Dialect : Dialect {
   let name = "heddle";
@@ -34,13 +35,20 @@ class Heddle_Keyword<string desc> : StringRefParameter<desc> {
   let printer = "$_printer << $_self";
 }
 
-def Heddle_EncAttr : Heddle_Attr<"Enc", "enc"> {
+// On a tensor, an encoding is checked against the shape.
+def Heddle_EncAttr : Heddle_Attr<"Enc", "enc", [DeclareAttrInterfaceMethods<VerifiableTensorEncoding>]> {
   let summary = "How a parameter is stored, exactly";
   let description = [{
     Element (n, k) of a parameter is `scale * (code + offset) + min`, where `scale`
     and `min` are one f16 per `group` consecutive elements of a row (absent: 1
     and 0). `elem` is the stored code: `f32`, `f16`, `bf16`, `i8` or `u4`.
     Structural: nothing below import knows a file format by name.
+
+    Constraints: (C1) `elem` is one of these; (C2) `group` is 1 to 65536 elements,
+    even for `u4`; (C3) floating-point elements take no scale, min or
+    offset; (C4) `offset` is -65536 to 65536. On a tensor: (C5) it is
+    f32 of static shape and rank 2, each dimension 1 to 2^31 - 1, at most
+    2^48 elements; (C6) `group` divides its width.
 
     Example: GGUF's Q4_0 is `#heddle.enc<u4, group = 32, scale = true, offset = -8>`.
   }];
@@ -61,7 +69,7 @@ def Heddle_EncAttr : Heddle_Attr<"Enc", "enc"> {
   }];
 }
 
-def Heddle_PackedAttr : Heddle_Attr<"Packed", "packed"> {
+def Heddle_PackedAttr : Heddle_Attr<"Packed", "packed", [DeclareAttrInterfaceMethods<VerifiableTensorEncoding>]> {
   let summary = "The packed layout of a parameter, as kernels read it";
   let description = [{
     Rows are cut into panels of `rows`; the last panel is padded with zero bits.
@@ -72,6 +80,9 @@ def Heddle_PackedAttr : Heddle_Attr<"Packed", "packed"> {
     lie. Four-bit codes pair k in the low and k + group/2 in the high nibble of a
     byte. Elements without a group count as groups of `step`, the last padded with zero
     bits.
+
+    Constraints: (C1) `rows` is 1 to 1024; (C2) `step` is 1 to 64 and divides the codes of a
+    group, of half a group for four bits; on a tensor (C5) and (C6) of `#heddle.enc`.
 
     Example: `#heddle.packed<<u4, group = 32, scale = true, offset = -8>, rows = 32, step = 4>`.
   }];
@@ -136,6 +147,10 @@ def Heddle_CacheType : TypeDef<Heddle_Dialect, "Cache"> {
     `layers` slots of `heads` x capacity x `dim`. `block` keys lie side by side
     in the layout that the attention kernel reads (0: not chosen yet).
 
+    Constraints: (C1) `layers`, `heads` and `dim` are 1 to 65536 and their product is
+    at most 2^28, so that no size overflows at any position of 31 bits; (C2) `block` is
+    0 to 1024; (C3) `elem` is f32.
+
     Example: `!heddle.cache<full_kv, layers = 30, heads = 3, dim = 64, elem = f32, block = 16>`.
   }];
   let parameters = (ins Heddle_Keyword<"kind">:$kind, "int64_t":$layers, "int64_t":$heads,
@@ -144,6 +159,10 @@ def Heddle_CacheType : TypeDef<Heddle_Dialect, "Cache"> {
   let assemblyFormat = [{ `<` $kind `,` `layers` `=` $layers `,` `heads` `=` $heads `,`
                           `dim` `=` $dim `,` `elem` `=` $elem (`,` `block` `=` $block^)? `>` }];
   let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// Most layers * heads * dim.
+    static constexpr int64_t kMostProduct = int64_t(1) << 28;
+  }];
 }
 
 #endif

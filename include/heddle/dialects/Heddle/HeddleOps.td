@@ -14,7 +14,14 @@ class Heddle_Op<string mnemonic, list<Trait> traits = []> : Op<Heddle_Dialect, m
 // operands whose leading dimension is the token, and on whole parameters.
 def Heddle_RowWise : NativeOpTrait<"RowWise"> { let cppNamespace = "::heddle"; }
 
-def Heddle_Activation : TensorRankOf<[F32], [2]>;
+// Tokens by width, computed and so not encoded.
+def Heddle_Activation : ConfinedType<TensorRankOf<[F32], [2]>,
+    [CPred<"::heddle::isActivation(::llvm::cast<::mlir::ShapedType>($_self))">],
+    "2D tensor of f32 without an encoding, with a static width of 1 to 2147483647">;
+// The same, or in the form of #heddle.rows.
+def Heddle_Rows : ConfinedType<TensorRankOf<[F32], [2]>,
+    [CPred<"::heddle::isActivation(::llvm::cast<::mlir::ShapedType>($_self), true)">],
+    "2D tensor of f32 without an encoding or with #heddle.rows, with a static width of 1 to 2147483647">;
 def Heddle_Ids : 1DTensorOf<[I32]>;
 def Heddle_Vector : 1DTensorOf<[F32]>;
 
@@ -28,7 +35,9 @@ def Heddle_ParamOp : Heddle_Op<"param", [Pure]> {
     Names a tensor of the model; the type says its logical shape and how it is
     stored. Weights are never constants in the IR.
 
-    Constraints: (C1) the shape is static and of rank 1 or 2; (C2) the name is not empty.
+    Constraints: (C1) the shape is static and of rank 1 or 2, each dimension 1 to
+    2^31 - 1, of f32; (C2) the name is not empty. What an encoding asks of the shape is with
+    `#heddle.enc`.
 
     Example:
     ```mlir
@@ -36,7 +45,7 @@ def Heddle_ParamOp : Heddle_Op<"param", [Pure]> {
     ```
   }];
   let arguments = (ins StrAttr:$name);
-  let results = (outs AnyRankedTensor:$result);
+  let results = (outs RankedTensorOf<[F32]>:$result);
   let assemblyFormat = "$name attr-dict `:` type($result)";
   let hasVerifier = 1;
 }
@@ -51,8 +60,10 @@ def Heddle_LayersOp : Heddle_Op<"layers", [AttrSizedOperandSegments, DeclareOpIn
 
     Constraints: (C1) `order` and `rows` have one entry per layer; (C2) every entry
     of `order` indexes `kinds`; (C3) a kind's signature is (carried…, index,
-    shared…, one per name of its rows) -> carried…; (C4) results have the types
-    of `carried`.
+    shared…, one f32 tensor of static shape per name of its rows) -> carried…; (C4)
+    results have the types of `carried`; (C5) `kinds` are names of functions and `rows`
+    are arrays of strings; (C6) what is carried is an activation or a cache, what is
+    shared a tensor.
 
     Example:
     ```mlir
@@ -62,11 +73,13 @@ def Heddle_LayersOp : Heddle_Op<"layers", [AttrSizedOperandSegments, DeclareOpIn
       -> (tensor<?x576xf32>, !heddle.cache<full_kv, layers = 2, heads = 3, dim = 64, elem = f32>)
     ```
   }];
-  let arguments = (ins Variadic<AnyType>:$carried, Variadic<AnyType>:$shared,
-                       ArrayAttr:$kinds, DenseI32ArrayAttr:$order, ArrayAttr:$rows);
+  let arguments = (ins Variadic<AnyTypeOf<[Heddle_Activation, Heddle_CacheType]>>:$carried,
+                       Variadic<RankedTensorOf<[AnyType]>>:$shared, FlatSymbolRefArrayAttr:$kinds, DenseI32ArrayAttr:$order,
+                       TypedArrayAttrBase<StrArrayAttr, "array of arrays of strings">:$rows);
   let results = (outs Variadic<AnyType>:$results);
   let assemblyFormat = [{ `(` $carried `)` `shared` `(` $shared `)` `kinds` $kinds `order` $order
-      `rows` $rows attr-dict `:` `(` type($carried) `)` `,` `(` type($shared) `)` `->` `(` type($results) `)` }];
+      `rows` $rows attr-dict `:` custom<TypeTuple>(type($carried)) `,` custom<TypeTuple>(type($shared))
+      `->` custom<TypeTuple>(type($results)) }];
   let hasVerifier = 1;
 }
 
@@ -143,7 +156,7 @@ def Heddle_LinearOp : Heddle_Op<"linear", [Pure, DeclareOpInterfaceMethods<Infer
     %y = heddle.linear %x, %w : tensor<?x576xf32>, tensor<1536x576xf32, #heddle.enc<f32>>
     ```
   }];
-  let arguments = (ins Heddle_Activation:$x, TensorRankOf<[F32], [2]>:$weight, Optional<Heddle_Vector>:$bias);
+  let arguments = (ins Heddle_Rows:$x, TensorRankOf<[F32], [2]>:$weight, Optional<Heddle_Vector>:$bias);
   let results = (outs Heddle_Activation:$result);
   let assemblyFormat = "$x `,` $weight (`,` $bias^)? attr-dict `:` type($x) `,` type($weight) (`,` type($bias)^)?";
   let hasVerifier = 1;
@@ -165,7 +178,7 @@ def Heddle_ConvertRowsOp : Heddle_Op<"convert_rows", [Pure, Heddle_RowWise]> {
     ```
   }];
   let arguments = (ins Heddle_Activation:$x);
-  let results = (outs Heddle_Activation:$result);
+  let results = (outs Heddle_Rows:$result);
   let assemblyFormat = "$x attr-dict `:` type($x) `->` type($result)";
   let hasVerifier = 1;
 }
@@ -178,7 +191,7 @@ def Heddle_RopeAnglesOp : Heddle_Op<"rope_angles", [Pure, Heddle_RowWise, Declar
     (Su et al., arXiv 2104.09864). Computed once a step, in f64, kept in f32.
     Shapes: positions [T], divisors [dim/2], result [T, dim].
 
-    Constraints: (C1) dim is positive and even; (C2) theta and scale are positive;
+    Constraints: (C1) dim is even and 2 to 65536; (C2) theta and scale are positive;
     (C3) divisors has dim/2 elements.
 
     Example:
@@ -201,7 +214,7 @@ def Heddle_RopeOp : Heddle_Op<"rope", [Pure, Heddle_RowWise, DeclareOpInterfaceM
     (a, b) -> (a cos - b sin, b cos + a sin).
     Shapes: x [T, heads * head size], angles [T, dim], result as x.
 
-    Constraints: (C1) heads divides the width; (C2) dim is at most the head size.
+    Constraints: (C1) heads divides the width; (C2) dim is even and at most the head size.
 
     Example:
     ```mlir

@@ -49,7 +49,8 @@ def HeddleRT_CacheOp : HeddleRT_Op<"cache", [Pure]> {
   let description = [{
     `ctx->caches[index]`; its one dynamic dimension is `ctx->capacity / divisor`.
 
-    Constraints: (C1) the buffer has exactly one dynamic dimension; (C2) divisor is positive.
+    Constraints: (C1) the buffer has exactly one dynamic dimension; (C2) divisor is positive;
+    (C3) index is 0 to 65535.
 
     Example:
     ```mlir
@@ -88,7 +89,7 @@ def HeddleRT_InputOp : HeddleRT_Op<"input", [Pure]> {
     `tokens` (T), `positions` (T), `rows` (R) as i32, or `logits` (R, V) as f32.
 
     Constraints: (C1) the name is one of these; (C2) only the leading dimension may be
-    dynamic.
+    dynamic; (C3) the element is i32, of `logits` f32.
 
     Example:
     ```mlir

@@ -1,0 +1,176 @@
+//===- ModuleFile.cpp - A module from a file, checked ---------------------===//
+#include "heddle/Driver/ModuleFile.h"
+#include "heddle/Import/Parameters.h"
+#include "heddle/Support/Error.h"
+#include "heddle/dialects/Heddle/Heddle.h"
+#include "heddle/passes/Pipelines.h"
+#include "mlir/Parser/Parser.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/SourceMgr.h"
+#include <fmt/format.h>
+
+using namespace mlir;
+using namespace heddle;
+
+namespace {
+/// Attributes of one module; the first that does not fit is kept as the error.
+class Checker {
+public:
+  Checker(ModuleOp module, StringRef path) : module(module), path(path) {}
+
+  std::string error;
+
+  void bad(const Twine &name, Attribute value, const Twine &limit) {
+    if (!error.empty())
+      return;
+    std::string text = "absent";
+    if (value) {
+      text.clear();
+      llvm::raw_string_ostream(text) << value;
+    }
+    constexpr size_t kMost = 80; // a list of parameters fills pages
+    if (text.size() > kMost)
+      text = text.substr(0, kMost) + "…";
+    error = path + ": heddle." + name.str() + " = " + text + ", limit " + limit.str();
+  }
+
+  void string(StringRef name) {
+    if (Attribute value = get(name); !isa_and_present<StringAttr>(value))
+      bad(name, value, "a string");
+  }
+
+  int64_t integer(StringRef name, int64_t min, int64_t max) {
+    Attribute value = get(name);
+    if (std::optional<int64_t> i = within(value, min, max))
+      return *i;
+    bad(name, value, fmt::format("an integer of {} to {}", min, max));
+    return min;
+  }
+
+  /// An array whose elements `fits`; `null` if it is none.
+  ArrayAttr array(StringRef name, const Twine &limit, llvm::function_ref<bool(Attribute)> fits) {
+    Attribute value = get(name);
+    auto list = dyn_cast_or_null<ArrayAttr>(value);
+    if (!list || !llvm::all_of(list, fits)) {
+      bad(name, value, limit);
+      return {};
+    }
+    return list;
+  }
+
+  Attribute get(StringRef name) { return module->getAttr(("heddle." + name).str()); }
+
+  static std::optional<int64_t> within(Attribute value, int64_t min, int64_t max) {
+    auto i = dyn_cast_or_null<IntegerAttr>(value);
+    if (!i || !i.getValue().isSignedIntN(64))
+      return std::nullopt;
+    int64_t n = i.getValue().getSExtValue();
+    return n >= min && n <= max ? std::optional(n) : std::nullopt;
+  }
+
+private:
+  ModuleOp module;
+  std::string path;
+};
+
+bool isParameter(Attribute attr) {
+  auto type = dyn_cast<TypeAttr>(attr);
+  auto tensor = type ? dyn_cast<RankedTensorType>(type.getValue()) : RankedTensorType();
+  return tensor && tensor.hasStaticShape() && tensor.getRank() > 0 && tensor.getElementType().isF32() &&
+         (!tensor.getEncoding() || isa<PackedAttr>(tensor.getEncoding()));
+}
+
+bool isCache(Attribute attr) {
+  auto type = dyn_cast<TypeAttr>(attr);
+  auto cache = type ? dyn_cast<CacheType>(type.getValue()) : CacheType();
+  return cache && cache.getBlock() > 0;
+}
+
+bool isString(Attribute attr) { return isa<StringAttr>(attr); }
+
+void checkAttributes(Checker &c, size_t phase) {
+  // What a family says of the model.
+  c.string("family");
+  c.string("name");
+  c.integer("vocab", 1, INT32_MAX);
+  c.integer("hidden", 1, INT32_MAX);
+  c.integer("layers", 1, 65536);
+  int64_t context = c.integer("model_context", 1, INT32_MAX);
+  if (Attribute value = c.get("unpermute")) {
+    auto heads = dyn_cast<DictionaryAttr>(value);
+    if (!heads || !llvm::all_of(heads, [](NamedAttribute e) { return Checker::within(e.getValue(), 1, 65536); }))
+      c.bad("unpermute", value, "names to integers of 1 to 65536");
+  }
+  // What the compiler's options were.
+  if (c.get("target")) {
+    c.string("target");
+    c.string("numeric");
+    c.integer("context", 1, context);
+    int64_t lanes = c.integer("lanes", 1, 64);
+    if (lanes & (lanes - 1))
+      c.bad("lanes", c.get("lanes"), "a power of two");
+    c.integer("registers", 8, 64);
+  }
+  if (c.get("pass_options"))
+    c.array("pass_options", "an array of strings", isString);
+  // What phases add.
+  if (phase >= size_t(findPhase("specialize"))) {
+    int64_t batch = c.integer("batch_tokens", 1, 1 << 20);
+    c.integer("prefill_tokens", batch, 1 << 20);
+  }
+  if (phase >= size_t(findPhase("plan"))) {
+    c.integer("arena_bytes", 0, INT64_MAX);
+    ArrayAttr names = c.array("params", "an array of strings", isString);
+    ArrayAttr types = c.array("param_types", "an array of types of stored f32 tensors", isParameter);
+    if (names && types && names.size() != types.size())
+      c.bad("param_types", types, fmt::format("as many as heddle.params, {}", names.size()));
+    c.array("caches", "an array of types of caches with a block", isCache);
+  }
+}
+} // namespace
+
+llvm::Expected<ModuleFile> heddle::readModule(MLIRContext &context, StringRef path) {
+  auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/true);
+  if (!buffer)
+    return heddle::failure(ExitCode::InputOutput, path.str() + ": " + buffer.getError().message());
+  llvm::SourceMgr sources;
+  sources.AddNewSourceBuffer(std::move(*buffer), llvm::SMLoc());
+  std::string why;
+  ModuleFile file;
+  {
+    ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diag) {
+      if (diag.getSeverity() == DiagnosticSeverity::Error && why.empty()) {
+        if (auto at = dyn_cast<FileLineColLoc>(diag.getLocation()))
+          why = fmt::format("line {}: ", at.getLine());
+        why += diag.str();
+      }
+      return mlir::success();
+    });
+    file.module = parseSourceFile<ModuleOp>(sources, ParserConfig(&context));
+  }
+  if (!file.module)
+    return heddle::failure(ExitCode::Malformed, path.str() + ": " + why);
+  Checker checker(*file.module, path);
+  Attribute phase = checker.get("phase");
+  auto name = dyn_cast_or_null<StringAttr>(phase);
+  int index = name ? findPhase(name.getValue()) : -1;
+  if (index < 0 || index > findPhase("plan"))
+    checker.bad("phase", phase, "the name of a phase from import to plan");
+  else
+    checkAttributes(checker, index);
+  if (!checker.error.empty())
+    return heddle::failure(ExitCode::Malformed, checker.error);
+  file.phase = index;
+  return file;
+}
+
+llvm::Error heddle::checkPermutations(ModuleOp module, const import::ModelSource &source, StringRef path) {
+  import::RowPermutations permutations = import::rowPermutations(module);
+  for (const import::TensorEntry &tensor : source.tensors)
+    if (int64_t heads = import::permutedHeads(permutations, tensor.name);
+        heads && !import::dividesRows(heads, tensor.shape.empty() ? 0 : tensor.shape[0]))
+      return heddle::failure(ExitCode::Malformed,
+                             fmt::format("{}: heddle.unpermute of {} = {}, limit a divisor of half its {} rows", path.str(),
+                                         tensor.name, heads, tensor.shape.empty() ? 0 : tensor.shape[0]));
+  return llvm::Error::success();
+}

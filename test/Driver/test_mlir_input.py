@@ -1,0 +1,178 @@
+"""Modules that were dumped, perhaps edited, and are compiled again: what was not
+edited comes to the same bytes, and what does not fit is one line and status 3."""
+
+import re
+
+import pytest
+
+from tiny_gguf import Tiny, write
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    return write(tmp_path_factory.mktemp("tiny") / "tiny.gguf", Tiny())
+
+
+@pytest.fixture(scope="module")
+def dumps(heddle, tiny):
+    """Phase → the module after it, as text; `imported` is what `heddle import` writes."""
+    directory = tiny.with_name("dumps")
+    heddle("compile", tiny, "-o", tiny.with_name("program"), f"--dump-ir={directory}", "--quiet",
+           "--pass-option=specialize.prefill-tokens=64")
+    files = {path.stem.split("-")[1]: path.read_text() for path in directory.iterdir()}
+    heddle("import", tiny, "-o", tiny.with_name("imported.mlir"))
+    files["imported"] = tiny.with_name("imported.mlir").read_text()
+    return files
+
+
+@pytest.fixture
+def compile_text(heddle, tiny, tmp_path):
+    """Compiles the text of a module to the status `code`; gives the program or the
+    error line, which begins with what it is `about`, else the module's file."""
+    def run(text, code, *flags, about=None):
+        source = tmp_path / "edited.mlir"
+        source.write_text(text)
+        (tmp_path / "out").unlink(missing_ok=True)
+        done = heddle("compile", source, f"--weights-from={tiny}", "-o", tmp_path / "out", "--quiet",
+                      *flags, code=code)
+        if not code:
+            return (tmp_path / "out").read_bytes()
+        lines = done.stderr.strip().splitlines()
+        assert lines[0].startswith(f"heddle: error: {about or f'{source}: '}"), done.stderr
+        assert sum(": error: " in line for line in lines) == 1, done.stderr
+        assert list(tmp_path.iterdir()) == [source]
+        return lines[0]
+    return run
+
+
+def edit(text, what, to):
+    """`text` with the one match of the pattern `what` replaced."""
+    edited, count = re.subn(what, lambda _: to, text)
+    assert count == 1, (what, count)
+    return edited
+
+
+def test_import_compiles_to_the_same_bytes(heddle, tiny, dumps, compile_text, tmp_path):
+    heddle("compile", tiny, "-o", tmp_path / "whole", "--quiet")
+    assert compile_text(dumps["imported"], 0) == (tmp_path / "whole").read_bytes()
+
+
+@pytest.mark.parametrize("phase", ("import", "specialize", "schedule", "plan"))
+def test_dump_compiles_to_the_same_bytes(tiny, dumps, compile_text, phase):
+    assert compile_text(dumps[phase], 0) == tiny.with_name("program").read_bytes()
+
+
+def test_import_takes_options(dumps, compile_text):
+    """A module that no option was fixed for yet takes them, and refuses unknown ones."""
+    assert b'"context":100,' in compile_text(dumps["imported"], 0, "--context=100")
+    compile_text(dumps["imported"], 2, "--pass-option=nonsense.rows=1", about="pass-option = ")
+
+
+NUMBER = r" = \d+ : i64"
+TEXT = r' = "[^"]*"'
+DICT = r" = \{[^}]*\}"
+ARRAY = r" = \[[^]]*\]"
+EDITS = [
+    # phase, attribute, pattern of its value, the new one (None: no attribute), part of the error
+    ("imported", "phase", TEXT, "3 : i64", "the name of a phase"),
+    ("imported", "phase", TEXT, '"nonsense"', "the name of a phase"),
+    ("imported", "phase", TEXT, '"link"', "the name of a phase"),
+    ("imported", "phase", TEXT, None, "absent"),
+    ("imported", "family", TEXT, "1 : i64", "a string"),
+    ("imported", "vocab", NUMBER, '"many"', "an integer"),
+    ("imported", "vocab", NUMBER, "0 : i64", "1 to 2147483647"),
+    ("imported", "vocab", NUMBER, "340282366920938463463374607431768211456 : i130", "an integer"),
+    ("imported", "layers", NUMBER, "1.0 : f64", "an integer"),
+    ("imported", "hidden", NUMBER, None, "absent"),
+    ("imported", "model_context", NUMBER, "unit", "an integer"),
+    ("imported", "unpermute", DICT, "[4, 2]", "names to integers"),
+    ("imported", "unpermute", DICT, '{attn_q.weight = "4"}', "names to integers"),
+    ("imported", "unpermute", DICT, "{attn_q.weight = -4 : i64}", "names to integers"),
+    ("imported", "unpermute", DICT, "{attn_q.weight = 5 : i64}", "heddle.unpermute of blk.0.attn_q.weight = 5, limit"),
+    ("imported", "unpermute", DICT, "{attn_k.weight = 32 : i64}", "= 32, limit a divisor of half its 32 rows"),
+    ("import", "context", NUMBER, '"long"', "1 to 256"),
+    ("import", "context", NUMBER, "257 : i64", "1 to 256"),
+    ("import", "lanes", NUMBER, "0 : i64", "1 to 64"),
+    ("import", "lanes", NUMBER, "3 : i64", "a power of two"),
+    ("import", "registers", NUMBER, "[]", "8 to 64"),
+    ("import", "numeric", TEXT, "32 : i64", "a string"),
+    ("import", "target", TEXT, "unit", "a string"),
+    ("import", "pass_options", ARRAY, "[1, 2]", "an array of strings"),
+    ("import", "pass_options", ARRAY, '"specialize.batch-tokens=2"', "an array of strings"),
+    ("specialize", "batch_tokens", NUMBER, '"16"', "an integer"),
+    ("specialize", "prefill_tokens", NUMBER, "4611686018427387904 : i64", "an integer"),
+    ("plan", "params", ARRAY, None, "absent"),
+    ("plan", "param_types", ARRAY, "[tensor<64xf32>]", "as many as heddle.params, "),
+    ("plan", "params", ARRAY, "[1, 2]", "an array of strings"),
+    ("plan", "param_types", ARRAY, "[i32]", "types of stored f32 tensors"),
+    ("plan", "param_types", ARRAY, "[tensor<?xf32>]", "types of stored f32 tensors"),
+    ("plan", "caches", ARRAY, None, "absent"),
+    ("plan", "caches", ARRAY, "[f32]", "types of caches"),
+    ("plan", "arena_bytes", NUMBER, "-64 : i64", "an integer"),
+]
+
+
+@pytest.mark.parametrize("phase, name, value, to, part", EDITS,
+                         ids=lambda v: None if v in (NUMBER, TEXT, DICT, ARRAY) else str(v)[:24])
+def test_edited_attribute(dumps, compile_text, phase, name, value, to, part):
+    error = compile_text(edit(dumps[phase], rf"heddle\.{name}{value}",
+                              f"heddle.{name} = {to}" if to else "heddle.unused"), 3)
+    assert f"heddle.{name} " in error and part in error, error
+
+
+@pytest.mark.parametrize("what, to, part", (
+    (r'(?s)(?<=schedule <"matmul", \{lanes = )\d+(?= : i64.*)', "0", "lanes = 0"),
+    (r'(?<=schedule <"attention", \{lanes = )\d+', "3", "lanes = 3"),
+    (r'heddle.max_tokens = 1 : i64', "heddle.max_tokens = []", "heddle.max_tokens"),
+    (r'heddle.max_tokens = 1 : i64', "heddle.max_tokens = 0 : i64", "heddle.max_tokens"),
+))
+def test_edited_kernel(dumps, compile_text, what, to, part):
+    text, count = re.subn(what, to, dumps["schedule"])
+    assert count
+    assert part in compile_text(text, 3)
+
+
+@pytest.mark.parametrize("text", ("", "module {", "\x00\x01", "func.func @f() { return }",
+                                  "module attributes {heddle.phase = \"plan\"} {}"))
+def test_other_text(compile_text, text):
+    compile_text(text, 3)
+
+
+def test_parameter_of_another_shape(tiny, dumps, compile_text):
+    text = re.sub(r"64x96xf32", "64x128xf32", dumps["plan"])
+    assert text != dumps["plan"]
+    assert "ffn_down.weight is not the one" in compile_text(text, 3, about=f"{tiny}: ")
+
+
+def test_missing_function(dumps, compile_text):
+    """A layer kind that is gone does not parse; the line is named."""
+    error = compile_text(dumps["imported"].replace("kinds [@llama_layer]", "kinds [@gone]"), 3)
+    assert re.search(r": line \d+: .*names no function @gone", error)
+
+
+def test_no_weights(heddle, dumps, tmp_path):
+    source = tmp_path / "graph.mlir"
+    source.write_text(dumps["imported"])
+    for command in (("compile", source, "-o", tmp_path / "out"), ("reference", source, "--tokens=1")):
+        assert "weights-from" in heddle(*command, code=2).stderr
+
+
+def test_no_file(heddle, tiny, tmp_path):
+    for command in (("compile", "-o", tmp_path / "out"), ("reference", "--tokens=1")):
+        done = heddle(command[0], tmp_path / "none.mlir", f"--weights-from={tiny}", *command[1:], code=6)
+        assert "none.mlir" in done.stderr
+
+
+def test_reference_reads_modules(heddle, tiny, dumps, tmp_path):
+    source = tmp_path / "graph.mlir"
+    flags = ("--tokens=1,2,3", "-n", 4, "--ignore-eos")
+    expected = heddle("reference", tiny, *flags).stdout
+    for phase in ("imported", "import", "quantize"):
+        source.write_text(dumps[phase])
+        assert heddle("reference", source, f"--weights-from={tiny}", *flags).stdout == expected
+    source.write_text(dumps["specialize"])
+    done = heddle("reference", source, f"--weights-from={tiny}", *flags, code=4)
+    assert "heddle.phase = specialize, limit import to quantize" in done.stderr
+    source.write_text(edit(dumps["imported"], "heddle.unpermute" + DICT, "heddle.unpermute = {attn_q.weight = 5 : i64}"))
+    done = heddle("reference", source, f"--weights-from={tiny}", *flags, code=3)
+    assert f"{source}: heddle.unpermute of blk.0.attn_q.weight = 5, limit" in done.stderr
