@@ -41,6 +41,7 @@ static void schedule(OpPassManager &pm) { pm.addPass(createSetSchedules()); }
 
 static void emit(OpPassManager &pm) {
   pm.addPass(createEmitKernels());
+  pm.addPass(createLowerGeneric());
   pm.addPass(createExpandMath());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
@@ -82,6 +83,7 @@ void heddle::passes::registerParts(Registry &registry) {
   registry.addPass([] { return createChooseLayouts(); });
   registry.addPass([] { return createSetSchedules(); });
   registry.addPass(createEmitKernels);
+  registry.addPass([] { return createLowerGeneric(); });
   registry.addPass(createExpandMath);
   registry.addPass(createPlaceBarriers);
   registry.addPass(createPlanMemory);

@@ -34,6 +34,7 @@ for name, value in os.environ.items():
 venv = os.path.join(source, "build", "venv")
 python = os.path.join(venv, "bin", "python")
 config.substitutions += [
+    ("%llvm_lib", os.path.join(os.path.dirname(config.llvm_bin_dir), "lib")),
     ("%heddle_lib", os.path.join(build, "lib")),
     ("%heddle_source", source),
     ("%heddle_build", build),

@@ -182,7 +182,7 @@ LogicalResult codegen::emitAttention(KernelBuilder &b, KernelOp kernel, Value lo
   if (block < 1 || (block & (block - 1)) || segment % block || segment < block || segment > 4096 || segment % b.lanes)
     return kernel.emitError("cache block = ") << block << " and segment = " << segment << ", needs a power of two, and a multiple of it and of the lanes up to 4096";
 
-  RowOps ops(b);
+  RowOps ops(b, kernel.getScheduleAttr());
   size_t next = 0;
   for (BlockArgument arg : body.getArguments()) {
     ops.whole[arg] = {args[next++]};

@@ -233,7 +233,7 @@ LogicalResult codegen::emitMatmul(KernelBuilder &b, KernelOp kernel, Value lo, V
     return kernel.emitError("token_tile = ") << tile << ", token_block = " << block << ", limit 1 to 64, 1 to 256";
   block = (block + tile - 1) / tile * tile;
   MatmulEmitter e{b, *parts, name ? integerDots().find(name.getValue()) : nullptr, tile, block,
-                  RowOps(b), llvm::DenseMap<Value, Value>(), llvm::DenseMap<Value, Value>(), Value(), success()};
+                  RowOps(b, schedule), llvm::DenseMap<Value, Value>(), llvm::DenseMap<Value, Value>(), Value(), success()};
 
   Block &body = kernel.getBody().front();
   size_t next = 0;

@@ -1,7 +1,9 @@
 //===- EmitRows.cpp - Kernels of row-wise ops -----------------------------===//
 //
 // An item is a token. The kernel's ops run one after the other on that token's row;
-// a value that only later ops of the kernel read stays in a buffer on the stack.
+// a value that only later ops of the kernel read stays in a buffer on the stack. An op
+// that has no emitter, or is named in the schedule's `generic`, becomes linalg on
+// tensors of one row.
 //
 //===----------------------------------------------------------------------===//
 #include "heddle/codegen/Common/RowOps.h"
@@ -12,7 +14,7 @@ using namespace heddle::codegen;
 
 LogicalResult codegen::emitRows(KernelBuilder &b, KernelOp kernel, Value lo, Value hi, ValueRange args) {
   Block &body = kernel.getBody().front();
-  RowOps e(b);
+  RowOps e(b, kernel.getScheduleAttr());
   // Arguments: two buffers for a cache, one for all else.
   llvm::DenseMap<Value, Value> buffers;
   size_t next = 0;
@@ -30,10 +32,10 @@ LogicalResult codegen::emitRows(KernelBuilder &b, KernelOp kernel, Value lo, Val
     for (Value result : op.getResults())
       if (isa<RankedTensorType>(result.getType()) && !buffers.count(result))
         buffers[result] = b.localRows(cast<RankedTensorType>(result.getType()), 1);
-
   for (auto embedding : body.getOps<EmbeddingOp>())
     if (!isa_and_present<PackedAttr>(cast<RankedTensorType>(embedding.getTable().getType()).getEncoding()))
       return embedding.emitError("an embedding needs a packed table");
+
   LogicalResult result = success();
   b.loop(lo, hi, 1, [&](Value t) {
     for (auto [value, buffer] : buffers)

@@ -1,5 +1,7 @@
 //===- RowOps.cpp - Row-wise ops on one row, or on a slice of it ----------===//
 #include "heddle/codegen/Common/RowOps.h"
+#include "heddle/codegen/Common/Generic.h"
+#include "mlir/IR/IRMapping.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include <cmath>
 
@@ -39,8 +41,10 @@ int64_t codegen::sliceUnit(Operation *op) {
 }
 
 int64_t codegen::rowWidth(Operation *op) {
-  auto append = dyn_cast<CacheAppendOp>(op);
-  return widthOf(append ? Value(append.getKey()) : Value(op->getResult(0)));
+  if (auto append = dyn_cast<CacheAppendOp>(op))
+    return widthOf(append.getKey());
+  auto type = op->getNumResults() ? dyn_cast<RankedTensorType>(op->getResult(0).getType()) : RankedTensorType();
+  return type && type.getRank() > 1 ? type.getDimSize(1) : 1;
 }
 
 void RowOps::elements(int64_t width, llvm::function_ref<void(Value, int64_t)> body) {
@@ -51,19 +55,28 @@ void RowOps::elements(int64_t width, llvm::function_ref<void(Value, int64_t)> bo
     b.loop(b.index(vectors), b.index(width), 1, [&](Value i) { body(i, 1); });
 }
 
+RowOps::RowOps(KernelBuilder &b, ScheduleAttr schedule)
+    : column(b.index(0)), b(b), forced(schedule.getOptions().getAs<ArrayAttr>("generic")) {}
+
 LogicalResult RowOps::emit(Operation *op, int64_t width) {
+  if (forced && llvm::is_contained(forced, b.getStringAttr(op->getName().getStringRef())))
+    return generic(op, width);
+  auto isRow = [&](Value v) {
+    auto type = dyn_cast<RankedTensorType>(v.getType());
+    return type && rows.count(v) && type.getRank() == 2 && type.getElementType().isF32();
+  };
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
       .Case<EmbeddingOp, SelectRowsOp, RMSNormOp, ConvertRowsOp, RopeAnglesOp, RopeOp, CacheAppendOp, GLUOp>([&](auto known) {
         emit(known, width);
         return success();
       })
       .Default([&](Operation *op) -> LogicalResult {
-        if (OpTrait::hasElementwiseMappableTraits(op) && op->getNumResults() == 1 &&
-            llvm::all_of(op->getOperands(), [&](Value v) { return rows.count(v); })) {
-          elementwise(op, width);
-          return success();
-        }
-        return op->emitError("unsupported: no emitter for ") << op->getName();
+        bool simple = OpTrait::hasElementwiseMappableTraits(op) && op->getNumResults() == 1 && isRow(op->getResult(0)) &&
+                      llvm::all_of(op->getOperands(), isRow);
+        if (!simple)
+          return generic(op, width);
+        elementwise(op, width);
+        return success();
       });
 }
 
@@ -246,4 +259,53 @@ void RowOps::elementwise(Operation *op, int64_t width) {
     OperationState state(b.getLoc(), op->getName(), operands, b.vec(n, b.getF32Type()), op->getAttrs());
     storeN(b.OpBuilder::create(state)->getResult(0), out, i);
   });
+}
+
+LogicalResult RowOps::generic(Operation *op, int64_t width) {
+  if (!op->hasTrait<RowWise>() && !OpTrait::hasElementwiseMappableTraits(op))
+    return op->emitError("unsupported: no emitter for ") << op->getName() << " row by row";
+  auto leads = [](Type type) {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    return tensor && tensor.getRank() ? tensor.getDimSize(0) : 0;
+  };
+  SmallVector<Value> sliced = slicedOperands(op);
+  // Of a slice of columns, only what is sliced is narrower than its buffer.
+  auto bufferOf = [&](Value value, bool isSliced) -> Value {
+    Row row = rows[value];
+    if (isSliced && cast<RankedTensorType>(value.getType()).getRank() == 2)
+      return columnsOf(b, row.buffer, row.row, row.first, width);
+    return rowOf(b, row.buffer, row.row);
+  };
+  int64_t tokens = op->getNumResults() ? leads(op->getResult(0).getType()) : 0;
+  Values operands, outs;
+  for (OpOperand &operand : op->getOpOperands()) {
+    Value value = operand.get();
+    auto type = dyn_cast<RankedTensorType>(value.getType());
+    // What has a row for each of the result's; a static vector of floats is a parameter,
+    // the same thing where there is one token.
+    bool perToken = type && rows.count(value) && !type.getEncoding() && leads(type) == tokens &&
+                    !(type.getRank() == 1 && type.hasStaticShape() && isa<FloatType>(type.getElementType()));
+    if (!perToken && !whole.count(value))
+      return op->emitError("unsupported: no emitter for ") << op->getName() << ", and its operand "
+                                                           << operand.getOperandNumber() << " is no row";
+    Value buffer = perToken ? bufferOf(value, llvm::is_contained(sliced, value)) : whole[value][0];
+    FailureOr<Value> tensor = asTensor(b, op, operand.getOperandNumber(), buffer);
+    if (failed(tensor))
+      return mlir::failure();
+    operands.push_back(*tensor);
+  }
+  // The destinations come first: temporaries may then lie in them.
+  for (Value result : op->getResults()) {
+    if (!rows.count(result))
+      return op->emitError("unsupported: no emitter for ") << op->getName() << ", and it results in " << result.getType();
+    outs.push_back(bufferOf(result, !sliced.empty()));
+  }
+  IRMapping values;
+  FailureOr<Values> results = lowerToTensors(b, op, values, operands);
+  if (failed(results))
+    return mlir::failure();
+  for (auto [tensor, out] : llvm::zip(*results, outs))
+    if (failed(writeTensor(b, op, tensor, out)))
+      return mlir::failure();
+  return success();
 }

@@ -20,11 +20,6 @@ bool isStructure(Operation *op) {
   return op->hasTrait<OpTrait::IsTerminator>() || isa<ParamOp, LayersOp, KernelOp, LaunchOp>(op);
 }
 
-/// Row-wise ops of ours, and upstream elementwise ops on whole activations.
-bool isRowWise(Operation *op) {
-  return op->hasTrait<RowWise>() || OpTrait::hasElementwiseMappableTraits(op);
-}
-
 struct FormKernels : heddle::impl::FormKernelsBase<FormKernels> {
   void runOnOperation() override {
     if (getOperation().isExternal())
@@ -37,16 +32,19 @@ struct FormKernels : heddle::impl::FormKernelsBase<FormKernels> {
       bool groupSelected = false;
       for (Operation &op : block) {
         if (isStructure(&op)) {
-          // A parameter computes nothing and may stand between two ops of a kernel.
-          open = open && isa<ParamOp>(op);
+          // A parameter computes nothing and may stand between two ops of a kernel, and so
+          // may what a generic kernel computes by itself from values outside it.
+          bool own = open && isCheap(&op) && isPlain(groups.back().front()) &&
+                     llvm::none_of(op.getOperands(), [&](Value v) { return llvm::is_contained(groups.back(), v.getDefiningOp()); });
+          open = open && (own || isa<ParamOp>(op));
           continue;
         }
         bool onSelected = isa<SelectRowsOp>(op) || llvm::any_of(op.getOperands(), [&](Value v) { return selected.contains(v); });
         if (onSelected)
           selected.insert(op.result_begin(), op.result_end());
-        open = open && groupSelected == onSelected;
+        open = open && groupSelected == onSelected && isPlain(groups.back().front()) == isPlain(&op);
         groupSelected = onSelected;
-        if (!isRowWise(&op)) {
+        if (!isRowWise(&op) && !isPlain(&op)) {
           groups.push_back({&op});
           open = false;
         } else if (open) {
@@ -61,6 +59,9 @@ struct FormKernels : heddle::impl::FormKernelsBase<FormKernels> {
         param->moveBefore(&block, block.begin());
       for (ArrayRef<Operation *> group : groups)
         wrapInKernel(group);
+      for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
+        if (isCheap(&op) && op.use_empty())
+          op.erase();
     }
   }
 };

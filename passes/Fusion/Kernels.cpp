@@ -2,21 +2,55 @@
 #include "Kernels.h"
 #include "heddle/codegen/Common/RowOps.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/Transforms/RegionUtils.h"
 
 using namespace mlir;
 using namespace heddle;
 
+bool heddle::isRowWise(Operation *op) {
+  return op->hasTrait<RowWise>() || OpTrait::hasElementwiseMappableTraits(op);
+}
+
+bool heddle::isPlain(Operation *op) {
+  return isa_and_nonnull<linalg::LinalgDialect, tensor::TensorDialect>(op->getDialect()) && !isRowWise(op);
+}
+
+bool heddle::isCheap(Operation *op) {
+  if (!op || op->getNumRegions() || op->getNumResults() == 0 || isa_and_nonnull<HeddleDialect>(op->getDialect()))
+    return false;
+  bool scalars = llvm::all_of(op->getResultTypes(), [](Type type) { return type.isIntOrIndexOrFloat(); });
+  return op->hasTrait<OpTrait::ConstantLike>() || (scalars && isPure(op));
+}
+
 void heddle::wrapInKernel(ArrayRef<Operation *> group) {
   llvm::SetVector<Value> inputs;
+  llvm::SetVector<Operation *> copied;
   SmallVector<Value> outputs;
   llvm::SmallPtrSet<Operation *, 8> inside(group.begin(), group.end());
+  bool copies = !isRowWise(group.front()) && !isa<LinearOp, AttentionOp>(group.front());
+  std::function<void(Value)> need = [&](Value v) {
+    Operation *from = v.getDefiningOp();
+    if (from && inside.contains(from))
+      return;
+    if (!copies || !isCheap(from))
+      return void(inputs.insert(v));
+    for (Value operand : from->getOperands())
+      need(operand);
+    copied.insert(from);
+  };
   std::string name;
+  Block *block = group.front()->getBlock();
   for (Operation *op : group) {
     for (Value operand : op->getOperands())
-      if (!operand.getDefiningOp() || !inside.contains(operand.getDefiningOp()))
-        inputs.insert(operand);
+      need(operand);
+    // A kernel is isolated from above, the regions of its ops are not.
+    llvm::SetVector<Value> captured;
+    getUsedValuesDefinedAbove(op->getRegions(), captured);
+    llvm::for_each(captured, need);
     for (Value result : op->getResults())
-      if (llvm::any_of(result.getUsers(), [&](Operation *user) { return !inside.contains(user); }))
+      if (llvm::any_of(result.getUsers(), [&](Operation *user) { return !inside.contains(block->findAncestorOpInBlock(*user)); }))
         outputs.push_back(result);
     name += (name.empty() ? "" : "+") + op->getName().stripDialect().str();
   }
@@ -25,17 +59,23 @@ void heddle::wrapInKernel(ArrayRef<Operation *> group) {
   auto kernel = KernelOp::create(builder, loc, ValueRange(outputs).getTypes(), builder.getStringAttr(name),
                                  inputs.getArrayRef(), ScheduleAttr());
   Block &body = kernel.getBody().emplaceBlock();
+  IRMapping values;
   for (Value input : inputs)
-    body.addArgument(input.getType(), input.getLoc());
+    values.map(input, body.addArgument(input.getType(), input.getLoc()));
   for (auto [output, result] : llvm::zip(outputs, kernel.getResults()))
-    output.replaceUsesWithIf(result, [&](OpOperand &use) { return !inside.contains(use.getOwner()); });
+    output.replaceUsesWithIf(result, [&](OpOperand &use) {
+      return !inside.contains(block->findAncestorOpInBlock(*use.getOwner()));
+    });
+  builder.setInsertionPointToEnd(&body);
+  for (Operation *op : copied)
+    builder.clone(*op, values);
   for (Operation *op : group)
     op->moveBefore(&body, body.end());
-  for (Operation &op : body)
-    for (OpOperand &operand : op.getOpOperands())
-      if (auto it = llvm::find(inputs, operand.get()); it != inputs.end())
-        operand.set(body.getArgument(it - inputs.begin()));
-  builder.setInsertionPointToEnd(&body);
+  body.walk([&](Operation *op) {
+    for (OpOperand &operand : op->getOpOperands())
+      if (Value value = values.lookupOrNull(operand.get()))
+        operand.set(value);
+  });
   YieldOp::create(builder, loc, outputs);
 }
 

@@ -9,6 +9,15 @@ namespace heddle {
 
 using OpGroup = llvm::SetVector<mlir::Operation *>;
 
+/// Row-wise ops of ours, and upstream elementwise ops on whole activations.
+bool isRowWise(mlir::Operation *op);
+/// linalg and what surrounds it on tensors: one generic kernel, so that what passes
+/// between its ops needs no buffer of the step.
+bool isPlain(mlir::Operation *op);
+/// A constant, or a scalar computed from others or from a shape: a generic kernel
+/// computes its own.
+bool isCheap(mlir::Operation *op);
+
 /// Wraps ops of one block in a kernel that stands where the last of them stood.
 void wrapInKernel(mlir::ArrayRef<mlir::Operation *> group);
 

@@ -1,6 +1,9 @@
 //===- ChooseLayouts.cpp - The layout that kernels read -------------------===//
 #include "heddle/codegen/Common/Dot.h"
 #include "heddle/passes/Passes.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "llvm/ADT/DenseSet.h"
+#include "llvm/ADT/StringSet.h"
 
 namespace heddle {
 #define GEN_PASS_DEF_CHOOSELAYOUTS
@@ -11,6 +14,71 @@ using namespace mlir;
 using namespace heddle;
 
 namespace {
+bool isPlainF32(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  auto enc = tensor ? dyn_cast_or_null<EncAttr>(tensor.getEncoding()) : EncAttr();
+  return enc && tensor.getRank() == 2 && enc.getElem() == "f32";
+}
+
+/// The weights of plain f32 that ops on the generic path alone read, wherever their
+/// name occurs: panels of one row leave them as the row-major matrix that linalg knows.
+class RowMajorWeights {
+public:
+  explicit RowMajorWeights(ModuleOp module) {
+    module.walk([&](ParamOp param) { add(param.getName(), param.getResult()); });
+    module.walk([&](LayersOp layers) {
+      for (auto [row, index] : llvm::zip(layers.getRows(), layers.getOrder())) {
+        auto kind = module.lookupSymbol<func::FuncOp>(cast<FlatSymbolRefAttr>(layers.getKinds()[index]));
+        auto names = cast<ArrayAttr>(row);
+        for (auto [name, arg] : llvm::zip(names, kind.getArguments().take_back(names.size())))
+          add(cast<StringAttr>(name).getValue(), arg);
+      }
+    });
+    // One layout for a name and for a layer kind's argument: a packed reader decides for all.
+    for (bool changed = true; changed;) {
+      changed = false;
+      for (auto &[name, value] : uses) {
+        if (!packedNames.contains(name) && !packedValues.contains(value))
+          continue;
+        changed |= packedNames.insert(name).second;
+        changed |= packedValues.insert(value).second;
+      }
+    }
+  }
+
+  /// Values to store with panels of one row.
+  llvm::SetVector<Value> get() const {
+    llvm::SetVector<Value> values;
+    for (auto &[name, value] : uses)
+      if (!packedValues.contains(value))
+        values.insert(value);
+    return values;
+  }
+
+private:
+  SmallVector<std::pair<StringRef, Value>> uses;
+  llvm::StringSet<> packedNames;
+  llvm::DenseSet<Value> packedValues;
+
+  void add(StringRef name, Value value) {
+    if (!isPlainF32(value.getType()))
+      return;
+    uses.push_back({name, value});
+    if (value.use_empty() || !llvm::all_of(value.getUses(), readsRowMajor))
+      packedValues.insert(value);
+  }
+
+  static bool readsRowMajor(OpOperand &use) {
+    Operation *op = use.getOwner();
+    if (auto kernel = dyn_cast<KernelOp>(op)) {
+      BlockArgument arg = kernel.getBody().getArgument(use.getOperandNumber());
+      return !arg.use_empty() && llvm::all_of(arg.getUses(), readsRowMajor);
+    }
+    return !isa<LinearOp, EmbeddingOp>(op) &&
+           (isa<LinalgLoweringInterface>(op) || isa_and_nonnull<linalg::LinalgDialect, tensor::TensorDialect>(op->getDialect()));
+  }
+};
+
 struct ChooseLayouts : heddle::impl::ChooseLayoutsBase<ChooseLayouts> {
   using ChooseLayoutsBase::ChooseLayoutsBase;
 
@@ -22,14 +90,28 @@ struct ChooseLayouts : heddle::impl::ChooseLayoutsBase<ChooseLayouts> {
     return enc.getElemBits() < 16 && codes % 16 == 0 ? dotStep : 1;
   }
 
+  Type pack(RankedTensorType tensor, EncAttr enc, int64_t rows) {
+    return RankedTensorType::get(tensor.getShape(), tensor.getElementType(), PackedAttr::get(&getContext(), enc, rows, stepOf(enc)));
+  }
+
   Type convert(Type type) {
     if (auto tensor = dyn_cast<RankedTensorType>(type))
       if (auto enc = dyn_cast_or_null<EncAttr>(tensor.getEncoding()); enc && tensor.getRank() == 2)
-        return RankedTensorType::get(tensor.getShape(), tensor.getElementType(), PackedAttr::get(&getContext(), enc, rows, stepOf(enc)));
+        return pack(tensor, enc, rows);
     if (auto cache = dyn_cast<CacheType>(type); cache && !cache.getBlock())
       return CacheType::get(&getContext(), cache.getKind(), cache.getLayers(), cache.getHeads(), cache.getDim(),
                             cache.getElem(), block);
     return type;
+  }
+
+  /// `value`, and what the kernels that take it call it.
+  void setRowMajor(Value value) {
+    auto tensor = cast<RankedTensorType>(value.getType());
+    Type type = pack(tensor, cast<EncAttr>(tensor.getEncoding()), 1);
+    value.setType(type);
+    for (OpOperand &use : value.getUses())
+      if (auto kernel = dyn_cast<KernelOp>(use.getOwner()))
+        kernel.getBody().getArgument(use.getOperandNumber()).setType(type);
   }
 
   void runOnOperation() override {
@@ -43,6 +125,8 @@ struct ChooseLayouts : heddle::impl::ChooseLayoutsBase<ChooseLayouts> {
       if (const codegen::Level *level = codegen::findLevel(target))
         if (const codegen::IntegerDot *dot = codegen::integerDotOf(*level))
           dotStep = dot->step;
+    for (Value weight : RowMajorWeights(getOperation()).get())
+      setRowMajor(weight);
     getOperation().walk([&](Operation *op) {
       for (Value result : op->getResults())
         result.setType(convert(result.getType()));
@@ -52,8 +136,8 @@ struct ChooseLayouts : heddle::impl::ChooseLayoutsBase<ChooseLayouts> {
             arg.setType(convert(arg.getType()));
       if (auto func = dyn_cast<func::FuncOp>(op)) {
         SmallVector<Type> inputs, results;
-        for (Type type : func.getFunctionType().getInputs())
-          inputs.push_back(convert(type));
+        for (auto [index, type] : llvm::enumerate(func.getFunctionType().getInputs()))
+          inputs.push_back(func.isExternal() ? convert(type) : func.getArgument(index).getType());
         for (Type type : func.getFunctionType().getResults())
           results.push_back(convert(type));
         func.setType(FunctionType::get(&getContext(), inputs, results));

@@ -75,7 +75,8 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
 
   int64_t bytesOf(RankedTensorType type, int64_t tokens) {
     MemRefType buffer = bufferType(type);
-    int64_t n = buffer.getElementTypeBitWidth() / 8;
+    Type elem = buffer.getElementType();
+    int64_t n = elem.isIntOrFloat() ? llvm::divideCeil(elem.getIntOrFloatBitWidth(), 8) : 8;
     for (int64_t d : buffer.getShape())
       n *= ShapedType::isDynamic(d) ? tokens : d;
     return n;

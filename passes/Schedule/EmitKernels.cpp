@@ -17,6 +17,8 @@ namespace {
 FailureOr<AffineMap> itemsOf(KernelOp kernel) {
   MLIRContext *context = kernel.getContext();
   AffineExpr rows = getAffineDimExpr(0, context);
+  if (kernel.getScheduleAttr().getEmitter() == "generic")
+    return AffineMap::get(1, 0, getAffineConstantExpr(1, context));
   if (kernel.getScheduleAttr().getEmitter() == "matmul") {
     auto parts = partsOf(kernel);
     if (failed(parts))
@@ -57,6 +59,7 @@ struct EmitKernels : heddle::impl::EmitKernelsBase<EmitKernels> {
     EmitFn emitter = llvm::StringSwitch<EmitFn>(schedule.getEmitter())
                          .Case("matmul", emitMatmul)
                          .Case("attention", emitAttention)
+                         .Case("generic", emitGeneric)
                          .Case("rows", emitRows)
                          .Default(nullptr);
     if (!emitter)

@@ -1,6 +1,7 @@
 //===- SetSchedules.cpp - An emitter and its numbers per kernel -----------===//
 #include "heddle/codegen/Common/Dot.h"
 #include "heddle/passes/Passes.h"
+#include "llvm/ADT/StringSet.h"
 
 namespace heddle {
 #define GEN_PASS_DEF_SETSCHEDULES
@@ -11,6 +12,11 @@ using namespace mlir;
 using namespace heddle;
 
 namespace {
+/// Runs row by row, in one kernel with its neighbours or alone.
+bool isRowWise(Operation *op) {
+  return op->hasTrait<RowWise>() || isa<SelectRowsOp>(op) || OpTrait::hasElementwiseMappableTraits(op);
+}
+
 struct SetSchedules : heddle::impl::SetSchedulesBase<SetSchedules> {
   using SetSchedulesBase::SetSchedulesBase;
 
@@ -34,20 +40,39 @@ struct SetSchedules : heddle::impl::SetSchedulesBase<SetSchedules> {
     const codegen::Level *level = target ? codegen::findLevel(target) : nullptr;
     const codegen::IntegerDot *dot = level ? codegen::integerDotOf(*level) : nullptr;
     Builder b(&getContext());
+    llvm::StringSet<> unused;
+    for (const std::string &name : generic)
+      unused.insert(name);
     module.walk([&](KernelOp kernel) {
+      // The last op decides: a generic kernel's first may be constants.
+      Block &body = kernel.getBody().front();
+      Operation &op = body.without_terminator().empty() ? body.front() : *std::prev(body.getTerminator()->getIterator());
       SmallVector<NamedAttribute> options = {b.getNamedAttr("lanes", b.getI64IntegerAttr(lanes))};
       auto set = [&](StringRef name, int64_t value) { options.push_back(b.getNamedAttr(name, b.getI64IntegerAttr(value))); };
-      auto linears = kernel.getBody().front().getOps<LinearOp>();
-      if (linears.empty()) {
-        // An op that reads whole activations stands alone and has an emitter of its name;
-        // what is left is row-wise.
-        Operation &op = kernel.getBody().front().front();
-        StringRef emitter = isa<AttentionOp>(op) ? op.getName().stripDialect() : "rows";
-        if (isa<AttentionOp>(op))
-          set("segment", segment);
+      SmallVector<Attribute> forced;
+      bool product = false;
+      for (Operation &inner : body)
+        if (StringRef name = inner.getName().stripDialect();
+            isa<LinalgLoweringInterface>(inner) && llvm::is_contained(generic, name)) {
+          unused.erase(name);
+          product |= isa<LinearOp>(inner);
+          if (Attribute full = b.getStringAttr(inner.getName().getStringRef()); !llvm::is_contained(forced, full))
+            forced.push_back(full);
+        }
+      auto finish = [&](StringRef emitter) {
+        // In a generic kernel every op leaves its emitter.
+        if (!forced.empty() && emitter != "generic")
+          options.push_back(b.getNamedAttr("generic", b.getArrayAttr(forced)));
         kernel.setScheduleAttr(ScheduleAttr::get(&getContext(), emitter, b.getDictionaryAttr(options)));
-        return;
+      };
+      if (isa<AttentionOp>(body.front())) {
+        set("segment", segment);
+        return finish("attention");
       }
+      // What has no product is row-wise, or has no emitter.
+      auto linears = body.getOps<LinearOp>();
+      if (linears.empty() || product)
+        return finish(isRowWise(&op) && !product ? "rows" : "generic");
       int64_t most = 0, vectors = 1, panels = INT64_MAX;
       bool codes = false;
       for (LinearOp linear : linears) {
@@ -70,8 +95,14 @@ struct SetSchedules : heddle::impl::SetSchedulesBase<SetSchedules> {
       set("panels", std::min(panels, std::max<int64_t>(1, most ? itemBytes / most : 1)));
       if (codes && dot)
         options.push_back(b.getNamedAttr("dot", b.getStringAttr(dot->name)));
-      kernel.setScheduleAttr(ScheduleAttr::get(&getContext(), "matmul", b.getDictionaryAttr(options)));
+      finish("matmul");
     });
+    // In the order given, so that the message is the same every time.
+    for (const std::string &name : generic)
+      if (unused.contains(name)) {
+        module.emitError("generic = ") << name << ": no kernel has such an op with a lowering to linalg";
+        return signalPassFailure();
+      }
   }
 };
 } // namespace

@@ -105,7 +105,8 @@ def FormKernels : Pass<"heddle-form-kernels", "::mlir::func::FuncOp"> {
   let description = [{
     Every op that computes goes into a `heddle.kernel`; neighbouring row-wise ops
     share one, since none needs another thread's rows. Must not fire across an op that
-    reads whole activations (linear, attention).
+    reads whole activations (linear, attention). Neighbouring `linalg` and `tensor` ops
+    share one generic kernel, which gets its own copies of constants and sizes.
   }];
   let dependentDialects = ["::heddle::HeddleDialect"];
 }
@@ -115,7 +116,9 @@ def ChooseLayouts : Pass<"heddle-choose-layouts", "::mlir::ModuleOp"> {
   let description = [{
     `#heddle.enc` becomes `#heddle.packed` with panels of `rows`, caches get `block`
     keys side by side. Integer codes that enter integer dot products (numeric mode `a8`) lie in
-    the steps of the target's instruction. One layout for each weight, whatever reads it.
+    the steps of the target's instruction. One layout for each weight, whatever reads it: a
+    plain f32 weight that ops without an emitter alone read gets `rows` = 1, the row-major
+    matrix.
   }];
   let options = [
     Option<"rows", "rows", "int64_t", "32", "Rows of a weight panel; a multiple of the vector lanes.">,
@@ -126,13 +129,17 @@ def SetSchedules : Pass<"heddle-set-schedules", "::mlir::ModuleOp"> {
   let summary = "Gives every kernel an emitter and its numbers";
   let description = [{
     Defaults follow from the target's vector lanes and registers (`heddle.lanes`,
-    `heddle.registers` of the module); every number is an option.
+    `heddle.registers` of the module); every number is an option. An op that reads
+    whole activations and has no emitter gets `generic`. `generic=rms_norm,glu` sends
+    ops that have an emitter the same way, to check one against the other; a
+    name that no kernel holds is an error.
   }];
   let options = [
     Option<"tokenTile", "token-tile", "int64_t", "0", "Tokens of a product's tile; 0 = from the registers.">,
     Option<"tokenBlock", "token-block", "int64_t", "32", "Tokens that pass while a panel stays in cache.">,
     Option<"segment", "segment", "int64_t", "128", "Keys of an attention segment, merged in order.">,
-    Option<"itemBytes", "item-bytes", "int64_t", "32768", "Bytes of weights that one thread takes at a time, about.">];
+    Option<"itemBytes", "item-bytes", "int64_t", "32768", "Bytes of weights that one thread takes at a time, about.">,
+    ListOption<"generic", "generic", "std::string", "Ops, by name without dialect, that leave their emitter for linalg.">];
   let dependentDialects = ["::heddle::HeddleDialect"];
 }
 
@@ -141,10 +148,52 @@ def EmitKernels : Pass<"heddle-emit-kernels", "::mlir::ModuleOp"> {
   let description = [{
     Each `heddle.kernel` becomes a function of (first item, end item, inputs, results) on
     buffers and a `heddle.launch` of it; equal kernels share a function. Row-wise
-    ops run row by row. Fails on an op that has no emitter, naming it.
+    ops run row by row. An op without an emitter becomes linalg on tensors where it
+    implements `LinalgLoweringInterface` or is upstream's; fails on any other, naming it.
   }];
-  let dependentDialects = ["::heddle::HeddleDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect",
+  let dependentDialects = ["::mlir::bufferization::BufferizationDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect",
+    "::heddle::HeddleDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect",
     "::mlir::memref::MemRefDialect", "::mlir::math::MathDialect"];
+}
+
+def LowerGeneric : Pass<"heddle-lower-generic", "::mlir::ModuleOp"> {
+  let summary = "The generic path: linalg on tensors to vector loops";
+  let description = [{
+    Fires on functions that hold `linalg` or `bufferization.materialize_in_destination`,
+    and no other: fuses elementwise producers into their one consumer, tiles the innermost
+    parallel dimension by `lanes` and all else by 1 (a tail by 1), vectorises, keeps
+    accumulators in registers, bufferizes in place and lowers what is left to loops.
+    Afterwards no tensor is left. A sum runs in ascending order of its loops, whatever
+    the token count and the tiling of other dimensions.
+
+    Temporaries become `memref.alloca` at the function's entry. Refused, by the
+    function's name: a temporary of dynamic size, of more than 64 KiB, or 1 MiB of them.
+
+    Before, with lanes = 8:
+    ```mlir
+    %x = bufferization.to_tensor %a restrict : memref<1x16xf32> to tensor<1x16xf32>
+    %e = tensor.empty() : tensor<1x16xf32>
+    %y = linalg.exp ins(%x : tensor<1x16xf32>) outs(%e : tensor<1x16xf32>) -> tensor<1x16xf32>
+    bufferization.materialize_in_destination %y in restrict writable %b : (tensor<1x16xf32>, memref<1x16xf32>) -> ()
+    ```
+    After:
+    ```mlir
+    scf.for %i = %c0 to %c16 step %c8 {
+      %s = memref.subview %a[0, %i] [1, 8] [1, 1] : …
+      %d = memref.subview %b[0, %i] [1, 8] [1, 1] : …
+      %v = vector.load %s[%c0] : …, vector<8xf32>
+      %e = math.exp %v : vector<8xf32>
+      vector.store %e, %d[%c0] : …, vector<8xf32>
+    }
+    ```
+  }];
+  let options = [
+    Option<"lanes", "lanes", "int64_t", "0", "f32 lanes of a vector; 0 = `heddle.lanes` of the module, else 4.">];
+  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+    "::mlir::bufferization::BufferizationDialect", "::mlir::linalg::LinalgDialect", "::mlir::math::MathDialect",
+    "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect",
+    "::mlir::vector::VectorDialect"];
 }
 
 def PlaceBarriers : Pass<"heddle-place-barriers", "::mlir::func::FuncOp"> {

@@ -104,3 +104,36 @@ func.func @across_select_rows(%x: tensor<?x8xf32>, %rows: tensor<?xi32>) -> tens
 
 // CHECK: func.func private @external
 func.func private @external(tensor<?x8xf32>) -> tensor<?x8xf32>
+
+// Neighbouring linalg and tensor ops share a generic kernel, with constants and sizes
+// of its own; row-wise ops on either side stay out.
+// CHECK-LABEL: @plain
+// CHECK-SAME: (%[[X:.*]]: tensor<?x8xf32>)
+func.func @plain(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
+  // CHECK-NEXT: %[[S:.*]] = heddle.kernel "addf"(%[[X]])
+  // CHECK: heddle.kernel "empty+fill+generic"(%[[S]]) : (tensor<?x8xf32>) -> tensor<?x8xf32> {
+  // CHECK-NEXT: ^bb0(%[[A:.*]]: tensor<?x8xf32>):
+  // CHECK: %[[D:.*]] = tensor.dim %[[A]]
+  // CHECK: %[[ZERO:.*]] = arith.constant 0.000000e+00 : f32
+  // CHECK: tensor.empty(%[[D]])
+  // CHECK: linalg.fill ins(%[[ZERO]]
+  // CHECK: linalg.generic
+  // CHECK: arith.maximumf %{{.*}}, %[[ZERO]]
+  // CHECK: heddle.yield
+  // CHECK: heddle.kernel "addf"
+  %zero = arith.constant 0.0 : f32
+  %c0 = arith.constant 0 : index
+  %s = arith.addf %x, %x : tensor<?x8xf32>
+  %d = tensor.dim %s, %c0 : tensor<?x8xf32>
+  %e = tensor.empty(%d) : tensor<?x8xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<?x8xf32>) -> tensor<?x8xf32>
+  %g = linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i, j)>],
+                       iterator_types = ["parallel", "parallel"]} ins(%s : tensor<?x8xf32>) outs(%f : tensor<?x8xf32>) {
+  ^bb0(%a: f32, %b: f32):
+    %m = arith.maximumf %a, %zero : f32
+    %n = arith.addf %m, %b : f32
+    linalg.yield %n : f32
+  } -> tensor<?x8xf32>
+  %r = arith.addf %g, %g : tensor<?x8xf32>
+  return %r : tensor<?x8xf32>
+}

@@ -81,13 +81,14 @@ private:
   Value tree(Value vector, llvm::function_ref<Value(Value, Value)> combine);
 };
 
-/// Expands `kernel` (its one op) into `func`'s body; `args` are the function's
-/// buffer arguments, inputs then results.
+/// Expands `kernel` into `func`'s body; `args` are the function's buffer arguments, inputs
+/// then results.
 using EmitFn = mlir::LogicalResult (*)(KernelBuilder &, KernelOp kernel,
                                        Value lo, Value hi, mlir::ValueRange args);
 
 mlir::LogicalResult emitMatmul(KernelBuilder &, KernelOp, Value, Value, mlir::ValueRange);
 mlir::LogicalResult emitAttention(KernelBuilder &, KernelOp, Value, Value, mlir::ValueRange);
+mlir::LogicalResult emitGeneric(KernelBuilder &, KernelOp, Value, Value, mlir::ValueRange);
 mlir::LogicalResult emitRows(KernelBuilder &, KernelOp, Value, Value, mlir::ValueRange);
 
 } // namespace heddle::codegen

@@ -21,14 +21,16 @@ struct Row {
 
 class RowOps {
 public:
-  explicit RowOps(KernelBuilder &b) : column(b.index(0)), b(b) {}
+  /// `schedule` may name ops that leave their emitter for linalg (`generic`).
+  RowOps(KernelBuilder &b, ScheduleAttr schedule);
 
   llvm::DenseMap<Value, Row> rows;                     // activations and ids
   llvm::DenseMap<Value, KernelBuilder::Values> whole; // parameters, caches, slots
   /// Where the slice starts in the row.
   Value column;
 
-  /// Emits `op` on `width` elements. Fails, naming the op, if it has no emitter.
+  /// Emits `op` on `width` elements: its emitter, or its lowering to linalg. Fails, naming
+  /// the op, if it has neither.
   mlir::LogicalResult emit(mlir::Operation *op, int64_t width);
 
   /// Calls `body` for whole vectors of f32 lanes, then for single elements.
@@ -54,6 +56,10 @@ private:
   void emit(CacheAppendOp op, int64_t width);
   void emit(GLUOp op, int64_t width);
   void elementwise(mlir::Operation *op, int64_t width);
+  /// Any op, on tensors of this row and whole parameters.
+  mlir::LogicalResult generic(mlir::Operation *op, int64_t width);
+
+  mlir::ArrayAttr forced;
 };
 
 /// The operands that an op reads in the slice that it writes: their width is the

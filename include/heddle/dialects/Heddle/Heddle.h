@@ -27,6 +27,7 @@ bool isActivation(mlir::ShapedType type, bool orRows = false);
 
 #include "heddle/dialects/Heddle/HeddleDialect.h.inc"
 #include "heddle/dialects/Heddle/HeddleEnums.h.inc"
+#include "heddle/dialects/Heddle/HeddleInterfaces.h.inc"
 #define GET_ATTRDEF_CLASSES
 #include "heddle/dialects/Heddle/HeddleAttrs.h.inc"
 #define GET_TYPEDEF_CLASSES

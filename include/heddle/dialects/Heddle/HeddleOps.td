@@ -3,6 +3,7 @@
 #define HEDDLE_DIALECTS_HEDDLE_OPS_TD
 
 include "heddle/dialects/Heddle/HeddleBase.td"
+include "heddle/dialects/Heddle/HeddleInterfaces.td"
 include "mlir/IR/SymbolInterfaces.td"
 include "mlir/Interfaces/CallInterfaces.td"
 include "mlir/Interfaces/InferTypeOpInterface.td"
@@ -120,7 +121,8 @@ def Heddle_SelectRowsOp : Heddle_Op<"select_rows", [Pure, DeclareOpInterfaceMeth
   let assemblyFormat = "$x `,` $rows attr-dict `:` type($x) `,` type($rows)";
 }
 
-def Heddle_RMSNormOp : Heddle_Op<"rms_norm", [Pure, Heddle_RowWise, DeclareOpInterfaceMethods<InferTypeOpInterface>]> {
+def Heddle_RMSNormOp : Heddle_Op<"rms_norm", [Pure, Heddle_RowWise, DeclareOpInterfaceMethods<InferTypeOpInterface>,
+    DeclareOpInterfaceMethods<Heddle_LinalgLowering>]> {
   let summary = "Root-mean-square normalisation";
   let description = [{
     `x * rsqrt(mean(x^2) + epsilon) * weight`, statistics over each of `groups`
@@ -143,7 +145,8 @@ def Heddle_RMSNormOp : Heddle_Op<"rms_norm", [Pure, Heddle_RowWise, DeclareOpInt
   let hasVerifier = 1;
 }
 
-def Heddle_LinearOp : Heddle_Op<"linear", [Pure, DeclareOpInterfaceMethods<InferTypeOpInterface>]> {
+def Heddle_LinearOp : Heddle_Op<"linear", [Pure, DeclareOpInterfaceMethods<InferTypeOpInterface>,
+    DeclareOpInterfaceMethods<Heddle_LinalgLowering>]> {
   let summary = "Matrix product with a stored weight";
   let description = [{
     `result[t, n] = sum_k x[t, k] * weight[n, k] (+ bias[n])`, k ascending in one
@@ -206,7 +209,8 @@ def Heddle_RopeAnglesOp : Heddle_Op<"rope_angles", [Pure, Heddle_RowWise, Declar
   let hasVerifier = 1;
 }
 
-def Heddle_RopeOp : Heddle_Op<"rope", [Pure, Heddle_RowWise, DeclareOpInterfaceMethods<InferTypeOpInterface>]> {
+def Heddle_RopeOp : Heddle_Op<"rope", [Pure, Heddle_RowWise, DeclareOpInterfaceMethods<InferTypeOpInterface>,
+    DeclareOpInterfaceMethods<Heddle_LinalgLowering>]> {
   let summary = "Rotary position embedding";
   let description = [{
     Rotates the first `dim` elements of each head by the angles, in pairs
@@ -285,7 +289,8 @@ def Heddle_ActivationKindAttr : EnumAttr<Heddle_Dialect, Heddle_ActivationKind, 
   let assemblyFormat = "`<` $value `>`";
 }
 
-def Heddle_GLUOp : Heddle_Op<"glu", [Pure, Heddle_RowWise, AllTypesMatch<["gate", "up", "result"]>]> {
+def Heddle_GLUOp : Heddle_Op<"glu", [Pure, Heddle_RowWise, AllTypesMatch<["gate", "up", "result"]>,
+    DeclareOpInterfaceMethods<Heddle_LinalgLowering>]> {
   let summary = "Gated activation";
   let description = [{
     `activation(gate) * up`; silu(g) = g / (1 + exp(-g)) (arXiv 2002.05202).
