@@ -171,7 +171,7 @@ struct AttentionEmitter {
 };
 } // namespace
 
-LogicalResult codegen::emitAttention(KernelBuilder &b, KernelOp kernel, Value lo, Value hi, ValueRange args) {
+LogicalResult codegen::emitAttention(KernelBuilder &b, KernelOp kernel, ItemLoop items, ValueRange args) {
   Block &body = kernel.getBody().front();
   auto op = dyn_cast<AttentionOp>(body.front());
   if (!op)
@@ -203,7 +203,7 @@ LogicalResult codegen::emitAttention(KernelBuilder &b, KernelOp kernel, Value lo
         locals[value] = b.localRows(type.clone({1, width}), 1);
 
   LogicalResult result = success();
-  b.loop(lo, hi, 1, [&](Value item) {
+  items([&](Value item) {
     Value t = b.div(item, b.index(cache.getHeads())), kv = b.rem(item, b.index(cache.getHeads()));
     Value column = b.mul(kv, b.index(width));
     auto rowOf = [&](Value value) {

@@ -94,7 +94,7 @@ LogicalResult codegen::writeTensor(KernelBuilder &b, Operation *op, Value tensor
   return success();
 }
 
-LogicalResult codegen::emitGeneric(KernelBuilder &b, KernelOp kernel, Value lo, Value hi, ValueRange args) {
+LogicalResult codegen::emitGeneric(KernelBuilder &b, KernelOp kernel, ItemLoop items, ValueRange args) {
   Block &body = kernel.getBody().front();
   IRMapping buffers;
   size_t next = 0;
@@ -112,7 +112,7 @@ LogicalResult codegen::emitGeneric(KernelBuilder &b, KernelOp kernel, Value lo, 
       return kernel.emitError("unsupported: kernel \"") << kernel.getName() << "\" on the generic path results in " << result.getType();
 
   LogicalResult status = success();
-  b.loop(lo, hi, 1, [&](Value) {
+  items([&](Value) {
     IRMapping values;
     for (Operation &op : body.without_terminator()) {
       Values operands;

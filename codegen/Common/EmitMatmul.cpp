@@ -222,7 +222,7 @@ struct MatmulEmitter {
 };
 } // namespace
 
-LogicalResult codegen::emitMatmul(KernelBuilder &b, KernelOp kernel, Value lo, Value hi, ValueRange args) {
+LogicalResult codegen::emitMatmul(KernelBuilder &b, KernelOp kernel, ItemLoop items, ValueRange args) {
   auto parts = partsOf(kernel);
   if (failed(parts))
     return mlir::failure();
@@ -279,6 +279,6 @@ LogicalResult codegen::emitMatmul(KernelBuilder &b, KernelOp kernel, Value lo, V
       }
     e.emit(op, rowWidth(op));
   }
-  b.loop(lo, hi, 1, [&](Value index) { e.items(index, 0); });
+  items([&](Value index) { e.items(index, 0); });
   return e.result;
 }

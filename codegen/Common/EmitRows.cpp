@@ -12,7 +12,7 @@ using namespace mlir;
 using namespace heddle;
 using namespace heddle::codegen;
 
-LogicalResult codegen::emitRows(KernelBuilder &b, KernelOp kernel, Value lo, Value hi, ValueRange args) {
+LogicalResult codegen::emitRows(KernelBuilder &b, KernelOp kernel, ItemLoop items, ValueRange args) {
   Block &body = kernel.getBody().front();
   RowOps e(b, kernel.getScheduleAttr());
   // Arguments: two buffers for a cache, one for all else.
@@ -37,7 +37,7 @@ LogicalResult codegen::emitRows(KernelBuilder &b, KernelOp kernel, Value lo, Val
       return embedding.emitError("an embedding needs a packed table");
 
   LogicalResult result = success();
-  b.loop(lo, hi, 1, [&](Value t) {
+  items([&](Value t) {
     for (auto [value, buffer] : buffers)
       e.rows[value] = {buffer, buffer.getDefiningOp<memref::AllocaOp>() ? b.index(0) : t, b.index(0)};
     for (Operation &op : body.without_terminator())

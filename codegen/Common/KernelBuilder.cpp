@@ -70,6 +70,28 @@ void KernelBuilder::branch(Value condition, llvm::function_ref<void()> then, llv
   otherwise();
 }
 
+void KernelBuilder::takeItems(Value counter, Value items, Value threads, llvm::function_ref<void(Value)> body) {
+  auto loop = scf::WhileOp::create(*this, TypeRange(getIndexType()), ValueRange());
+  OpBuilder::InsertionGuard guard(*this);
+  createBlock(&loop.getBefore());
+  Value one = arith::ConstantOp::create(*this, getI64IntegerAttr(1));
+  Value taken = memref::AtomicRMWOp::create(*this, getI64Type(), arith::AtomicRMWKind::addi, one, counter, ValueRange(index(0)));
+  Value item = arith::IndexCastOp::create(*this, getIndexType(), taken);
+  Value more = arith::CmpIOp::create(*this, arith::CmpIPredicate::ult, item, items);
+  // Whoever leaves last finds the counter that high, and nobody looks at it any more.
+  Value last = arith::CmpIOp::create(*this, arith::CmpIPredicate::eq, item, sub(add(items, threads), index(1)));
+  auto reset = scf::IfOp::create(*this, last, /*withElseRegion=*/false);
+  {
+    OpBuilder::InsertionGuard inside(*this);
+    setInsertionPointToStart(reset.thenBlock());
+    store(arith::ConstantOp::create(*this, getI64IntegerAttr(0)), counter, {index(0)});
+  }
+  scf::ConditionOp::create(*this, more, ValueRange(item));
+  createBlock(&loop.getAfter(), {}, TypeRange(getIndexType()), getLoc());
+  body(loop.getAfterArguments().front());
+  scf::YieldOp::create(*this);
+}
+
 Value KernelBuilder::load(Value buffer, Values at) { return memref::LoadOp::create(*this, buffer, at); }
 void KernelBuilder::store(Value value, Value buffer, Values at) { memref::StoreOp::create(*this, value, buffer, at); }
 

@@ -6,6 +6,10 @@
 // What flows through the layers alternates between two buffers, so that no layer
 // overwrites what it reads.
 //
+// The arena begins with the counters from which threads take items, one a launch. They are
+// zero when a step begins, and whoever takes last leaves them so; a barrier stands between
+// two runs of a launch.
+//
 //===----------------------------------------------------------------------===//
 #include "heddle/passes/Passes.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -20,6 +24,8 @@ using namespace mlir;
 using namespace heddle;
 
 namespace {
+constexpr int64_t kLine = 64; // a cache line, so that counters do not share one
+
 int64_t alignTo64(int64_t n) { return (n + 63) / 64 * 64; }
 
 MemRefType bufferType(RankedTensorType type) { return cast<MemRefType>(bufferTypes(type).front()); }
@@ -56,7 +62,7 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
   SmallVector<Attribute> params;
   SmallVector<Attribute> paramTypes;
   llvm::StringMap<int64_t> paramIndex;
-  int64_t arenaBytes = 0;
+  int64_t arenaBytes = 0, counters = 0, counterBytes = 0;
 
   int64_t addParam(StringRef name, Type type) {
     params.push_back(StringAttr::get(&getContext(), name));
@@ -101,6 +107,12 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
     return last ? memref::DimOp::create(b, loc, last, 0).getResult() : Value();
   }
 
+  /// Whether the kernel takes items from a counter; else it gets a thread's share.
+  bool takesItems(LaunchOp launch) {
+    auto callee = getOperation().lookupSymbol<func::FuncOp>(launch.getCallee());
+    return callee && callee.getNumArguments() && isa<MemRefType>(callee.getArgumentTypes().front());
+  }
+
   void lowerLaunch(OpBuilder &b, Frame &f, LaunchOp launch) {
     Location loc = launch.getLoc();
     if (launch->hasAttr("heddle.barrier"))
@@ -130,8 +142,14 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
     } else {
       items = rows;
     }
-    auto share = rt::ShareOp::create(b, loc, b.getIndexType(), b.getIndexType(), items, f.tid, f.nthreads);
-    args.insert(args.begin(), {share.getFirst(), share.getEnd()});
+    if (takesItems(launch)) {
+      auto type = MemRefType::get({1}, b.getI64Type());
+      Value counter = rt::ArenaOp::create(b, loc, type, f.context, kLine * counters++, Value());
+      args.insert(args.begin(), {counter, items, f.nthreads});
+    } else {
+      auto share = rt::ShareOp::create(b, loc, b.getIndexType(), b.getIndexType(), items, f.tid, f.nthreads);
+      args.insert(args.begin(), {share.getFirst(), share.getEnd()});
+    }
     func::CallOp::create(b, loc, launch.getCallee(), TypeRange(), args);
   }
 
@@ -412,7 +430,7 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
     Value logits = cast<func::ReturnOp>(block.getTerminator()).getOperand(0);
     llvm::DenseMap<Value, SmallVector<Value>> given;
     given[logits] = {rt::InputOp::create(b, func.getLoc(), bufferType(cast<RankedTensorType>(logits.getType())), f.context, "logits")};
-    if (failed(lowerBody(f, 0, given)))
+    if (failed(lowerBody(f, counterBytes, given)))
       return failure();
     block.eraseArguments(0, old.size());
     func.setType(builder.getFunctionType(inputs, {}));
@@ -421,6 +439,7 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
 
   void runOnOperation() override {
     ModuleOp module = getOperation();
+    module.walk([&](LaunchOp launch) { counterBytes += takesItems(launch) ? kLine : 0; });
     for (StringRef name : {"decode", "batch", "prefill"})
       if (auto func = module.lookupSymbol<func::FuncOp>(name))
         if (failed(lowerStep(func)))

@@ -2,6 +2,7 @@
 #include "heddle/codegen/Common/EmitMatmul.h"
 #include "heddle/codegen/Common/KernelBuilder.h"
 #include "heddle/passes/Passes.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/Verifier.h"
 
 namespace heddle {
@@ -28,6 +29,12 @@ FailureOr<AffineMap> itemsOf(KernelOp kernel) {
   if (auto attention = dyn_cast<AttentionOp>(kernel.getBody().front().front()))
     return AffineMap::get(1, 0, rows * attention.getCache().getType().getHeads());
   return AffineMap::get(1, 0, rows);
+}
+
+/// Long items go to whichever thread is free. Rows stay with their thread, so that the next
+/// kernel of rows needs no barrier.
+bool isTaken(KernelOp kernel) {
+  return llvm::is_contained({"matmul", "attention"}, kernel.getScheduleAttr().getEmitter());
 }
 
 struct EmitKernels : heddle::impl::EmitKernelsBase<EmitKernels> {
@@ -78,6 +85,8 @@ struct EmitKernels : heddle::impl::EmitKernelsBase<EmitKernels> {
     builder.setInsertionPointToStart(getOperation().getBody());
     Type index = builder.getIndexType();
     SmallVector<Type> inputs = {index, index};
+    if (isTaken(kernel))
+      inputs = {MemRefType::get({1}, builder.getI64Type()), index, index};
     for (Type type : kernel.getOperandTypes())
       llvm::append_range(inputs, bufferTypes(type));
     for (Type type : kernel.getResultTypes())
@@ -89,8 +98,10 @@ struct EmitKernels : heddle::impl::EmitKernelsBase<EmitKernels> {
     Block *entry = func.addEntryBlock();
     builder.setInsertionPointToStart(entry);
     KernelBuilder b(kernel.getLoc(), builder, kernel.getScheduleAttr().get("lanes", 4));
-    auto args = entry->getArguments();
-    if (failed(emitter(b, kernel, args[0], args[1], ValueRange(args.drop_front(2)))))
+    ValueRange args = entry->getArguments();
+    auto fixed = [&](llvm::function_ref<void(Value)> body) { b.loop(args[0], args[1], 1, body); };
+    auto taken = [&](llvm::function_ref<void(Value)> body) { b.takeItems(args[0], args[1], args[2], body); };
+    if (failed(isTaken(kernel) ? emitter(b, kernel, taken, args.drop_front(3)) : emitter(b, kernel, fixed, args.drop_front(2))))
       return failure();
     func::ReturnOp::create(b);
     return success();

@@ -151,7 +151,7 @@ def EmitKernels : Pass<"heddle-emit-kernels", "::mlir::ModuleOp"> {
     ops run row by row. An op without an emitter becomes linalg on tensors where it
     implements `LinalgLoweringInterface` or is upstream's; fails on any other, naming it.
   }];
-  let dependentDialects = ["::mlir::bufferization::BufferizationDialect", "::mlir::linalg::LinalgDialect",
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::bufferization::BufferizationDialect", "::mlir::linalg::LinalgDialect",
     "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect",
     "::heddle::HeddleDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect",
     "::mlir::memref::MemRefDialect", "::mlir::math::MathDialect"];

@@ -55,6 +55,10 @@ public:
   /// if (condition) then else.
   void branch(Value condition, llvm::function_ref<void()> then, llvm::function_ref<void()> otherwise);
 
+  /// Items 0 … `items` - 1 to whichever thread is free: each takes the next from `counter`
+  /// (memref<1xi64>, zero before and after). All `threads` must come here once.
+  void takeItems(Value counter, Value items, Value threads, llvm::function_ref<void(Value item)> body);
+
   Value load(Value buffer, Values at);
   void store(Value value, Value buffer, Values at);
   /// `n` consecutive elements along the innermost dimension.
@@ -81,15 +85,17 @@ private:
   Value tree(Value vector, llvm::function_ref<Value(Value, Value)> combine);
 };
 
-/// Expands `kernel` into `func`'s body; `args` are the function's buffer arguments, inputs
-/// then results.
-using EmitFn = mlir::LogicalResult (*)(KernelBuilder &, KernelOp kernel,
-                                       Value lo, Value hi, mlir::ValueRange args);
+/// Builds the loop over the items that a thread takes, around what it is given.
+using ItemLoop = llvm::function_ref<void(llvm::function_ref<void(Value item)> body)>;
 
-mlir::LogicalResult emitMatmul(KernelBuilder &, KernelOp, Value, Value, mlir::ValueRange);
-mlir::LogicalResult emitAttention(KernelBuilder &, KernelOp, Value, Value, mlir::ValueRange);
-mlir::LogicalResult emitGeneric(KernelBuilder &, KernelOp, Value, Value, mlir::ValueRange);
-mlir::LogicalResult emitRows(KernelBuilder &, KernelOp, Value, Value, mlir::ValueRange);
+/// Expands `kernel` into a function's body; `args` are the function's buffer arguments,
+/// inputs then results.
+using EmitFn = mlir::LogicalResult (*)(KernelBuilder &, KernelOp kernel, ItemLoop items, mlir::ValueRange args);
+
+mlir::LogicalResult emitMatmul(KernelBuilder &, KernelOp, ItemLoop, mlir::ValueRange);
+mlir::LogicalResult emitAttention(KernelBuilder &, KernelOp, ItemLoop, mlir::ValueRange);
+mlir::LogicalResult emitGeneric(KernelBuilder &, KernelOp, ItemLoop, mlir::ValueRange);
+mlir::LogicalResult emitRows(KernelBuilder &, KernelOp, ItemLoop, mlir::ValueRange);
 
 } // namespace heddle::codegen
 
