@@ -140,10 +140,17 @@ struct MatmulEmitter {
       };
       if (!count)
         return tokens(b.index(0), 1);
-      Value whole = b.sub(blockCount, b.rem(blockCount, b.index(tile)));
-      b.loop(b.index(0), whole, tile, [&](Value t) { tokens(t, tile); });
-      if (tile > 1)
-        b.loop(whole, blockCount, 1, [&](Value t) { tokens(t, 1); });
+      // Whole tiles, then pairs, then one.
+      Value done = b.index(0);
+      SmallVector<int64_t> sizes = {tile};
+      for (int64_t size : {2, 1})
+        if (size < sizes.back())
+          sizes.push_back(size);
+      for (int64_t size : sizes) {
+        Value whole = b.sub(blockCount, b.rem(b.sub(blockCount, done), b.index(size)));
+        b.loop(done, whole, size, [&](Value t) { tokens(t, size); });
+        done = whole;
+      }
     });
   }
 

@@ -87,10 +87,11 @@ struct SetSchedules : heddle::impl::SetSchedulesBase<SetSchedules> {
         // No fewer than 16 items, where there are as many panels.
         panels = std::min(panels, std::max<int64_t>(1, packed.getPanels(type.getDimSize(0)) / 16));
       }
-      // Sums take the registers that weights, activations and unpacking do not need: with
-      // integer codes the sums of a group lie in registers, those over groups need not.
-      int64_t free = registers - (codes ? vectors + 3 : 6);
-      set("token_tile", tokenTile ? tokenTile.getValue() : std::max<int64_t>(1, free / vectors));
+      // f32 sums take the registers that weights and activations do not need. With integer
+      // codes they are touched once a group and may lie in memory: half of the registers hold
+      // a chunk's weights while the tile's tokens pass (docs/performance.md).
+      int64_t tile = codes ? registers * 3 / 8 : (registers - 4) / vectors;
+      set("token_tile", tokenTile ? tokenTile.getValue() : std::max<int64_t>(1, tile));
       set("token_block", tokenBlock);
       set("panels", std::min(panels, std::max<int64_t>(1, most ? itemBytes / most : 1)));
       if (codes && dot)
