@@ -34,25 +34,29 @@ cl::OptionCategory category("Heddle options");
 cl::opt<std::string> model(cl::Positional, cl::desc("MODEL"), SUB(cl::sub(compileCmd), cl::sub(importCmd), cl::sub(referenceCmd),
                                                                  cl::sub(explainCmd), cl::sub(tuneCmd)));
 cl::opt<std::string> output("o", cl::desc("output file"), SUB(cl::sub(compileCmd), cl::sub(importCmd), cl::sub(tuneCmd)));
-cl::opt<std::string> target("target", cl::desc("native or a feature level"), SUB(cl::sub(compileCmd)));
-cl::opt<std::string> numeric("numeric", cl::desc("auto, f32, a16 or a8"), SUB(cl::sub(compileCmd)));
-cl::opt<int64_t> contextLength("context", cl::desc("positions of the caches"), SUB(cl::sub(compileCmd)));
+cl::opt<std::string> target("target", cl::desc("native or a feature level"), SUB(cl::sub(compileCmd), cl::sub(explainCmd)));
+cl::opt<std::string> numeric("numeric", cl::desc("auto, f32, a16 or a8"), SUB(cl::sub(compileCmd), cl::sub(explainCmd)));
+cl::opt<int64_t> contextLength("context", cl::desc("positions of the caches"), SUB(cl::sub(compileCmd), cl::sub(explainCmd)));
 cl::opt<std::string> weights("weights", cl::init("embed"), cl::desc("embed or external"), SUB(cl::sub(compileCmd)));
 cl::opt<std::string> emitKind("emit", cl::init("program"), cl::desc("program, shared, object or asm"), SUB(cl::sub(compileCmd)));
 cl::opt<std::string> dumpIR("dump-ir", cl::desc("directory for one file a phase"), SUB(cl::sub(compileCmd)));
 cl::opt<std::string> weightsFrom("weights-from", cl::desc("the checkpoint of a dumped module"),
-                                 SUB(cl::sub(compileCmd), cl::sub(referenceCmd)));
+                                 SUB(cl::sub(compileCmd), cl::sub(explainCmd), cl::sub(referenceCmd)));
 cl::list<std::string> pluginFiles("plugin", cl::desc("plugin to load (repeatable)"),
-                                  SUB(cl::sub(compileCmd), cl::sub(importCmd), cl::sub(listCmd), cl::sub(referenceCmd)));
+                                  SUB(cl::sub(compileCmd), cl::sub(explainCmd), cl::sub(importCmd), cl::sub(listCmd), cl::sub(referenceCmd)));
 cl::opt<std::string> tuning("tuning", cl::desc("tuning record"), SUB(cl::sub(compileCmd)));
 cl::opt<std::string> pipeline("pipeline", cl::desc("passes in place of the phases, as --print-pipeline prints them"), SUB(cl::sub(compileCmd)));
-cl::opt<unsigned> jobs("jobs", cl::init(0), cl::desc("threads of the compiler"), SUB(cl::sub(compileCmd)));
-cl::list<std::string> passOptions("pass-option", cl::desc("PASS.OPTION=VALUE"), SUB(cl::sub(compileCmd)));
+cl::opt<unsigned> jobs("jobs", cl::init(0), cl::desc("threads of the compiler"), SUB(cl::sub(compileCmd), cl::sub(explainCmd)));
+cl::list<std::string> passOptions("pass-option", cl::desc("PASS.OPTION=VALUE"), SUB(cl::sub(compileCmd), cl::sub(explainCmd)));
 cl::alias passOptionsShort("p", cl::aliasopt(passOptions), cl::desc("= --pass-option"));
 cl::opt<bool> printPipeline("print-pipeline", cl::desc("print the pass pipeline"), SUB(cl::sub(compileCmd)));
 cl::opt<bool> quiet("quiet", cl::desc("no progress"), SUB(cl::sub(compileCmd)));
 cl::opt<std::string> listWhat(cl::Positional, cl::desc("WHAT"), SUB(cl::sub(listCmd)));
 cl::opt<bool> json("json", cl::desc("as JSON"), SUB(cl::sub(listCmd), cl::sub(explainCmd)));
+cl::opt<double> dramLimit("dram-gb-s", cl::init(0), cl::desc("memory bandwidth, as PROG bench prints it"), SUB(cl::sub(explainCmd)));
+cl::opt<double> operationLimit("gop-s", cl::init(0), cl::desc("operations a second, 10^9"), SUB(cl::sub(explainCmd)));
+cl::opt<int64_t> depth("depth", cl::init(0), cl::desc("positions before the token"), SUB(cl::sub(explainCmd)));
+cl::opt<bool> measure("measure", cl::desc("the share of the limits that is reached"), SUB(cl::sub(explainCmd)));
 cl::list<int32_t> tokens("tokens", cl::CommaSeparated, cl::desc("token ids"), SUB(cl::sub(referenceCmd)));
 cl::opt<int64_t> count("n", cl::init(0), cl::desc("tokens to generate"), SUB(cl::sub(referenceCmd)));
 cl::opt<std::string> print("print", cl::init("tokens"), cl::desc("tokens"), SUB(cl::sub(referenceCmd)));
@@ -65,9 +69,8 @@ llvm::Error usage(const std::string &message, const std::string &hint = "heddle 
   return failure(ExitCode::Usage, message, hint);
 }
 
-llvm::Error compileCommand() {
-  if (!tuning.empty())
-    return failure(ExitCode::Unsupported, "--tuning is unsupported");
+/// What compile and explain have in common.
+llvm::Expected<CompileOptions> commonOptions() {
   CompileOptions options;
   options.model = model;
   options.output = output;
@@ -78,22 +81,11 @@ llvm::Error compileCommand() {
   if (contextLength.getNumOccurrences())
     options.context = contextLength;
   options.weightsFrom = weightsFrom;
-  options.dumpIR = dumpIR;
-  options.emit = emitKind;
-  options.quiet = quiet;
-  options.pipeline = pipeline;
   if (jobs.getNumOccurrences()) {
     if (jobs < 1)
       return usage(fmt::format("jobs = {}, limit at least 1", jobs.getValue()));
     options.jobs = jobs;
   }
-  options.externalWeights = weights == "external";
-  if (weights != "embed" && weights != "external")
-    return usage("weights = " + weights + ", one of embed, external");
-  if (emitKind == "shared")
-    return failure(ExitCode::Unsupported, "emit = shared, supported: program, object, asm");
-  if (emitKind != "program" && emitKind != "object" && emitKind != "asm")
-    return usage("emit = " + emitKind + ", one of program, shared, object, asm");
   for (llvm::StringRef option : passOptions) {
     auto [name, value] = option.split('=');
     auto [pass, field] = name.split('.');
@@ -101,6 +93,45 @@ llvm::Error compileCommand() {
       return usage("pass-option = " + option.str() + ", needs PASS.OPTION=VALUE");
     options.passOptions.push_back({option.str(), ""});
   }
+  return options;
+}
+
+llvm::Error explainCommand() {
+  if (model.empty())
+    return usage("explain needs MODEL", "heddle explain model.gguf");
+  if (measure)
+    return failure(ExitCode::Unsupported, "--measure is unsupported", "PROG bench --json");
+  if (dramLimit < 0 || operationLimit < 0 || depth < 0)
+    return usage("dram-gb-s, gop-s and depth: limit at least 0");
+  auto options = commonOptions();
+  if (!options)
+    return options.takeError();
+  ExplainOptions how;
+  how.json = json;
+  how.dramGBs = dramLimit;
+  how.gops = operationLimit;
+  how.depth = depth;
+  return explain(*options, how);
+}
+
+llvm::Error compileCommand() {
+  if (!tuning.empty())
+    return failure(ExitCode::Unsupported, "--tuning is unsupported");
+  auto common = commonOptions();
+  if (!common)
+    return common.takeError();
+  CompileOptions options = std::move(*common);
+  options.dumpIR = dumpIR;
+  options.emit = emitKind;
+  options.quiet = quiet;
+  options.pipeline = pipeline;
+  options.externalWeights = weights == "external";
+  if (weights != "embed" && weights != "external")
+    return usage("weights = " + weights + ", one of embed, external");
+  if (emitKind == "shared")
+    return failure(ExitCode::Unsupported, "emit = shared, supported: program, object, asm");
+  if (emitKind != "program" && emitKind != "object" && emitKind != "asm")
+    return usage("emit = " + emitKind + ", one of program, shared, object, asm");
   if (printPipeline) {
     llvm::outs() << (pipeline.empty() ? pipelineText(0, findPhase("target")) : pipeline.getValue()) << '\n';
     return llvm::Error::success();
@@ -220,8 +251,10 @@ llvm::Error dispatch(int argc, char **argv) {
                      "heddle reference model.gguf --tokens=1,2,3 -n 8 --ignore-eos");
     return runReference(model, std::vector<int32_t>(tokens.begin(), tokens.end()), count, logitsOut, weightsFrom);
   }
-  if (explainCmd || tuneCmd)
-    return failure(ExitCode::Unsupported, std::string(argv[1]) + " is unsupported");
+  if (explainCmd)
+    return explainCommand();
+  if (tuneCmd)
+    return failure(ExitCode::Unsupported, "tune is unsupported");
   return usage("no command given");
 }
 } // namespace

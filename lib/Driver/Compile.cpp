@@ -67,7 +67,29 @@ public:
   }
 
   llvm::Error run() {
-    // What a module from a file cannot become is taken to be the file's fault, not ours.
+    return ofFile([&]() -> llvm::Error {
+      if (auto error = prepare(phases().size() - 1))
+        return error;
+      return finish();
+    });
+  }
+
+  llvm::Error explain(const ExplainOptions &how) {
+    return ofFile([&]() -> llvm::Error {
+      int last = findPhase("schedule");
+      if (auto error = prepare(last))
+        return error;
+      if (next > size_t(last) + 1)
+        return heddle::failure(ExitCode::Usage, fmt::format("{}: heddle.phase = {}, limit import to {}", options.model,
+                                                            text(*module, "heddle.phase"), phases()[last].name));
+      explainKernels(*module, how, llvm::outs());
+      return llvm::Error::success();
+    });
+  }
+
+private:
+  /// What a module from a file cannot become is taken to be the file's fault, not ours.
+  llvm::Error ofFile(llvm::function_ref<llvm::Error()> steps) {
     return llvm::handleErrors(steps(), [&](std::unique_ptr<Failure> failure) -> llvm::Error {
       if (isIR && failure->code == ExitCode::Bug)
         failure->code = StringRef(failure->message).contains("unsupported") ? ExitCode::Unsupported : ExitCode::Malformed;
@@ -75,17 +97,15 @@ public:
     });
   }
 
-private:
-  llvm::Error steps() {
+  /// Opens the model and runs the phases that are left, up to `last`.
+  llvm::Error prepare(size_t last) {
     if (auto error = open())
       return error;
     if (auto error = checkPermutations(*module, *source, options.model))
       return error;
     if (auto error = configure())
       return error;
-    if (auto error = runPhases())
-      return error;
-    return finish();
+    return runPhases(last);
   }
 
   static DialectRegistry registry() {
@@ -255,11 +275,11 @@ private:
     return llvm::Error::success();
   }
 
-  llvm::Error runPhases() {
+  llvm::Error runPhases(size_t last) {
     if (!options.pipeline.empty())
       return runPipeline();
     Builder b(&context);
-    for (size_t i = next; i < phases().size(); ++i) {
+    for (size_t i = next; i <= last; ++i) {
       const Phase &phase = phases()[i];
       PassManager pm(&context, ModuleOp::getOperationName());
       buildPhase(phase, pm);
@@ -428,6 +448,8 @@ private:
 } // namespace
 
 llvm::Error heddle::compile(const CompileOptions &options) { return Compiler(options).run(); }
+
+llvm::Error heddle::explain(const CompileOptions &options, const ExplainOptions &how) { return Compiler(options).explain(how); }
 
 llvm::Error heddle::importToFile(llvm::StringRef model, llvm::StringRef output) {
   DialectRegistry registry;

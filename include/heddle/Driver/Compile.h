@@ -2,6 +2,7 @@
 #ifndef HEDDLE_DRIVER_COMPILE_H
 #define HEDDLE_DRIVER_COMPILE_H
 
+#include "heddle/Driver/Explain.h"
 #include "llvm/Support/Error.h"
 #include <optional>
 #include <string>
@@ -30,6 +31,9 @@ struct CompileOptions {
 
 /// Compiles; on failure no output file is left.
 llvm::Error compile(const CompileOptions &options);
+
+/// Runs the phases up to schedule and prints what became of each kernel.
+llvm::Error explain(const CompileOptions &options, const ExplainOptions &how);
 
 /// Imports a model and prints the graph to `output` ("" or "-" = standard output).
 llvm::Error importToFile(llvm::StringRef model, llvm::StringRef output);

@@ -1,0 +1,63 @@
+"""heddle explain: what became of each kernel."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "e2e"))
+from tiny_gguf import Tiny, write  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return write(tmp_path_factory.mktemp("explain") / "tiny.gguf",
+                 Tiny(layers=3, hidden=64, ff=96, encoding="Q8_0", tied=False))
+
+
+def explain(heddle, model, *flags):
+    return json.loads(heddle("explain", model, "--json", "--target=x86-64-v3", *flags).stdout)["kernels"]
+
+
+def test_kernels(heddle, model):
+    decode = [k for k in explain(heddle, model) if k["step"] == "decode"]
+    named = {k["kernel"]: k for k in decode}
+    mlp = named["rms_norm+convert_rows+linear+linear+glu+convert_rows"]
+    assert mlp["times"] == 3 and mlp["instruction"] == "avx2.pmaddubsw"
+    # gate and up: 96 x 64 codes and an f16 scale for 32.
+    assert mlp["weight_bytes"] == 2 * 96 * (64 + 2 * 2)
+    assert mlp["operations_per_token"] == 2 * 2 * 96 * 64
+    attention = named["attention+convert_rows"]
+    assert attention["cache_bytes_per_position"] == 2 * 2 * 16 * 4
+    assert {k["step"] for k in explain(heddle, model)} == {"decode", "batch", "prefill"}
+
+
+def test_numeric_mode(heddle, model):
+    kernels = explain(heddle, model, "--numeric=f32")
+    assert {k["instruction"] for k in kernels} == {"f32 fma", ""}
+    assert not any("convert" in k["kernel"] for k in kernels)
+
+
+def test_predictions(heddle, model):
+    slow, fast = ([k["predicted_us"] for k in explain(heddle, model, "--gop-s=1000", f"--dram-gb-s={dram}")
+                   if k["step"] == "decode"] for dram in (1, 2))
+    assert sum(slow) > 0 and all(abs(s - 2 * f) < 1e-9 or s == f for s, f in zip(slow, fast))
+    deep = explain(heddle, model, "--dram-gb-s=1", "--depth=100")
+    assert sum(k.get("predicted_us", 0) for k in deep) > sum(slow)
+    assert not any("predicted_us" in k for k in explain(heddle, model))
+
+
+def test_generic_path_is_named(heddle, model):
+    text = heddle("explain", model, "--numeric=f32", "-p", "set-schedules.generic=rms_norm").stdout
+    assert "rms_norm" in text
+
+
+@pytest.mark.parametrize("flags, code", ((["--measure"], 4), (["--depth=-1"], 2), (["--numeric=f7"], 2)))
+def test_refused(heddle, model, flags, code):
+    assert heddle("explain", model, *flags, code=code).stderr.startswith("heddle: error: ")
+
+
+def test_a_program_is_no_model(heddle, model, tmp_path):
+    heddle("compile", model, "-o", tmp_path / "program", "--quiet")
+    assert heddle("explain", tmp_path / "program", code=4).stderr.startswith("heddle: error: ")
