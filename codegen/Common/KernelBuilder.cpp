@@ -159,3 +159,29 @@ Value KernelBuilder::decode(EncAttr enc, Value codes, Value scale, Value min) {
     return fma(value, scale, min);
   return scale ? mul(value, scale) : value;
 }
+
+Value KernelBuilder::groupScale(EncAttr enc, Value stored, Value f16s, bool isMin) {
+  auto vector = dyn_cast<VectorType>(stored.getType());
+  Type i32 = vector ? Type(vector.clone(getI32Type())) : getI32Type();
+  Value wide = enc.getScales() == "i8" ? arith::ExtSIOp::create(*this, i32, stored).getResult()
+                                       : arith::ExtUIOp::create(*this, i32, stored).getResult();
+  Value product = mul(f16s, arith::SIToFPOp::create(*this, f16s.getType(), wide));
+  return isMin ? arith::NegFOp::create(*this, product).getResult() : product;
+}
+
+Value KernelBuilder::withHighBits(Value low, Value plane, int64_t bits, int64_t step) {
+  // Bytes move in pairs where no instruction shifts bytes: the mask takes off what came
+  // from the neighbour.
+  Type type = plane.getType();
+  bool pairs = getElementTypeOrSelf(type).isInteger(8);
+  Value moved = plane;
+  if (pairs)
+    moved = vector::BitCastOp::create(*this, vec(cast<VectorType>(type).getDimSize(0) / 2, getI16Type()), plane);
+  if (int64_t left = 4 - step * bits; left > 0)
+    moved = arith::ShLIOp::create(*this, moved, splat(moved.getType(), left));
+  else if (left < 0)
+    moved = arith::ShRUIOp::create(*this, moved, splat(moved.getType(), -left));
+  if (pairs)
+    moved = vector::BitCastOp::create(*this, type, moved);
+  return arith::OrIOp::create(*this, low, arith::AndIOp::create(*this, moved, splat(type, ((1 << bits) - 1) << 4)));
+}

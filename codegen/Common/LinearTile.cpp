@@ -6,25 +6,37 @@ using namespace heddle;
 using namespace heddle::codegen;
 using Values = KernelBuilder::Values;
 
-Value LinearTile::bytes(Value panel, Value g, Value at, int64_t count, Type elem) {
-  Value raw = b.loadVec(weight, {panel, g, at}, count * elem.getIntOrFloatBitWidth() / 8);
+Value LinearTile::bytes(const Group &g, Value at, int64_t count, Type elem) {
+  Value raw = b.loadVec(weight, {g.panel, g.block, at}, count * elem.getIntOrFloatBitWidth() / 8);
   return elem.isInteger(8) ? raw : vector::BitCastOp::create(b, b.vec(count, elem), raw).getResult();
 }
 
-int64_t LinearTile::scales(Value panel, Value g, Values &scale, Values &min) {
-  EncAttr enc = packed.getEnc();
-  int64_t base = 0;
-  for (auto [has, values] : {std::pair{enc.getScale(), &scale}, {enc.getMin(), &min}}) {
-    values->assign(chunks(), Value());
-    if (!has)
-      continue;
-    for (int64_t c = 0; c < chunks(); ++c) {
-      Value half = bytes(panel, g, b.index(base + c * lanes() * 2), lanes(), b.getF16Type());
-      (*values)[c] = arith::ExtFOp::create(b, b.vec(lanes(), b.getF32Type()), half);
-    }
-    base += packed.getRows() * 2;
+Values LinearTile::halves(const Group &g, Value at) {
+  Values values;
+  for (int64_t c = 0; c < chunks(); ++c) {
+    Value half = bytes(g, b.add(at, b.index(c * lanes() * 2)), lanes(), b.getF16Type());
+    values.push_back(arith::ExtFOp::create(b, b.vec(lanes(), b.getF32Type()), half));
   }
-  return base;
+  return values;
+}
+
+void LinearTile::scales(Group &g, Value at, const Values &d, const Values &e) {
+  EncAttr enc = packed.getEnc();
+  for (bool isMin : {false, true}) {
+    Values &values = isMin ? g.min : g.scale;
+    values.assign(chunks(), Value());
+    if (isMin ? !enc.getMin() : !enc.getScale())
+      continue;
+    if (!enc.getSuper()) {
+      values = halves(g, at);
+      at = b.add(at, b.index(packed.getRows() * 2));
+      continue;
+    }
+    for (int64_t c = 0; c < chunks(); ++c)
+      values[c] = b.groupScale(enc, bytes(g, b.add(at, b.index(c * lanes())), lanes(), b.getI8Type()), isMin ? e[c] : d[c], isMin);
+    at = b.add(at, b.index(packed.getRows()));
+  }
+  g.codes = at;
 }
 
 //===----------------------------------------------------------------------===//
@@ -36,14 +48,13 @@ Value LinearTile::activation(Value t, Value kIndex) {
   return rows ? arith::ExtFOp::create(b, b.getF32Type(), v).getResult() : v;
 }
 
-Values LinearTile::floatGroup(Value panel, Value g, Value t0, int64_t tokens, Values acc) {
+Values LinearTile::floatGroup(const Group &g, Value t0, int64_t tokens, Values acc) {
   EncAttr enc = packed.getEnc();
-  Values scale, min;
-  int64_t base = scales(panel, g, scale, min), size = packed.getGroup();
-  bool nibbles = enc.getElemBits() == 4;
+  int64_t size = packed.getGroup(), half = size / 2;
+  bool nibbles = enc.isNibbles();
   Type elem = enc.getStorageType();
-  int64_t width = elem.getIntOrFloatBitWidth() / 8, steps = nibbles ? size / 2 : size;
-  Value k0 = b.mul(g, b.index(size));
+  int64_t width = elem.getIntOrFloatBitWidth() / 8, steps = nibbles ? half : size;
+  Value k0 = b.mul(g.index, b.index(size));
   VectorType i32s = b.vec(lanes(), b.getI32Type());
   // acc[t][c] += w[c] * x[t0 + t, k].
   auto accumulate = [&](Values &acc, Value w, int64_t c, Value kIndex) {
@@ -52,45 +63,58 @@ Values LinearTile::floatGroup(Value panel, Value g, Value t0, int64_t tokens, Va
       acc[t * chunks() + c] = b.fma(w, xs, acc[t * chunks() + c]);
     }
   };
-  auto step = [&](Value j, Values acc) {
-    Value at = b.add(b.mul(j, b.index(packed.getRows() * width)), b.index(base));
-    for (int64_t c = 0; c < chunks(); ++c) {
-      Value codes = bytes(panel, g, b.add(at, b.index(c * lanes() * width)), lanes(), elem);
-      if (!nibbles) {
-        accumulate(acc, b.decode(enc, codes, scale[c], min[c]), c, b.add(k0, j));
-        continue;
+  // The codes that share bytes of high bits, one otherwise.
+  int64_t highBits = enc.getHighBits(), unit = highBits ? packed.getPlaneSteps() : 1;
+  auto step = [&](Value i, Values acc) {
+    for (int64_t u = 0; u < unit; ++u) {
+      Value j = unit == 1 ? i : b.add(b.mul(i, b.index(unit)), b.index(u));
+      Value at = b.add(g.codes, b.mul(j, b.index(packed.getRows() * width)));
+      for (int64_t c = 0; c < chunks(); ++c) {
+        Value codes = bytes(g, b.add(at, b.index(c * lanes() * width)), lanes(), elem);
+        if (!nibbles) {
+          accumulate(acc, b.decode(enc, codes, g.scale[c], g.min[c]), c, b.add(k0, j));
+          continue;
+        }
+        Value wide = arith::ExtUIOp::create(b, i32s, codes);
+        // Unit i of the low codes, and of the high half a group on.
+        auto whole = [&](Value low, int64_t firstUnit) {
+          if (!highBits)
+            return low;
+          Value plane = b.mul(b.add(i, b.index(firstUnit)), b.index(packed.getRows()));
+          Value at = b.add(g.codes, b.add(plane, b.index(packed.getPlaneStart() + c * lanes())));
+          Value high = arith::ExtUIOp::create(b, i32s, bytes(g, at, lanes(), b.getI8Type()));
+          return b.withHighBits(low, high, highBits, u);
+        };
+        Value low = whole(arith::AndIOp::create(b, wide, b.splat(i32s, 15)), 0);
+        Value high = whole(arith::ShRUIOp::create(b, wide, b.splat(i32s, 4)), half / unit);
+        accumulate(acc, b.decode(enc, low, g.scale[c], g.min[c]), c, b.add(k0, j));
+        accumulate(acc, b.decode(enc, high, g.scale[c], g.min[c]), c, b.add(k0, b.add(j, b.index(half))));
       }
-      Value wide = arith::ExtUIOp::create(b, i32s, codes);
-      Value low = arith::AndIOp::create(b, wide, b.splat(i32s, 15));
-      Value high = arith::ShRUIOp::create(b, wide, b.splat(i32s, 4));
-      accumulate(acc, b.decode(enc, low, scale[c], min[c]), c, b.add(k0, j));
-      accumulate(acc, b.decode(enc, high, scale[c], min[c]), c, b.add(k0, b.add(j, b.index(size / 2))));
     }
     return acc;
   };
-  if (steps == 1)
+  if (steps == unit)
     return step(b.index(0), acc);
-  return b.loop(b.index(0), b.index(steps), 1, acc, step);
+  return b.loop(b.index(0), b.index(steps / unit), 1, acc, step);
 }
 
 //===----------------------------------------------------------------------===//
 // Integer codes: an exact dot product per group, then one fma with its scales
 //===----------------------------------------------------------------------===//
 
-Values LinearTile::integerGroup(Value panel, Value g, Value t0, int64_t tokens, Values acc) {
+Values LinearTile::integerGroup(const Group &g, Value t0, int64_t tokens, Values acc) {
   EncAttr enc = packed.getEnc();
-  Values scale, min;
-  int64_t base = scales(panel, g, scale, min), size = enc.getGroup(), step = dot->step, n = lanes();
-  bool nibbles = enc.getElemBits() == 4, isSigned = !nibbles;
+  int64_t size = enc.getGroup(), step = dot->step, n = lanes(), highBits = enc.getHighBits();
+  bool nibbles = enc.isNibbles(), isSigned = !nibbles;
   int64_t loads = (nibbles ? size / 2 : size) / step, offset = enc.getOffset();
-  int64_t depth = dot->depth(nibbles ? 15 : 128);
+  int64_t depth = dot->depth(enc.getLargestCode());
   auto add = isSigned && dot->addSigned ? dot->addSigned : dot->add;
   bool shifted = isSigned && !dot->addSigned;
   if (shifted)
     offset -= 128;
   // Where this group's codes, scale and sum are in x: a group of x may hold two of it.
   int64_t share = rows.getGroup() / size;
-  Value xg = share == 1 ? g : b.div(g, b.index(share)), part = share == 1 ? b.index(0) : b.rem(g, b.index(share));
+  Value xg = share == 1 ? g.index : b.div(g.index, b.index(share)), part = share == 1 ? b.index(0) : b.rem(g.index, b.index(share));
   auto read = [&](int64_t t, Value at, int64_t count, Type elem) -> Value {
     Value raw = b.loadVec(x, {b.add(t0, b.index(t)), xg, at}, count * elem.getIntOrFloatBitWidth() / 8);
     return vector::BitCastOp::create(b, b.vec(count, elem), raw);
@@ -126,14 +150,23 @@ Values LinearTile::integerGroup(Value panel, Value g, Value t0, int64_t tokens, 
   // A chunk at a time: its weights of the group stay in registers while the tokens pass.
   for (int64_t c = 0; c < chunks(); ++c) {
     Values w(nibbles ? 2 * loads : loads);
+    auto load = [&](int64_t start, int64_t i) {
+      return bytes(g, b.add(g.codes, b.index(start + (i * packed.getRows() + c * n) * step)), n * step, b.getI8Type());
+    };
     for (int64_t j = 0; j < loads; ++j) {
-      Value raw = bytes(panel, g, b.index(base + (j * packed.getRows() + c * n) * step), n * step, b.getI8Type());
+      Value raw = load(0, j);
       if (nibbles) {
         w[j] = arith::AndIOp::create(b, raw, b.splat(i8s, 15));
         w[loads + j] = arith::ShRUIOp::create(b, raw, b.splat(i8s, 4));
       } else {
         w[j] = shifted ? arith::XOrIOp::create(b, raw, b.splat(i8s, -128)).getResult() : raw;
       }
+    }
+    Value plane;
+    for (int64_t j = 0; highBits && j < 2 * loads; ++j) {
+      if (j % packed.getPlaneSteps() == 0)
+        plane = load(packed.getPlaneStart(), j / packed.getPlaneSteps());
+      w[j] = b.withHighBits(w[j], plane, highBits, j % packed.getPlaneSteps());
     }
     for (int64_t t = 0; t < tokens; ++t) {
       Value partial = b.splat(partialType, 0), sum = of[t].offset;
@@ -150,17 +183,32 @@ Values LinearTile::integerGroup(Value panel, Value g, Value t0, int64_t tokens, 
       }
       Value f = arith::SIToFPOp::create(b, f32s, sum);
       Value &a = acc[t * chunks() + c];
-      a = b.fma(f, scale[c] ? b.mul(scale[c], of[t].scale) : of[t].scale, a);
+      a = b.fma(f, g.scale[c] ? b.mul(g.scale[c], of[t].scale) : of[t].scale, a);
       if (of[t].weighed)
-        a = b.fma(min[c], of[t].weighed, a);
+        a = b.fma(g.min[c], of[t].weighed, a);
     }
   }
   return acc;
 }
 
 Values LinearTile::emit(Value panel, Value t0, int64_t tokens) {
+  EncAttr enc = packed.getEnc();
   Values zero(tokens * chunks(), b.splat(b.vec(lanes(), b.getF32Type()), 0));
-  return b.loop(b.index(0), b.index(packed.getGroups(k)), 1, zero, [&](Value g, Values acc) {
-    return dot ? integerGroup(panel, g, t0, tokens, acc) : floatGroup(panel, g, t0, tokens, acc);
+  return b.loop(b.index(0), b.index(packed.getBlocks(k)), 1, zero, [&](Value block, Values acc) {
+    Group g{panel, block, block, Value(), {}, {}};
+    Values d, e;
+    auto group = [&](Value at, Values acc) {
+      scales(g, at, d, e);
+      return dot ? integerGroup(g, t0, tokens, acc) : floatGroup(g, t0, tokens, acc);
+    };
+    if (!enc.getSuper())
+      return group(b.index(0), acc);
+    d = halves(g, b.index(0));
+    if (enc.getMin())
+      e = halves(g, b.index(packed.getRows() * 2));
+    return b.loop(b.index(0), b.index(packed.getBlockGroups()), 1, acc, [&](Value i, Values acc) {
+      g.index = b.add(b.mul(block, b.index(packed.getBlockGroups())), i);
+      return group(b.add(b.index(packed.getHeadBytes()), b.mul(i, b.index(packed.getGroupBytes()))), acc);
+    });
   });
 }

@@ -34,11 +34,19 @@ struct LinearTile {
 
 private:
   using Values = KernelBuilder::Values;
-  Value bytes(Value panel, Value g, Value at, int64_t count, mlir::Type elem);
-  /// The f16 scales and minima of a group; returns where the codes start.
-  int64_t scales(Value panel, Value g, Values &scale, Values &min);
-  Values floatGroup(Value panel, Value g, Value t0, int64_t tokens, Values acc);
-  Values integerGroup(Value panel, Value g, Value t0, int64_t tokens, Values acc);
+  /// One group of a panel: its number along k, where its codes start, and per chunk its
+  /// scale and its minimum as f32, null where the encoding has none.
+  struct Group {
+    Value panel, block, index, codes;
+    Values scale, min;
+  };
+  Value bytes(const Group &g, Value at, int64_t count, mlir::Type elem);
+  /// `rows` f16 at `at` as f32, a vector a chunk.
+  Values halves(const Group &g, Value at);
+  /// The scales and minima of the group that starts at `at`; `d` and `e` are its block's.
+  void scales(Group &g, Value at, const Values &d, const Values &e);
+  Values floatGroup(const Group &g, Value t0, int64_t tokens, Values acc);
+  Values integerGroup(const Group &g, Value t0, int64_t tokens, Values acc);
   Value activation(Value t, Value kIndex);
 };
 

@@ -84,41 +84,67 @@ void RowOps::emit(EmbeddingOp op, int64_t width) {
   auto packed = cast<PackedAttr>(cast<RankedTensorType>(op.getTable().getType()).getEncoding());
   EncAttr enc = packed.getEnc();
   Value table = whole[op.getTable()][0], token = b.toIndex(id(op.getIds()));
-  int64_t count = packed.getRows(), size = packed.getGroup(), step = packed.getStep(), bits = enc.getElemBits();
+  int64_t count = packed.getRows(), size = packed.getGroup(), step = packed.getStep(), highBits = enc.getHighBits();
   Value panel = b.div(token, b.index(count)), r = b.rem(token, b.index(count));
   Row out = rows[op.getResult()];
-  // `n` little-endian bytes at `at` as an element of type `type`.
-  auto scalar = [&](Value g, Value at, Type type) -> Value {
-    int64_t n = type.getIntOrFloatBitWidth() / 8;
-    Value raw = b.loadVec(table, {panel, g, at}, n);
-    return vector::ExtractOp::create(b, vector::BitCastOp::create(b, b.vec(1, type), raw).getResult(), 0);
-  };
-  b.loop(zero(), b.index(packed.getGroups(width)), 1, [&](Value g) {
-    int64_t base = 0;
-    Value scale, min;
-    for (auto [has, value] : {std::pair{enc.getScale(), &scale}, {enc.getMin(), &min}}) {
-      if (!has)
-        continue;
-      Value half = scalar(g, b.add(b.index(base), b.mul(r, b.index(2))), b.getF16Type());
-      *value = arith::ExtFOp::create(b, b.getF32Type(), half);
-      base += count * 2;
+  b.loop(zero(), b.index(packed.getBlocks(width)), 1, [&](Value block) {
+    // Little-endian bytes at `at` as an element of type `type`.
+    auto scalar = [&](Value at, Type type) -> Value {
+      int64_t n = type.getIntOrFloatBitWidth() / 8;
+      Value raw = b.loadVec(table, {panel, block, at}, n);
+      return vector::ExtractOp::create(b, vector::BitCastOp::create(b, b.vec(1, type), raw).getResult(), 0);
+    };
+    // The row's number among `count` f16 at `at`, which moves behind them.
+    auto half = [&](Value &at) -> Value {
+      Value bits = scalar(b.add(at, b.mul(r, b.index(2))), b.getF16Type());
+      at = b.add(at, b.index(count * 2));
+      return arith::ExtFOp::create(b, b.getF32Type(), bits);
+    };
+    Value scale, min, d, e, head = zero();
+    if (enc.getSuper()) {
+      d = half(head);
+      e = enc.getMin() ? half(head) : Value();
     }
-    Value k0 = b.mul(g, b.index(size));
-    bool nibbles = bits == 4;
-    Type elem = enc.getStorageType();
-    int64_t bytes = elem.getIntOrFloatBitWidth() / 8;
-    b.loop(zero(), b.index(nibbles ? size / 2 : size), 1, [&](Value j) {
-      // Element j of the row: within step j / step of all rows.
-      Value whole = b.mul(b.div(j, b.index(step)), b.index(count * step));
-      Value in = b.add(b.mul(r, b.index(step)), b.rem(j, b.index(step)));
-      Value at = b.add(b.index(base), b.mul(b.add(whole, in), b.index(bytes)));
-      Value code = scalar(g, at, elem);
-      if (!nibbles)
-        return store(b.decode(enc, code, scale, min), out, b.add(k0, j));
-      Value wide = arith::ExtUIOp::create(b, b.getI32Type(), code);
-      Value low = arith::AndIOp::create(b, wide, b.i32(15)), high = arith::ShRUIOp::create(b, wide, b.i32(4));
-      store(b.decode(enc, low, scale, min), out, b.add(k0, j));
-      store(b.decode(enc, high, scale, min), out, b.add(k0, b.add(j, b.index(size / 2))));
+    b.loop(zero(), b.index(packed.getBlockGroups()), 1, [&](Value group) {
+      Value at = b.add(head, b.mul(group, b.index(packed.getGroupBytes())));
+      auto number = [&](Value f16s, bool isMin) {
+        if (!enc.getSuper())
+          return half(at);
+        Value stored = scalar(b.add(at, r), b.getI8Type());
+        at = b.add(at, b.index(count));
+        return b.groupScale(enc, stored, f16s, isMin);
+      };
+      if (enc.getScale())
+        scale = number(d, false);
+      if (enc.getMin())
+        min = number(e, true);
+      Value k0 = b.mul(b.add(b.mul(block, b.index(packed.getBlockGroups())), group), b.index(size));
+      bool nibbles = enc.isNibbles();
+      Type elem = enc.getStorageType();
+      int64_t bytes = elem.getIntOrFloatBitWidth() / 8;
+      // Element j of a row among bytes that lie in steps: within step j / step of all rows.
+      auto inSteps = [&](Value step0, Value j) {
+        Value whole = b.mul(step0, b.index(count * step));
+        return b.add(whole, b.add(b.mul(r, b.index(step)), b.rem(j, b.index(step))));
+      };
+      b.loop(zero(), b.index(nibbles ? size / 2 : size), 1, [&](Value j) {
+        Value code = scalar(b.add(at, b.mul(inSteps(b.div(j, b.index(step)), j), b.index(bytes))), elem);
+        if (!nibbles)
+          return store(b.decode(enc, code, scale, min), out, b.add(k0, j));
+        Value wide = arith::ExtUIOp::create(b, b.getI32Type(), code);
+        auto put = [&](Value low, Value k) {
+          if (highBits) {
+            Value s = b.div(k, b.index(step)), steps = b.index(packed.getPlaneSteps());
+            Value plane = b.add(at, b.add(b.index(packed.getPlaneStart()), inSteps(b.div(s, steps), k)));
+            Value high = arith::ExtUIOp::create(b, b.getI32Type(), scalar(plane, b.getI8Type()));
+            Value from = arith::IndexCastOp::create(b, b.getI32Type(), b.mul(b.rem(s, steps), b.index(highBits)));
+            low = b.withHighBits(low, arith::ShRUIOp::create(b, high, from), highBits, 0);
+          }
+          store(b.decode(enc, low, scale, min), out, b.add(k0, k));
+        };
+        put(arith::AndIOp::create(b, wide, b.i32(15)), j);
+        put(arith::ShRUIOp::create(b, wide, b.i32(4)), b.add(j, b.index(size / 2)));
+      });
     });
   });
 }

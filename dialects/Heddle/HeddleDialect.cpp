@@ -43,6 +43,8 @@ static int64_t elemBits(StringRef elem) {
       .Case("f32", 32)
       .Cases({"f16", "bf16"}, 16)
       .Case("i8", 8)
+      .Case("u6", 6)
+      .Case("u5", 5)
       .Case("u4", 4)
       .Default(0);
 }
@@ -58,28 +60,32 @@ Type EncAttr::getStorageType() const {
 
 int64_t EncAttr::getElemBits() const { return elemBits(getElem()); }
 
-int64_t EncAttr::getGroupBytes() const {
-  return (getScale() ? 2 : 0) + (getMin() ? 2 : 0) +
-         getGroup() * getElemBits() / 8;
+int64_t EncAttr::getBlockBytes() const {
+  int64_t numbers = (getScale() ? 1 : 0) + (getMin() ? 1 : 0), groups = getBlock() / getGroup();
+  return numbers * (getSuper() ? 2 + groups : 2) + getBlock() * getElemBits() / 8;
 }
 
 // Comments (Cn) cite the numbered constraints of HeddleBase.td.
 
 LogicalResult EncAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                               StringRef elem, int64_t group, bool scale,
-                              bool min, int64_t offset) {
+                              bool min, int64_t offset, int64_t super, StringRef scales) {
   constexpr int64_t kMostGroup = 65536, kMostOffset = 65536;
-  int64_t bits = elemBits(elem);
+  int64_t bits = elemBits(elem), unit = bits == 4 ? 2 : bits == 5 ? 16 : bits == 6 ? 8 : 1;
   if (!bits) // C1
     return emitError() << "(C1) unknown stored element \"" << elem << "\"";
-  if (group < 1 || group > kMostGroup || (bits == 4 && group % 2)) // C2
+  if (group < 1 || group > kMostGroup || group % unit) // C2
     return emitError() << "(C2) group = " << group << ", limit 1 to "
-                       << kMostGroup << ", even for u4";
+                       << kMostGroup << ", a multiple of 2 for u4, 16 for u5, 8 for u6";
   if (bits >= 16 && (scale || min || offset)) // C3
     return emitError() << "(C3) floating-point elements take no scale, min or offset";
   if (offset < -kMostOffset || offset > kMostOffset) // C4
     return emitError() << "(C4) offset = " << offset << ", limit "
                        << -kMostOffset << " to " << kMostOffset;
+  bool twoLevels = super > 0 && super <= kMostGroup && super % group == 0 && scale && (scales == "u6" || scales == "i8");
+  if ((super || scales != "f16") && !twoLevels) // C7
+    return emitError() << "(C7) super = " << super << ", scales = " << scales << ", limit 0 and f16, or a multiple of group up to "
+                       << kMostGroup << " with a scale, and u6 or i8";
   return success();
 }
 
@@ -94,6 +100,8 @@ static LogicalResult verifyEncoded(EncAttr enc, ArrayRef<int64_t> shape, Type el
                        << INT32_MAX << ", at most " << kMostElements << " elements, of f32";
   if (shape[1] % enc.getGroup()) // C6
     return emitError() << "(C6) group = " << enc.getGroup() << " does not divide the width " << shape[1];
+  if (enc.getSuper() && shape[1] % enc.getSuper()) // C6
+    return emitError() << "(C6) super = " << enc.getSuper() << " does not divide the width " << shape[1];
   return success();
 }
 
@@ -106,11 +114,20 @@ LogicalResult PackedAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                  EncAttr enc, int64_t rows, int64_t step) {
   if (rows < 1 || rows > 1024) // C1
     return emitError() << "(C1) rows = " << rows << ", limit 1 to 1024";
-  // Half a group of nibbles, or a group, is a whole number of steps.
-  int64_t steps = enc.getElemBits() == 4 ? enc.getGroup() / 2 : enc.getGroup();
-  if (step < 1 || step > 64 || (enc.getGroup() > 1 && steps % step)) // C2
-    return emitError() << "(C2) step = " << step << ", limit 1 to 64, a divisor of " << steps << " codes of a group";
+  if (!fits(enc, step)) // C2
+    return emitError() << "(C2) step = " << step << ", limit 1 to 64, a divisor of " << (enc.isNibbles() ? enc.getGroup() / 2 : enc.getGroup())
+                       << " codes of a group" << (enc.getHighBits() ? ", whose high bits fill bytes" : "");
   return success();
+}
+
+bool PackedAttr::fits(EncAttr enc, int64_t step) {
+  if (step < 1 || step > 64)
+    return false;
+  if (int64_t bits = enc.getHighBits(); bits && enc.getGroup() % (8 / bits * step))
+    return false;
+  // Half a group of nibbles, or a group, is a whole number of steps.
+  int64_t codes = enc.isNibbles() ? enc.getGroup() / 2 : enc.getGroup();
+  return enc.getGroup() == 1 || codes % step == 0;
 }
 
 LogicalResult RowsAttr::verify(function_ref<InFlightDiagnostic()> emitError, StringRef elem, int64_t group) {
@@ -162,8 +179,8 @@ SmallVector<Type> heddle::bufferTypes(Type type) {
     auto packed = dyn_cast_or_null<PackedAttr>(tensor.getEncoding());
     if (!packed)
       return {MemRefType::get(tensor.getShape(), tensor.getElementType())};
-    int64_t panels = packed.getPanels(tensor.getDimSize(0)), groups = packed.getGroups(tensor.getDimSize(1));
-    return {MemRefType::get({panels, groups, packed.getGroupBytes()}, i8)};
+    int64_t panels = packed.getPanels(tensor.getDimSize(0)), blocks = packed.getBlocks(tensor.getDimSize(1));
+    return {MemRefType::get({panels, blocks, packed.getBlockBytes()}, i8)};
   }
   if (auto cache = dyn_cast<CacheType>(type)) {
     int64_t layers = cache.getLayers(), heads = cache.getHeads(), dim = cache.getDim(), any = ShapedType::kDynamic;

@@ -26,33 +26,46 @@ llvm::Error heddle::packParameter(const import::TensorEntry &tensor, RankedTenso
   const import::EncodingInfo &info = *import::findEncoding(tensor.encoding);
   EncAttr enc = packed.getEnc();
   int64_t n = type.getDimSize(0), k = type.getDimSize(1), rows = packed.getRows(), step = packed.getStep(), group = packed.getGroup(),
-          groups = packed.getGroups(k), groupBytes = packed.getGroupBytes(), blocks = k / info.blockElems,
-          perGroup = group / enc.getGroup();
-  bool nibbles = enc.getElemBits() == 4;
+          blocks = packed.getBlocks(k), blockGroups = packed.getBlockGroups(), groups = blocks * blockGroups,
+          sourceBlocks = k / info.blockElems, highBits = enc.getHighBits();
+  bool nibbles = enc.isNibbles(), twoLevels = enc.getSuper() != 0;
   int64_t elem = nibbles ? 1 : enc.getElemBits() / 8;
   // A last group without an encoding's group behind it ends in zeros.
-  std::vector<uint8_t> codes(groups * group * elem), panel(groups * groupBytes);
-  std::vector<uint16_t> scales(groups * perGroup), mins(groups * perGroup);
+  std::vector<uint8_t> codes(groups * group * elem), panel(blocks * packed.getBlockBytes()), groupScales(groups), groupMins(groups);
+  std::vector<uint16_t> scales(groups * (group / enc.getGroup())), mins(scales.size());
   for (int64_t first = 0; first < n; first += rows) {
     std::fill(panel.begin(), panel.end(), 0);
     for (int64_t r = 0; r < std::min(rows, n - first); ++r) {
-      const uint8_t *src = tensor.bytes.data() + storedRow(first + r) * blocks * info.blockBytes;
-      info.decode(src, blocks, codes.data(), scales.data(), mins.data());
+      const uint8_t *src = tensor.bytes.data() + storedRow(first + r) * sourceBlocks * info.blockBytes;
+      info.decode(src, sourceBlocks, {codes.data(), scales.data(), mins.data(), groupScales.data(), groupMins.data()});
       for (int64_t g = 0; g < groups; ++g) {
-        uint8_t *out = panel.data() + g * groupBytes;
-        for (auto [has, halves] : {std::pair{enc.getScale(), &scales}, {enc.getMin(), &mins}}) {
+        int64_t block = g / blockGroups, inBlock = g % blockGroups;
+        uint8_t *head = panel.data() + block * packed.getBlockBytes(), *out = head + packed.getHeadBytes() + inBlock * packed.getGroupBytes();
+        for (auto [has, halves, bytes] : {std::tuple{enc.getScale(), &scales, &groupScales}, {enc.getMin(), &mins, &groupMins}}) {
           if (!has)
             continue;
-          memcpy(out + r * 2, &(*halves)[g], 2);
-          out += rows * 2;
+          if (!twoLevels) {
+            memcpy(out + r * 2, &(*halves)[g], 2);
+            out += rows * 2;
+            continue;
+          }
+          memcpy(head + r * 2, &(*halves)[block], 2);
+          head += rows * 2;
+          out[r] = (*bytes)[g];
+          out += rows;
         }
         const uint8_t *from = codes.data() + g * group * elem;
         for (int64_t j = 0; j < (nibbles ? group / 2 : group); ++j) {
           int64_t at = (j / step * rows + r) * step + j % step;
           if (nibbles)
-            out[at] = from[j] | from[j + group / 2] << 4;
+            out[at] = (from[j] & 15) | (from[j + group / 2] & 15) << 4;
           else
             memcpy(out + at * elem, from + j * elem, elem);
+        }
+        uint8_t *plane = out + packed.getPlaneStart();
+        for (int64_t j = 0; highBits && j < group; ++j) {
+          int64_t i = j / step, steps = packed.getPlaneSteps();
+          plane[(i / steps * rows + r) * step + j % step] |= (from[j] >> 4) << (i % steps * highBits);
         }
       }
     }

@@ -11,57 +11,56 @@ using llvm::support::endian::read32le;
 
 // Floats are their own codes.
 template <int ElemBytes>
-static void decodeFloats(const uint8_t *src, int64_t nBlocks, uint8_t *codes,
-                         uint16_t *, uint16_t *) {
-  std::memcpy(codes, src, static_cast<size_t>(nBlocks) * ElemBytes);
+static void decodeFloats(const uint8_t *src, int64_t nBlocks, const Decoded &to) {
+  std::memcpy(to.codes, src, static_cast<size_t>(nBlocks) * ElemBytes);
 }
 
 // f16 scale; i8[32].
-static void decodeQ8_0(const uint8_t *src, int64_t nBlocks, uint8_t *codes,
-                       uint16_t *scales, uint16_t *) {
-  for (int64_t b = 0; b < nBlocks; ++b, src += 34, codes += 32) {
-    scales[b] = read16le(src);
-    std::memcpy(codes, src + 2, 32);
+static void decodeQ8_0(const uint8_t *src, int64_t nBlocks, const Decoded &to) {
+  for (int64_t b = 0; b < nBlocks; ++b, src += 34) {
+    to.scales[b] = read16le(src);
+    std::memcpy(to.codes + b * 32, src + 2, 32);
   }
 }
 
-// 16 bytes: element i < 16 is the low nibble of byte i, element 16 + i the
-// high.
-static void splitNibbles(const uint8_t *qs, uint8_t *codes) {
-  for (int i = 0; i < 16; ++i) {
+// `count` bytes: element i < count is the low nibble of byte i, element count + i the high.
+static void splitNibbles(const uint8_t *qs, int count, uint8_t *codes) {
+  for (int i = 0; i < count; ++i) {
     codes[i] = qs[i] & 15;
-    codes[16 + i] = qs[i] >> 4;
+    codes[count + i] = qs[i] >> 4;
   }
 }
 
-// f16 scale; nibbles.
-static void decodeQ4_0(const uint8_t *src, int64_t nBlocks, uint8_t *codes,
-                       uint16_t *scales, uint16_t *) {
-  for (int64_t b = 0; b < nBlocks; ++b, src += 18, codes += 32) {
-    scales[b] = read16le(src);
-    splitNibbles(src + 2, codes);
-  }
-}
-
-// f16 scale; f16 min; nibbles.
-static void decodeQ4_1(const uint8_t *src, int64_t nBlocks, uint8_t *codes,
-                       uint16_t *scales, uint16_t *mins) {
-  for (int64_t b = 0; b < nBlocks; ++b, src += 20, codes += 32) {
-    scales[b] = read16le(src);
-    mins[b] = read16le(src + 2);
-    splitNibbles(src + 4, codes);
+// Blocks of 32: f16 scale; f16 min, where there is one; for five bits the fifth bits of the
+// codes as a u32; nibbles.
+template <bool HasMin, bool HasFifth>
+static void decodeNibbles(const uint8_t *src, int64_t nBlocks, const Decoded &to) {
+  for (int64_t b = 0; b < nBlocks; ++b) {
+    uint8_t *codes = to.codes + b * 32;
+    to.scales[b] = read16le(src);
+    src += 2;
+    if (HasMin) {
+      to.mins[b] = read16le(src);
+      src += 2;
+    }
+    uint32_t fifth = HasFifth ? read32le(src) : 0;
+    src += HasFifth ? 4 : 0;
+    splitNibbles(src, 16, codes);
+    src += 16;
+    for (int i = 0; HasFifth && i < 32; ++i)
+      codes[i] |= (fifth >> i & 1) << 4;
   }
 }
 
 static constexpr EncodingInfo kBuiltin[] = {
     // name, block elements, block bytes,
-    //   {element, group, scale, min, offset}, decode
+    //   {element, group, scale, min, offset, super, scales}, decode
     {"f32", 1, 4, {ElemKind::F32, 1, false, false, 0}, decodeFloats<4>},
     {"f16", 1, 2, {ElemKind::F16, 1, false, false, 0}, decodeFloats<2>},
     {"bf16", 1, 2, {ElemKind::BF16, 1, false, false, 0}, decodeFloats<2>},
     {"q8_0", 32, 34, {ElemKind::I8, 32, true, false, 0}, decodeQ8_0},
-    {"q4_0", 32, 18, {ElemKind::U4, 32, true, false, -8}, decodeQ4_0},
-    {"q4_1", 32, 20, {ElemKind::U4, 32, true, true, 0}, decodeQ4_1},
+    {"q4_0", 32, 18, {ElemKind::U4, 32, true, false, -8}, decodeNibbles<false, false>},
+    {"q4_1", 32, 20, {ElemKind::U4, 32, true, true, 0}, decodeNibbles<true, false>},
 };
 
 llvm::ArrayRef<EncodingInfo> builtinEncodings() { return kBuiltin; }
@@ -82,6 +81,8 @@ int64_t elemBytes(ElemKind kind) {
     return 2;
   case ElemKind::I8:
   case ElemKind::U4:
+  case ElemKind::U5:
+  case ElemKind::U6:
     return 1;
   }
   return 0;
@@ -113,10 +114,18 @@ void dequantize(const EncodingInfo &info, const uint8_t *src, int64_t nBlocks,
   const CanonicalEncoding &canonical = info.canonical;
   const int64_t size = elemBytes(canonical.elem);
   const int64_t groups = info.blockElems / canonical.group;
-  std::vector<uint8_t> codes(info.blockElems * size);
+  std::vector<uint8_t> codes(info.blockElems * size), groupScales(groups), groupMins(groups);
   std::vector<uint16_t> scales(groups), mins(groups);
   for (int64_t b = 0; b < nBlocks; ++b, src += info.blockBytes) {
-    info.decode(src, 1, codes.data(), scales.data(), mins.data());
+    info.decode(src, 1, {codes.data(), scales.data(), mins.data(), groupScales.data(), groupMins.data()});
+    // The scale or the min of element i.
+    auto number = [&](const std::vector<uint16_t> &halves, const std::vector<uint8_t> &bytes, int64_t i) {
+      uint8_t byte = bytes[i / canonical.group];
+      if (!canonical.super)
+        return halfToFloat(halves[i / canonical.group]);
+      int stored = canonical.scales == ScaleKind::I8 ? static_cast<int8_t>(byte) : byte;
+      return halfToFloat(halves[i / canonical.super]) * static_cast<float>(stored);
+    };
     for (int64_t i = 0; i < info.blockElems; ++i) {
       const uint8_t *code = codes.data() + i * size;
       float value = 0;
@@ -135,13 +144,15 @@ void dequantize(const EncodingInfo &info, const uint8_t *src, int64_t nBlocks,
             static_cast<float>(static_cast<int8_t>(*code) + canonical.offset);
         break;
       case ElemKind::U4:
+      case ElemKind::U5:
+      case ElemKind::U6:
         value = static_cast<float>(*code + canonical.offset);
         break;
       }
       if (canonical.hasScale)
-        value = halfToFloat(scales[i / canonical.group]) * value;
+        value = number(scales, groupScales, i) * value;
       if (canonical.hasMin)
-        value = value + halfToFloat(mins[i / canonical.group]);
+        value = canonical.super ? value - number(mins, groupMins, i) : value + number(mins, groupMins, i);
       *out++ = value;
     }
   }

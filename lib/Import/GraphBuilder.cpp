@@ -24,8 +24,19 @@ static StringRef word(ElemKind kind) {
   case ElemKind::BF16: return "bf16";
   case ElemKind::I8: return "i8";
   case ElemKind::U4: return "u4";
+  case ElemKind::U5: return "u5";
+  case ElemKind::U6: return "u6";
   }
   llvm_unreachable("every element kind has a word");
+}
+
+static StringRef word(ScaleKind kind) {
+  switch (kind) {
+  case ScaleKind::F16: return "f16";
+  case ScaleKind::U6: return "u6";
+  case ScaleKind::I8: return "i8";
+  }
+  llvm_unreachable("every scale kind has a word");
 }
 
 // Anything of rank 1 is a plain f32 vector in the graph.
@@ -150,7 +161,7 @@ Type GraphBuilder::typeOf(const TensorEntry &entry) const {
 
 EncAttr encodingAttr(MLIRContext &context, const EncodingInfo &info) {
   const CanonicalEncoding &c = info.canonical;
-  return EncAttr::get(&context, word(c.elem), c.group, c.hasScale, c.hasMin, c.offset);
+  return EncAttr::get(&context, word(c.elem), c.group, c.hasScale, c.hasMin, c.offset, c.super, word(c.scales));
 }
 
 Type GraphBuilder::declare(StringRef name, llvm::ArrayRef<int64_t> shape) {

@@ -86,8 +86,7 @@ struct ChooseLayouts : heddle::impl::ChooseLayoutsBase<ChooseLayouts> {
 
   /// Codes of a group that fits whole steps lie as the integer dot product takes them.
   int64_t stepOf(EncAttr enc) {
-    int64_t codes = enc.getElemBits() == 4 ? enc.getGroup() / 2 : enc.getGroup();
-    return enc.getElemBits() < 16 && codes % 16 == 0 ? dotStep : 1;
+    return enc.getElemBits() < 16 && enc.getGroup() % 16 == 0 && PackedAttr::fits(enc, dotStep) ? dotStep : 1;
   }
 
   Type pack(RankedTensorType tensor, EncAttr enc, int64_t rows) {

@@ -18,7 +18,7 @@ struct SetNumericMode : heddle::impl::SetNumericModeBase<SetNumericMode> {
     auto tensor = dyn_cast<RankedTensorType>(type);
     auto enc = tensor ? dyn_cast_or_null<EncAttr>(tensor.getEncoding()) : EncAttr();
     if (enc)
-      (enc.getElemBits() < 16 ? codes : floats) += times * tensor.getNumElements() / enc.getGroup() * enc.getGroupBytes();
+      (enc.getElemBits() < 16 ? codes : floats) += times * tensor.getNumElements() / enc.getBlock() * enc.getBlockBytes();
   }
 
   /// The mode that most bytes ask for.

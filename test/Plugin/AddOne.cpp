@@ -13,9 +13,7 @@ struct Mark : PassWrapper<Mark, OperationPass<ModuleOp>> {
   void runOnOperation() override { getOperation()->setAttr("add_one.seen", UnitAttr::get(&getContext())); }
 };
 
-void decode(const uint8_t *src, int64_t nBlocks, uint8_t *codes, uint16_t *, uint16_t *) {
-  std::copy(src, src + nBlocks, codes);
-}
+void decode(const uint8_t *src, int64_t nBlocks, const heddle::import::Decoded &to) { std::copy(src, src + nBlocks, to.codes); }
 } // namespace
 
 extern "C" heddle::PluginInfo heddleGetPluginInfo() {

@@ -16,21 +16,38 @@
 namespace heddle::import {
 
 /// What an element's code is.
-enum class ElemKind : uint8_t { F32, F16, BF16, I8, U4 };
+enum class ElemKind : uint8_t { F32, F16, BF16, I8, U4, U5, U6 };
+/// What a group's scale and its min are: an f16, or an integer that an f16 multiplies.
+enum class ScaleKind : uint8_t { F16, U6, I8 };
 
-/// Bytes of one decoded code, little-endian. U4 takes a byte, the nibble low.
+/// Bytes of one decoded code, little-endian. A code of four to six bits takes a byte.
 int64_t elemBytes(ElemKind kind);
 
 /// value = scale · (code + offset) + min, where a missing scale is 1 and a
-/// missing min is 0.
+/// missing min is 0. Under `super`, a group's scale is d · s and its min −(e · m), each
+/// rounded to f32: f16 d and e for `super` elements, integers s and m for a group.
 struct CanonicalEncoding {
   ElemKind elem;
   /// Consecutive elements that share a scale and a min; 1 for floats. Divides
   /// the block.
   int64_t group;
-  /// Whether a group has an f16 scale and an f16 min.
+  /// Whether a group has a scale and a min.
   bool hasScale, hasMin;
   int64_t offset;
+  /// Elements under one d and e, a multiple of `group` that divides the block; 0 where
+  /// scales are one f16.
+  int64_t super = 0;
+  ScaleKind scales = ScaleKind::F16;
+};
+
+/// Where decoded blocks go. What an encoding has not is not touched, and may be null.
+struct Decoded {
+  /// Codes of elemBytes each, in element order.
+  uint8_t *codes;
+  /// f16 bits: one a group, or under `super` the d and the e, one per `super` elements.
+  uint16_t *scales, *mins;
+  /// Under `super`, the s and the m of each group, a byte each.
+  uint8_t *groupScales, *groupMins;
 };
 
 struct EncodingInfo {
@@ -39,12 +56,9 @@ struct EncodingInfo {
   /// A block: this many consecutive elements of a row, this many bytes.
   int64_t blockElems, blockBytes;
   CanonicalEncoding canonical;
-  /// Splits `nBlocks` source blocks. `codes`: [nBlocks · blockElems] codes of
-  /// elemBytes each, in element order; `scales`, `mins`: [nBlocks · blockElems
-  /// / group] f16 bits, not touched (may be null) where the encoding has none.
-  /// No arithmetic, bits only. Cannot fail: every bit pattern is a block.
-  void (*decode)(const uint8_t *src, int64_t nBlocks, uint8_t *codes,
-                 uint16_t *scales, uint16_t *mins);
+  /// Splits `nBlocks` source blocks. No arithmetic, bits only. Cannot fail: every bit
+  /// pattern is a block.
+  void (*decode)(const uint8_t *src, int64_t nBlocks, const Decoded &to);
 };
 
 PartTable<EncodingInfo> &encodings();

@@ -25,7 +25,7 @@
 #include <cstdint>
 
 /// Changes whenever a struct or signature that plugins see does.
-#define HEDDLE_PLUGIN_API_VERSION 1
+#define HEDDLE_PLUGIN_API_VERSION 2
 
 namespace mlir {
 class DialectRegistry;

@@ -7,17 +7,17 @@ func.func private @f(tensor<4x8xf32, #heddle.enc<q8>>)
 
 // -----
 
-// expected-error @below {{(C2) group = 0, limit 1 to 65536, even for u4}}
+// expected-error @below {{(C2) group = 0, limit 1 to 65536, a multiple of 2 for u4, 16 for u5, 8 for u6}}
 func.func private @f(tensor<4x8xf32, #heddle.enc<i8, group = 0>>)
 
 // -----
 
-// expected-error @below {{(C2) group = 3, limit 1 to 65536, even for u4}}
+// expected-error @below {{(C2) group = 3, limit 1 to 65536, a multiple of 2 for u4, 16 for u5, 8 for u6}}
 func.func private @f(tensor<4x8xf32, #heddle.enc<u4, group = 3>>)
 
 // -----
 
-// expected-error @below {{(C2) group = 4611686018427387904, limit 1 to 65536, even for u4}}
+// expected-error @below {{(C2) group = 4611686018427387904, limit 1 to 65536, a multiple of 2 for u4, 16 for u5, 8 for u6}}
 func.func private @f(tensor<4x8xf32, #heddle.enc<i8, group = 4611686018427387904>>)
 
 // -----
@@ -67,6 +67,36 @@ func.func private @f(tensor<4x48xf32, #heddle.enc<i8, group = 32, scale = true>>
 
 // -----
 
+// expected-error @below {{(C6) super = 256 does not divide the width 64}}
+func.func private @f(tensor<4x64xf32, #heddle.enc<u4, group = 32, scale = true, super = 256, scales = u6>>)
+
+// -----
+
+// expected-error @below {{(C7) super = 256, scales = f16, limit 0 and f16, or a multiple of group up to 65536 with a scale, and u6 or i8}}
+func.func private @f(tensor<4x256xf32, #heddle.enc<u4, group = 32, scale = true, super = 256>>)
+
+// -----
+
+// expected-error @below {{(C7) super = 256, scales = u6}}
+func.func private @f(tensor<4x256xf32, #heddle.enc<u4, group = 32, min = true, super = 256, scales = u6>>)
+
+// -----
+
+// expected-error @below {{(C7) super = 48, scales = i8}}
+func.func private @f(tensor<4x96xf32, #heddle.enc<u4, group = 32, scale = true, super = 48, scales = i8>>)
+
+// -----
+
+// expected-error @below {{(C7) super = 0, scales = i8}}
+func.func private @f(tensor<4x256xf32, #heddle.enc<u4, group = 32, scale = true, scales = i8>>)
+
+// -----
+
+// expected-error @below {{(C2) group = 24, limit 1 to 65536, a multiple of 2 for u4, 16 for u5, 8 for u6}}
+func.func private @f(tensor<4x24xf32, #heddle.enc<u5, group = 24, scale = true>>)
+
+// -----
+
 // #heddle.packed
 
 // expected-error @below {{(C1) rows = 0, limit 1 to 1024}}
@@ -86,6 +116,11 @@ func.func private @f(tensor<8xf32, #heddle.packed<<f32>, rows = 32>>)
 
 // expected-error @below {{(C6) group = 32 does not divide the width 48}}
 func.func private @f(tensor<4x48xf32, #heddle.packed<<u4, group = 32>, rows = 32>>)
+
+// -----
+
+// expected-error @below {{(C2) step = 8, limit 1 to 64, a divisor of 16 codes of a group, whose high bits fill bytes}}
+func.func private @f(tensor<4x32xf32, #heddle.packed<<u5, group = 32, scale = true>, rows = 32, step = 8>>)
 
 // -----
 

@@ -15,6 +15,8 @@ func.func @params() {
   %3 = heddle.param "q4" : tensor<4x64xf32, #heddle.enc<u4, group = 32, scale = true, offset = -8>>
   // CHECK: heddle.param "q4m" : tensor<4x64xf32, #heddle.enc<u4, group = 32, scale = true, min = true>>
   %4 = heddle.param "q4m" : tensor<4x64xf32, #heddle.enc<u4, group = 32, scale = true, min = true>>
+  // CHECK: heddle.param "q6k" : tensor<4x256xf32, #heddle.enc<u6, group = 16, scale = true, offset = -32, super = 256, scales = i8>>
+  %6 = heddle.param "q6k" : tensor<4x256xf32, #heddle.enc<u6, group = 16, scale = true, offset = -32, super = 256, scales = i8>>
   // CHECK: heddle.param "packed" : tensor<4x8xf32, #heddle.packed<<bf16>, rows = 32>>
   %5 = heddle.param "packed" : tensor<4x8xf32, #heddle.packed<<bf16>, rows = 32>>
   return

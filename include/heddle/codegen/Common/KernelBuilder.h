@@ -80,6 +80,12 @@ public:
   /// every encoding before the one rounding of the sum. `codes` is one integer or
   /// float element or a vector of them; scale and min may be null.
   Value decode(EncAttr enc, Value codes, Value scale, Value min);
+  /// The f32 scale, or minimum, of groups under `super`: stored integers (i8) times `f16s`
+  /// (as f32), rounded once.
+  Value groupScale(EncAttr enc, Value stored, Value f16s, bool isMin);
+  /// `low` with the bits above four that a byte of `plane` has for step `step` of those it
+  /// covers. Both of one type: i32, or i8 in vectors of an even number.
+  Value withHighBits(Value low, Value plane, int64_t bits, int64_t step);
 
 private:
   Value tree(Value vector, llvm::function_ref<Value(Value, Value)> combine);

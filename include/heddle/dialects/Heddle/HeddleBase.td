@@ -30,7 +30,7 @@ class Heddle_Attr<string name, string attrMnemonic, list<Trait> traits = []>
 }
 
 // A bare word in the assembly form.
-class Heddle_Keyword<string desc> : StringRefParameter<desc> {
+class Heddle_Keyword<string desc, string value = ""> : StringRefParameter<desc, value> {
   let parser = "parseKeywordParameter($_parser)";
   let printer = "$_printer << $_self";
 }
@@ -40,32 +40,50 @@ def Heddle_EncAttr : Heddle_Attr<"Enc", "enc", [DeclareAttrInterfaceMethods<Veri
   let summary = "How a parameter is stored, exactly";
   let description = [{
     Element (n, k) of a parameter is `scale * (code + offset) + min`, where `scale`
-    and `min` are one f16 per `group` consecutive elements of a row (absent: 1
-    and 0). `elem` is the stored code: `f32`, `f16`, `bf16`, `i8` or `u4`.
+    and `min` are one number per `group` consecutive elements of a row (absent: 1
+    and 0). `elem` is the stored code: `f32`, `f16`, `bf16`, `i8`, or `u4`, `u5`, `u6`
+    of as many bits without sign.
+
+    A scale, and a min, is an f16. With `super` it is two numbers: the scale is
+    `d * s` and the min is `-(e * m)`, each product rounded to f32, with one f16 `d` and one
+    f16 `e` per `super` consecutive elements, and one integer `s` and one integer `m` per
+    group: `scales` is their kind, `u6` (0 to 63) or `i8`.
+
     Structural: nothing below import knows a file format by name.
 
-    Constraints: (C1) `elem` is one of these; (C2) `group` is 1 to 65536 elements,
-    even for `u4`; (C3) floating-point elements take no scale, min or
-    offset; (C4) `offset` is -65536 to 65536. On a tensor: (C5) it is
-    f32 of static shape and rank 2, each dimension 1 to 2^31 - 1, at most
-    2^48 elements; (C6) `group` divides its width.
+    Constraints: (C1) `elem` is one of these; (C2) `group` is 1 to 65536 elements, a
+    multiple of 2 for `u4`, 16 for `u5`, 8 for `u6`; (C3) floating-point elements take no
+    scale, min or offset; (C4) `offset` is -65536 to 65536; (C7) `super` is 0, and
+    `scales` is `f16`, or `super` is a multiple of `group` up to 65536, `scale` is true and
+    `scales` is `u6` or `i8`. On a tensor: (C5) it is f32 of static shape and rank 2, each
+    dimension 1 to 2^31 - 1, at most 2^48 elements; (C6) `group` and `super` divide its width.
 
-    Example: GGUF's Q4_0 is `#heddle.enc<u4, group = 32, scale = true, offset = -8>`.
+    Examples: GGUF's Q4_0 is `#heddle.enc<u4, group = 32, scale = true, offset = -8>`, its Q6_K
+    `#heddle.enc<u6, group = 16, scale = true, offset = -32, super = 256, scales = i8>`.
   }];
   let parameters = (ins Heddle_Keyword<"stored element">:$elem,
                         DefaultValuedParameter<"int64_t", "1">:$group,
                         DefaultValuedParameter<"bool", "false">:$scale,
                         DefaultValuedParameter<"bool", "false">:$min,
-                        DefaultValuedParameter<"int64_t", "0">:$offset);
-  let assemblyFormat = "`<` $elem (`,` struct($group, $scale, $min, $offset)^)? `>`";
+                        DefaultValuedParameter<"int64_t", "0">:$offset,
+                        DefaultValuedParameter<"int64_t", "0">:$super,
+                        Heddle_Keyword<"kind of a group's scales", "\"f16\"">:$scales);
+  let assemblyFormat = "`<` $elem (`,` struct($group, $scale, $min, $offset, $super, $scales)^)? `>`";
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
     /// The element a kernel loads: i8 holds two codes of u4, i16 a bf16.
     ::mlir::Type getStorageType() const;
     /// Bits of one stored element.
     int64_t getElemBits() const;
-    /// Bytes of one group of one row: scale, min and codes.
-    int64_t getGroupBytes() const;
+    /// Whether the low four bits of two codes share a byte.
+    bool isNibbles() const { return getElemBits() < 8; }
+    /// Bits of a code above its nibble.
+    int64_t getHighBits() const { return isNibbles() ? getElemBits() - 4 : 0; }
+    /// The largest magnitude of an integer code.
+    int64_t getLargestCode() const { return isNibbles() ? (1 << getElemBits()) - 1 : 128; }
+    /// Elements that share all scales, and the bytes of one such run.
+    int64_t getBlock() const { return std::max(getSuper(), getGroup()); }
+    int64_t getBlockBytes() const;
   }];
 }
 
@@ -81,8 +99,19 @@ def Heddle_PackedAttr : Heddle_Attr<"Packed", "packed", [DeclareAttrInterfaceMet
     byte. Elements without a group count as groups of `step`, the last padded with zero
     bits.
 
+    Of codes of five and six bits, the low four lie as four-bit codes. The bits above
+    follow in a plane of bytes, as codes lie but that a byte holds those of 8 steps (one
+    bit) or 4 (two), the first lowest: one shift, one mask and one `or` put those of a
+    vector of codes in their place.
+
+    With `super`, the stream is a sequence of blocks of `super` elements: `rows` f16 `d`,
+    `rows` f16 `e`, then the block's groups: `rows` bytes of `s`, `rows` bytes of `m`, the codes.
+    (Six-bit `s` and `m` take a byte each: 1/32 byte a weight more than in a block of GGUF's
+    Q4_K.)
+
     Constraints: (C1) `rows` is 1 to 1024; (C2) `step` is 1 to 64 and divides the codes of a
-    group, of half a group for four bits; on a tensor (C5) and (C6) of `#heddle.enc`.
+    group, of half a group for four to six bits, and 8 steps of five bits or 4 of six divide
+    a group; on a tensor (C5) and (C6) of `#heddle.enc`.
 
     Example: `#heddle.packed<<u4, group = 32, scale = true, offset = -8>, rows = 32, step = 4>`.
   }];
@@ -90,17 +119,26 @@ def Heddle_PackedAttr : Heddle_Attr<"Packed", "packed", [DeclareAttrInterfaceMet
   let assemblyFormat = "`<` $enc `,` `rows` `=` $rows (`,` `step` `=` $step^)? `>`";
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
-    /// Elements along k of a group of the stream.
+    /// Whether codes can lie in steps of `step`: (C2).
+    static bool fits(EncAttr enc, int64_t step);
+    /// Elements along k of a group, and of a block: the groups under one `super`, or one group.
     int64_t getGroup() const { return std::max(getEnc().getGroup(), getStep()); }
-    /// Bytes of one group of one panel.
-    int64_t getGroupBytes() const {
-      return getEnc().getGroupBytes() * (getGroup() / getEnc().getGroup()) * getRows();
+    int64_t getBlock() const { return std::max(getEnc().getBlock(), getStep()); }
+    int64_t getBlockGroups() const { return getBlock() / getGroup(); }
+    /// Bytes of one block of one panel: of what stands before its groups, and of a group.
+    int64_t getBlockBytes() const {
+      return getEnc().getBlockBytes() * (getBlock() / getEnc().getBlock()) * getRows();
     }
+    int64_t getHeadBytes() const { return getEnc().getSuper() ? getRows() * (getEnc().getMin() ? 4 : 2) : 0; }
+    int64_t getGroupBytes() const { return (getBlockBytes() - getHeadBytes()) / getBlockGroups(); }
+    /// Steps whose high bits share a byte, and where in a group's codes that plane starts.
+    int64_t getPlaneSteps() const { return getEnc().getHighBits() ? 8 / getEnc().getHighBits() : 0; }
+    int64_t getPlaneStart() const { return getGroup() / 2 * getRows(); }
     int64_t getPanels(int64_t n) const { return (n + getRows() - 1) / getRows(); }
-    int64_t getGroups(int64_t k) const { return (k + getGroup() - 1) / getGroup(); }
+    int64_t getBlocks(int64_t k) const { return (k + getBlock() - 1) / getBlock(); }
     /// Bytes of a packed [n, k] parameter.
     int64_t getBytes(int64_t n, int64_t k) const {
-      return getPanels(n) * getGroups(k) * getGroupBytes();
+      return getPanels(n) * getBlocks(k) * getBlockBytes();
     }
   }];
 }
