@@ -52,6 +52,46 @@ static void decodeNibbles(const uint8_t *src, int64_t nBlocks, const Decoded &to
   }
 }
 
+// Blocks of 256 in groups of 32: f16 d, f16 e; eight scales and eight minima of six bits in
+// 12 bytes; for five bits 32 bytes whose bit g belongs to group g; nibbles, two groups to
+// each 32 bytes.
+template <bool HasFifth>
+static void decodeQ45_K(const uint8_t *src, int64_t nBlocks, const Decoded &to) {
+  for (int64_t b = 0; b < nBlocks; ++b) {
+    uint8_t *codes = to.codes + b * 256, *scales = to.groupScales + b * 8, *mins = to.groupMins + b * 8;
+    to.scales[b] = read16le(src);
+    to.mins[b] = read16le(src + 2);
+    const uint8_t *packed = src + 4, *fifth = src + 16, *qs = fifth + (HasFifth ? 32 : 0);
+    // Of the last four, the low nibbles are in bytes 8 to 11, the rest above the first four.
+    for (int g = 0; g < 4; ++g) {
+      scales[g] = packed[g] & 63;
+      mins[g] = packed[g + 4] & 63;
+      scales[g + 4] = (packed[g + 8] & 15) | packed[g] >> 6 << 4;
+      mins[g + 4] = packed[g + 8] >> 4 | packed[g + 4] >> 6 << 4;
+    }
+    for (int pair = 0; pair < 4; ++pair)
+      splitNibbles(qs + pair * 32, 32, codes + pair * 64);
+    for (int i = 0; HasFifth && i < 256; ++i)
+      codes[i] |= (fifth[i % 32] >> i / 32 & 1) << 4;
+    src = qs + 128;
+  }
+}
+
+// Blocks of 256 in groups of 16: 128 bytes of nibbles and 64 bytes of pairs of bits, half of
+// each for half of the block; 16 scales of i8; f16 d.
+static void decodeQ6_K(const uint8_t *src, int64_t nBlocks, const Decoded &to) {
+  for (int64_t b = 0; b < nBlocks; ++b, src += 210) {
+    uint8_t *codes = to.codes + b * 256;
+    for (int half = 0; half < 2; ++half, codes += 128) {
+      splitNibbles(src + half * 64, 64, codes);
+      for (int i = 0; i < 128; ++i)
+        codes[i] |= (src[128 + half * 32 + i % 32] >> i / 32 * 2 & 3) << 4;
+    }
+    std::memcpy(to.groupScales + b * 16, src + 192, 16);
+    to.scales[b] = read16le(src + 208);
+  }
+}
+
 static constexpr EncodingInfo kBuiltin[] = {
     // name, block elements, block bytes,
     //   {element, group, scale, min, offset, super, scales}, decode
@@ -61,6 +101,11 @@ static constexpr EncodingInfo kBuiltin[] = {
     {"q8_0", 32, 34, {ElemKind::I8, 32, true, false, 0}, decodeQ8_0},
     {"q4_0", 32, 18, {ElemKind::U4, 32, true, false, -8}, decodeNibbles<false, false>},
     {"q4_1", 32, 20, {ElemKind::U4, 32, true, true, 0}, decodeNibbles<true, false>},
+    {"q5_0", 32, 22, {ElemKind::U5, 32, true, false, -16}, decodeNibbles<false, true>},
+    {"q5_1", 32, 24, {ElemKind::U5, 32, true, true, 0}, decodeNibbles<true, true>},
+    {"q4_k", 256, 144, {ElemKind::U4, 32, true, true, 0, 256, ScaleKind::U6}, decodeQ45_K<false>},
+    {"q5_k", 256, 176, {ElemKind::U5, 32, true, true, 0, 256, ScaleKind::U6}, decodeQ45_K<true>},
+    {"q6_k", 256, 210, {ElemKind::U6, 16, true, false, -32, 256, ScaleKind::I8}, decodeQ6_K},
 };
 
 llvm::ArrayRef<EncodingInfo> builtinEncodings() { return kBuiltin; }

@@ -18,6 +18,16 @@ MODELS = {
     "q4-0-untied": Tiny(hidden=64, ff=224, encoding="Q4_0", tied=False, seed=7),
     "q4-1-three-layers": Tiny(layers=3, hidden=96, heads=6, kv_heads=2, ff=192,
                               encoding="Q4_1", seed=8),
+    "q5-0": Tiny(hidden=96, heads=6, head_dim=16, ff=160, encoding="Q5_0", seed=10),
+    "q5-1-untied": Tiny(ff=160, vocab=333, encoding="Q5_1", tied=False, seed=11),
+    "q4-k": Tiny(hidden=256, heads=8, kv_heads=4, head_dim=32, ff=512, encoding="Q4_K", seed=12),
+    "q5-k": Tiny(hidden=256, heads=8, kv_heads=4, head_dim=32, ff=256, encoding="Q5_K", seed=13),
+    "q6-k": Tiny(hidden=256, heads=8, kv_heads=4, head_dim=32, ff=256, encoding="Q6_K", seed=14),
+    # As quantizers mix them: a tied table and some layers' matrices of six bits.
+    "q4-k-m": Tiny(layers=3, hidden=256, heads=8, kv_heads=4, head_dim=32, ff=256, vocab=333,
+                   encoding="Q4_K", seed=15,
+                   other={"token_embd": "Q6_K", **{f"blk.{i}.{name}": "Q6_K" for i in (0, 2)
+                                                   for name in ("attn_v", "ffn_down")}}),
     "wide-groups": Tiny(hidden=128, heads=8, kv_heads=1, head_dim=16, ff=32, vocab=1000, seed=9),
 }
 LENGTH = 37  # two tiles of 16 and a tail
@@ -53,6 +63,38 @@ def test_bitwise(tiny, score):
             assert_same_bits(found, expected, f"threads {threads}, chunk {chunk}")
     for length in (1, 16, 20):
         assert_same_bits(score(program, tokens[:length]), expected[:length], f"first {length}")
+
+
+CODED = [name for name, model in MODELS.items() if model.encoding[0] == "Q"]
+
+
+@pytest.mark.parametrize("name", CODED)
+def test_integer_codes(heddle, score, tmp_path, name):
+    """With int8 activations: bitwise itself, what the reference makes of the same
+    conversions, and near the logits without them."""
+    model = MODELS[name]
+    path = write(tmp_path / "model.gguf", model)
+    program, phases = tmp_path / "program", tmp_path / "phases"
+    heddle("compile", path, "-o", program, "--numeric=a8", f"--dump-ir={phases}", "--quiet")
+    tokens = np.random.default_rng(100 + model.seed).integers(0, model.vocab, LENGTH).tolist()
+    found = score(program, tokens, "-t", 1)
+    for threads, chunk in ((1, 1), (2, 5), (3, 16), (2, 17)):
+        again = score(program, tokens, "-t", threads, f"--chunk={chunk}")
+        assert_same_bits(again, found, f"threads {threads}, chunk {chunk}")
+    module, = phases.glob("*-quantize.mlir")
+    same = score(None, tokens, command=("reference", module, f"--weights-from={path}"))
+    largest = np.abs(same).max()
+    worst = np.abs(found - same).max(axis=1) / largest
+    # Sums differ by roundings. Where one falls on the border of two codes, the program and
+    # the reference go on with activations 1/127 of a group's largest apart: in some tokens
+    # and a few of their elements.
+    assert np.median(worst) <= 256 * np.finfo(np.float32).eps, np.median(worst)
+    assert worst.max() <= 3 / 127, worst.max()
+    # A code is off by at most half of 1/127 of its group's largest, evenly: of deviation
+    # 0.002 of that, which in 32 elements is some 2.2 deviations, so 0.005 of an activation's
+    # size a product, whatever the weight. Ten times that, for the products on the way.
+    f64 = oracle.logits64(path, tokens)
+    assert np.sqrt(np.mean((found - f64) ** 2) / np.mean(f64 ** 2)) <= 0.05
 
 
 def test_with_tokenizer(heddle, smollm_gguf, tmp_path):

@@ -8,13 +8,14 @@ neighbours) and no other form of the weights exists. For other families
 """
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import gguf
 import numpy as np
 from gguf import GGMLQuantizationType as Type
 
-_FILE_TYPE = {"F32": 0, "F16": 1, "Q4_0": 2, "Q4_1": 3, "Q8_0": 7, "BF16": 32}
+_FILE_TYPE = {"F32": 0, "F16": 1, "Q4_0": 2, "Q4_1": 3, "Q8_0": 7, "Q5_0": 8, "Q5_1": 9,
+              "Q4_K": 15, "Q5_K": 17, "Q6_K": 18, "BF16": 32}
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,29 @@ class Tiny:
     ff: int = 96
     vocab: int = 320
     encoding: str = "F32"
+    other: dict = field(default_factory=dict)  # the encoding of matrices by name
     tied: bool = True
     rope_freqs: bool = False
     context: int = 256
     seed: int = 0
+
+
+def random_blocks(rng, kind, rows, columns):
+    """Blocks of a K format, which gguf does not quantise: bits of every kind, with f16
+    scales that make the values about as large as those of `matrix`."""
+    elements, size = gguf.GGML_QUANT_SIZES[kind]
+    blocks = rng.integers(0, 256, (rows, columns // elements, size), np.uint8)
+    # Deviation of scale * code with d = 1, and the mean that the minimum takes off.
+    deviation, mean = {Type.Q4_K: (257, 7.5), Type.Q5_K: (530, 15.5), Type.Q6_K: (1370, None)}[kind]
+    d = rng.uniform(0.5, 1.5, blocks.shape[:2]) / (deviation * np.sqrt(columns))
+
+    def put(values, at):
+        blocks[:, :, at:at + 2] = values.astype("<f2")[..., None].view(np.uint8)
+
+    put(d, 0 if mean else 208)
+    if mean:
+        put(mean * d, 2)
+    return blocks.reshape(rows, -1)
 
 
 def write(path, model, vocab_from=None):
@@ -59,12 +79,14 @@ def write(path, model, vocab_from=None):
         # Deviation 1/sqrt(columns): activations neither vanish nor explode.
         values = rng.standard_normal((rows, columns), dtype=np.float32) / np.sqrt(columns)
         values = values.astype(np.float32)
-        kind = Type[model.encoding]
+        kind = Type[model.other.get(name.removesuffix(".weight"), model.encoding)]
         # A row that is no whole number of blocks is F16, as quantizers do it.
         if columns % gguf.GGML_QUANT_SIZES[kind][0]:
             kind = Type.F16
         if kind in (Type.F32, Type.F16):
             writer.add_tensor(name, values.astype(np.float16 if kind == Type.F16 else np.float32))
+        elif kind in (Type.Q4_K, Type.Q5_K, Type.Q6_K):
+            writer.add_tensor(name, random_blocks(rng, kind, rows, columns), raw_dtype=kind)
         else:
             writer.add_tensor(name, gguf.quants.quantize(values, kind), raw_dtype=kind)
 

@@ -65,7 +65,7 @@ PartTable<EncodingInfo> &encodings();
 /// The registered encoding of that name, or null.
 const EncodingInfo *findEncoding(llvm::StringRef name);
 
-/// Those of the tree: f32, f16, bf16, q8_0, q4_0, q4_1.
+/// Those of the tree: f32, f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1, q4_k, q5_k, q6_k.
 llvm::ArrayRef<EncodingInfo> builtinEncodings();
 
 /// The f32 of f16 bits: exact, NaN payloads kept.
