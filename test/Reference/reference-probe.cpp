@@ -12,6 +12,7 @@
 // DATA is {"shape": […], "floats": […]} or {"shape": […], "ints": […]}.
 //
 //===----------------------------------------------------------------------===//
+#include "heddle/Plugin/Registry.h"
 #include "heddle/Reference/Interpreter.h"
 #include "heddle/dialects/Heddle/Heddle.h"
 #include "mlir/Parser/Parser.h"
@@ -101,6 +102,7 @@ json::Value step(Interpreter &interpreter, const json::Object &object) {
 int main(int argc, char **argv) {
   if (argc < 2 || argc > 3)
     return report(failure(ExitCode::Usage, "arguments = other, limit FILE.mlir [MODEL]"), "reference-probe");
+  registerBuiltins();
   mlir::MLIRContext context;
   context.loadDialect<HeddleDialect, mlir::func::FuncDialect, mlir::arith::ArithDialect>();
   context.allowUnregisteredDialects();
