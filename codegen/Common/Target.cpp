@@ -38,6 +38,15 @@ const Level *codegen::findLevel(llvm::StringRef name) {
   return best;
 }
 
+const Level *codegen::levelOf(mlir::Operation *op) {
+  mlir::Operation *top = op;
+  for (; op; top = op, op = op->getParentOp())
+    if (auto level = op->getAttrOfType<mlir::StringAttr>("heddle.level"))
+      return levels().find(level);
+  auto target = top->getAttrOfType<mlir::StringAttr>("heddle.target");
+  return target ? levels().find(target) : nullptr;
+}
+
 /// Defines heddle_levels (heddle_rt.h) and hides all else.
 static void addLevelTable(llvm::Module &module, const Level &level) {
   auto &context = module.getContext();

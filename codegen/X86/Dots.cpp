@@ -28,10 +28,11 @@ static Value absolute(KernelBuilder &b, Value w) { return math::AbsIOp::create(b
 //===----------------------------------------------------------------------===//
 
 static Value maddubs(KernelBuilder &b, Value partial, Value w, Value x) {
-  bool wide = bytes(w).getDimSize(0) == 32;
-  VectorType i16s = b.vec(bytes(w).getDimSize(0) / 2, b.getI16Type());
-  Value pairs = intrinsic(b, wide ? "llvm.x86.avx2.pmadd.ub.sw" : "llvm.x86.ssse3.pmadd.ub.sw.128", i16s, {w, x});
-  return b.add(partial, pairs);
+  int64_t n = bytes(w).getDimSize(0);
+  StringRef name = n == 64   ? "llvm.x86.avx512.pmaddubs.w.512"
+                   : n == 32 ? "llvm.x86.avx2.pmadd.ub.sw"
+                             : "llvm.x86.ssse3.pmadd.ub.sw.128";
+  return b.add(partial, intrinsic(b, name, b.vec(n / 2, b.getI16Type()), {w, x}));
 }
 
 static Value maddubsSigned(KernelBuilder &b, Value partial, Value w, Value x) {
@@ -40,11 +41,21 @@ static Value maddubsSigned(KernelBuilder &b, Value partial, Value w, Value x) {
   return maddubs(b, partial, absolute(b, w), flipped);
 }
 
+/// 512 bits have no psignb; a mask does it.
+static Value maddubsMasked(KernelBuilder &b, Value partial, Value w, Value x) {
+  Value zero = b.splat(w.getType(), 0), negative = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, w, zero);
+  Value flipped = arith::SelectOp::create(b, negative, b.sub(zero, x), x);
+  return maddubs(b, partial, absolute(b, w), flipped);
+}
+
 static Value widenPairs(KernelBuilder &b, Value partial) {
   int64_t n = bytes(partial).getDimSize(0);
   VectorType i32s = b.vec(n / 2, b.getI32Type());
   Value ones = b.splat(partial.getType(), 1);
-  return intrinsic(b, n == 16 ? "llvm.x86.avx2.pmadd.wd" : "llvm.x86.sse2.pmadd.wd", i32s, {partial, ones});
+  StringRef name = n == 32   ? "llvm.x86.avx512.pmaddw.d.512"
+                   : n == 16 ? "llvm.x86.avx2.pmadd.wd"
+                             : "llvm.x86.sse2.pmadd.wd";
+  return intrinsic(b, name, i32s, {partial, ones});
 }
 
 //===----------------------------------------------------------------------===//
@@ -63,6 +74,7 @@ llvm::ArrayRef<IntegerDot> codegen::x86::integerDots() {
       {"ssse3.pmaddubsw", "x86_64", "ssse3", 4, 4, 16, maddubs, maddubsSigned, widenPairs},
       {"avx2.pmaddubsw", "x86_64", "avx2", 8, 4, 16, maddubs, maddubsSigned, widenPairs},
       {"avxvnni.vpdpbusd", "x86_64", "avx2,avxvnni", 8, 4, 32, dpbusd, nullptr, same},
+      {"avx512bw.pmaddubsw", "x86_64", "avx512bw", 16, 4, 16, maddubs, maddubsMasked, widenPairs},
       {"avx512vnni.vpdpbusd", "x86_64", "avx512f,avx512vnni", 16, 4, 32, dpbusd, nullptr, same},
   };
   return dots;

@@ -1,12 +1,29 @@
 //===- Register.cpp - x86-64 feature levels, best last --------------------===//
+//
+// The first three are those of the x86-64 psABI: a processor has all of a level or is not
+// of it. Names after `+` are what a level adds to that.
+//
+//===----------------------------------------------------------------------===//
 #include "Dots.h"
 #include "heddle/Plugin/Builtin.h"
 #include "heddle/Plugin/Registry.h"
 
+#define V2 "cx16,popcnt,sahf,sse3,sse4.1,sse4.2,ssse3"
+#define V3 V2 ",avx,avx2,bmi,bmi2,f16c,fma,lzcnt,movbe"
+#define V4 V3 ",avx512bw,avx512cd,avx512dq,avx512f,avx512vl"
+
 void heddle::codegen::x86::registerParts(Registry &registry) {
-  registry.addLevel({"x86-64-v3", "x86_64", "x86_64-linux-gnu", "x86-64-v3", "", "avx2,fma,f16c,bmi2", 8, 16});
-  registry.addLevel({"x86-64-v4", "x86_64", "x86_64-linux-gnu", "x86-64-v4", "",
-                     "avx2,fma,f16c,bmi2,avx512f,avx512bw,avx512dq,avx512vl,avx512cd", 16, 32});
+  static const Level rows[] = {
+      {"x86-64-v2", "x86_64", "x86_64-linux-gnu", "x86-64-v2", "", V2, 4, 16, /*fma=*/false, /*half=*/false},
+      {"x86-64-v3", "x86_64", "x86_64-linux-gnu", "x86-64-v3", "", V3, 8, 16},
+      {"x86-64-v3+avxvnni", "x86_64", "x86_64-linux-gnu", "x86-64-v3", "+avxvnni", V3 ",avxvnni", 8, 16},
+      {"x86-64-v4", "x86_64", "x86_64-linux-gnu", "x86-64-v4", "", V4, 16, 32},
+      {"x86-64-v4+vnni", "x86_64", "x86_64-linux-gnu", "x86-64-v4", "+avx512vnni", V4 ",avx512vnni", 16, 32},
+      {"x86-64-v4+vnni+bf16", "x86_64", "x86_64-linux-gnu", "x86-64-v4", "+avx512vnni,+avx512bf16",
+       V4 ",avx512vnni,avx512bf16", 16, 32},
+  };
+  for (const Level &level : rows)
+    registry.addLevel(level);
   for (const IntegerDot &dot : integerDots())
     registry.addIntegerDot(dot);
 }

@@ -1,13 +1,18 @@
-//===- ExpandMath.cpp - exp, sin and cos as polynomials -------------------===//
+//===- ExpandMath.cpp - exp, sin, cos, and what a level lacks -------------===//
 //
 // exp (f32): x = n ln 2 + r, |r| <= ln 2 / 2, a degree 7 polynomial in r, then 2^n
 // through the exponent field; the constants split ln 2 so that n ln 2 is exact (Cody
 // and Waite, Software Manual for the Elementary Functions, 1980).
 // sin, cos (f64): x = n pi/2 + r, |r| <= pi/4, Taylor series to r^17, whose remainder is
-// below half an ulp; arguments up to 2^30 keep an absolute error below 1e-9.
+// below half an ulp; arguments up to 2^30 keep an absolute error below 1e-9. pi/2 is split
+// so that n times its first two parts is exact for n below 2^30.
+//
+// A level without fused multiply and add gets a product and a sum, and one that cannot
+// widen f16 gets integer operations: no library is called for either.
 //
 //===----------------------------------------------------------------------===//
 #include "heddle/codegen/Common/KernelBuilder.h"
+#include "heddle/codegen/Common/Target.h"
 #include "heddle/passes/Passes.h"
 #include <cmath>
 
@@ -76,8 +81,9 @@ struct ExpandTrig : OpRewritePattern<Op> {
     Value x = op.getOperand();
     auto c = [&](double v) { return b.splat(type, v); };
     Value n = math::RoundEvenOp::create(b, b.mul(x, c(M_2_PI)));
-    Value r = b.fma(n, c(-1.5707963267948966), x);
-    r = b.fma(n, c(-6.123233995736766e-17), r);
+    Value r = x;
+    for (double part : {0x1.921fb4p0, 0x1.4442dp-24, 0x1.8469898cc517p-48})
+      r = b.fma(n, c(-part), r);
     Value r2 = b.mul(r, r);
     auto factorial = [](int n) { return std::tgamma(n + 1.0); };
     SmallVector<double> s, k;
@@ -100,10 +106,51 @@ struct ExpandTrig : OpRewritePattern<Op> {
   }
 };
 
+/// math.fma as two roundings.
+struct ExpandFma : OpRewritePattern<math::FmaOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(math::FmaOp op, PatternRewriter &rewriter) const override {
+    const Level *level = levelOf(op);
+    if (!level || level->fma)
+      return failure();
+    Value product = arith::MulFOp::create(rewriter, op.getLoc(), op.getA(), op.getB());
+    rewriter.replaceOpWithNewOp<arith::AddFOp>(op, product, op.getC());
+    return success();
+  }
+};
+
+/// f16 to f32: exact, subnormals, infinities and NaNs included.
+struct ExpandHalf : OpRewritePattern<arith::ExtFOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(arith::ExtFOp op, PatternRewriter &rewriter) const override {
+    const Level *level = levelOf(op);
+    Type f32 = op.getType();
+    if (!level || level->half || !getElementTypeOrSelf(op.getIn()).isF16() || !getElementTypeOrSelf(f32).isF32())
+      return failure();
+    KernelBuilder b(op.getLoc(), rewriter, 1);
+    Type i32 = like(f32, b.getI32Type());
+    auto c = [&](int64_t v) { return b.splat(i32, v); };
+    auto atLeast = [&](Value v, int64_t least) -> Value {
+      return arith::CmpIOp::create(b, arith::CmpIPredicate::sge, v, c(least));
+    };
+    Value bits = arith::ExtUIOp::create(b, i32, arith::BitcastOp::create(b, like(f32, b.getI16Type()), op.getIn()));
+    Value sign = arith::ShLIOp::create(b, arith::AndIOp::create(b, bits, c(0x8000)), c(16));
+    Value size = arith::AndIOp::create(b, bits, c(0x7fff));
+    // Exponents are 112 apart, those of infinities and NaNs 224.
+    Value moved = b.add(arith::ShLIOp::create(b, size, c(13)), c(112 << 23));
+    Value wide = arith::SelectOp::create(b, atLeast(size, 0x7c00), b.add(moved, c(112 << 23)), moved);
+    // Below the least exponent the bits count 2^-24.
+    Value small = b.mul(arith::SIToFPOp::create(b, f32, size), b.splat(f32, 0x1p-24));
+    wide = arith::SelectOp::create(b, atLeast(size, 0x400), wide, arith::BitcastOp::create(b, i32, small));
+    rewriter.replaceOpWithNewOp<arith::BitcastOp>(op, f32, arith::OrIOp::create(b, wide, sign));
+    return success();
+  }
+};
+
 struct ExpandMath : heddle::impl::ExpandMathBase<ExpandMath> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<ExpandExp, ExpandTrig<math::SinOp>, ExpandTrig<math::CosOp>>(&getContext());
+    patterns.add<ExpandExp, ExpandTrig<math::SinOp>, ExpandTrig<math::CosOp>, ExpandFma, ExpandHalf>(&getContext());
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }

@@ -217,11 +217,15 @@ def PlanMemory : Pass<"heddle-plan-memory", "::mlir::ModuleOp"> {
 }
 
 def ExpandMath : Pass<"heddle-expand-math"> {
-  let summary = "exp, sin and cos as polynomials";
+  let summary = "exp, sin and cos as polynomials, and what a level lacks";
   let description = [{
     Replaces f32 `math.exp` (error below 2 ulp) and f64 `math.sin` and `math.cos`
     by explicit fma polynomials, scalar or vector, so that no kernel calls a library
     and every machine rounds alike. exp is exactly 0 below -87.3.
+
+    On a level without fused multiply and add `math.fma` becomes a product and a sum; on one
+    that cannot widen f16 `arith.extf` of it becomes integer operations, exactly. A function's
+    level is its `heddle.level`, else the one of the module's `heddle.target`.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];
 }

@@ -26,8 +26,8 @@ struct IntegerDot {
   /// Width of a partial sum. 16-bit partials hold the sum of two products each.
   int64_t partialBits;
   /// partial + dot(weights, x): vector<lanes * 32 / partialBits x i(partialBits)>,
-  /// vector<lanes * step x i8>, the same. Weights are unsigned: below 128 if partials
-  /// have 16 bits.
+  /// vector<lanes * step x i8>, the same. Weights are unsigned: up to 255 if there is no
+  /// `addSigned`, else below 128, which signed instructions take as they are.
   Value (*add)(KernelBuilder &, Value partial, Value weights, Value x);
   /// The same with signed weights in [-128, 127] and x in [-127, 127]. Null if there is
   /// none: weights then enter with 128 added, which the sum of x takes off again.

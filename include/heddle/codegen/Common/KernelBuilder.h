@@ -42,7 +42,7 @@ public:
   Value mul(Value a, Value b);
   Value div(Value a, Value b);
   Value rem(Value a, Value b);
-  /// a * b + c, rounded once.
+  /// a * b + c, rounded once; twice on a level without such an instruction (ExpandMath).
   Value fma(Value a, Value b, Value c);
   Value broadcast(Value scalar, mlir::VectorType type);
   Value toIndex(Value i);

@@ -1,7 +1,8 @@
 //===- Target.h - Feature levels and object emission ------------*- C++ -*-===//
 //
 // A target is data: one row per feature level. A backend registers its rows, the best of
-// an architecture last.
+// an architecture last. A module's `heddle.target` lists the levels of its program; if they
+// are several, each function carries the one it is for as `heddle.level`.
 //
 //===----------------------------------------------------------------------===//
 #ifndef HEDDLE_CODEGEN_COMMON_TARGET_H
@@ -26,12 +27,18 @@ struct Level {
   const char *needs;
   int64_t lanes;     // f32 lanes of a vector register
   int64_t registers; // vector registers
+  /// Instructions that ExpandMath does without where a level has none.
+  bool fma = true;  // fused multiply and add
+  bool half = true; // f16 to f32
 };
 
 PartTable<Level> &levels();
 
 /// The level of that name, or null. "native" is the best this machine has.
 const Level *findLevel(llvm::StringRef name);
+/// The level of a function, or of the function that `op` is in: its `heddle.level`, else the
+/// one level of the module's `heddle.target`. Null if there is none.
+const Level *levelOf(mlir::Operation *op);
 /// Emits a module of the LLVM dialect with functions decode, batch and prefill as an
 /// object (or assembly) file that defines `heddle_levels`.
 llvm::Error emitObject(mlir::ModuleOp module, const Level &level, llvm::StringRef path, bool assembly);
