@@ -221,8 +221,12 @@ const heddle_level &chooseLevel(const std::string &isa) {
     fail(ExitCode::Usage, "--isa = " + isa + ", limit one of " + joined(names),
          names.empty() ? "" : "`--isa=" + names.back() + "`");
   // The last level is the least demanding one.
-  fail(ExitCode::Hardware, "this CPU lacks " + joined(lastMissing) +
-                               ", which level " + lastName + " needs");
+  fail(ExitCode::Hardware,
+       "this CPU lacks " + joined(lastMissing) + ", which level " + lastName +
+           " needs",
+       isa.empty() ? "compile on this machine, or for a lower level: `heddle "
+                     "compile MODEL --target=native -o PROG`"
+                   : "without --isa the best level that this CPU has runs");
 }
 
 void enableLevel(const heddle_level &level) {

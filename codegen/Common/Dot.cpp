@@ -1,5 +1,6 @@
 //===- Dot.cpp - Dot-product instructions as data -------------------------===//
 #include "heddle/codegen/Common/Dot.h"
+#include "heddle/Support/Error.h"
 #include "llvm/ADT/StringExtras.h"
 
 using namespace heddle;
@@ -21,6 +22,22 @@ const IntegerDot *codegen::integerDotOf(const Level &level) {
       best = &dot;
   }
   return best;
+}
+
+llvm::Expected<int64_t> codegen::dotStepOf(llvm::ArrayRef<const Level *> levels) {
+  const IntegerDot *first = nullptr;
+  for (const Level *level : levels) {
+    const IntegerDot *dot = integerDotOf(*level);
+    if (!dot)
+      return 0;
+    if (!first)
+      first = dot;
+    if (dot->step != first->step)
+      return failure(ExitCode::Unsupported, "unsupported: target = " + std::string(levels.front()->name) + "," + level->name +
+                                                " with numeric = a8: integer dot products take " + std::to_string(first->step) +
+                                                " and " + std::to_string(dot->step) + " elements, and a program has one layout");
+  }
+  return first ? first->step : 0;
 }
 
 int64_t IntegerDot::depth(int64_t largest) const {

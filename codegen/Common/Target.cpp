@@ -1,8 +1,13 @@
 //===- Target.cpp - Feature levels and object emission --------------------===//
 #include "heddle/codegen/Common/Target.h"
 #include "heddle/Support/Error.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/IR/OwningOpRef.h"
 #include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/SmallVectorExtras.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringMap.h"
 #include "llvm/IR/Constants.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
@@ -38,17 +43,109 @@ const Level *codegen::findLevel(llvm::StringRef name) {
   return best;
 }
 
-const Level *codegen::levelOf(mlir::Operation *op) {
-  mlir::Operation *top = op;
+/// The `heddle.level` of the function that `op` is or is in; null if it has none. `top`
+/// becomes the outermost op.
+static mlir::StringAttr ownLevel(mlir::Operation *op, mlir::Operation *&top) {
   for (; op; top = op, op = op->getParentOp())
     if (auto level = op->getAttrOfType<mlir::StringAttr>("heddle.level"))
-      return levels().find(level);
+      return level;
+  return {};
+}
+
+const Level *codegen::levelOf(mlir::Operation *op) {
+  mlir::Operation *top = op;
+  if (mlir::StringAttr own = ownLevel(op, top))
+    return levels().find(own);
   auto target = top->getAttrOfType<mlir::StringAttr>("heddle.target");
   return target ? levels().find(target) : nullptr;
 }
 
+static int64_t numberOf(mlir::Operation *op, int64_t Level::*field, llvm::StringRef name, int64_t fallback) {
+  mlir::Operation *top = op;
+  if (mlir::StringAttr own = ownLevel(op, top))
+    if (const Level *level = levels().find(own))
+      return level->*field;
+  auto attr = top->getAttrOfType<mlir::IntegerAttr>(name);
+  return attr ? attr.getInt() : fallback;
+}
+
+int64_t codegen::lanesOf(mlir::Operation *op) { return numberOf(op, &Level::lanes, "heddle.lanes", 4); }
+int64_t codegen::registersOf(mlir::Operation *op) { return numberOf(op, &Level::registers, "heddle.registers", 16); }
+
+llvm::Expected<llvm::SmallVector<const Level *>> codegen::findLevels(llvm::StringRef list, llvm::StringRef where) {
+  llvm::SmallVector<llvm::StringRef> names;
+  list.split(names, ',');
+  llvm::SetVector<const Level *> named;
+  for (llvm::StringRef name : names) {
+    const Level *level = findLevel(name);
+    if (!level)
+      return failure(ExitCode::Unsupported, (where + ": target = " + name + ", supported: native, " + levels().names()).str());
+    if (!named.insert(level))
+      return failure(ExitCode::Usage, (where + ": target = " + list + ", which names " + level->name + " twice").str());
+    if (named[0]->arch != llvm::StringRef(level->arch))
+      return failure(ExitCode::Unsupported, (where + ": target = " + list + ", of " + named[0]->arch + " and " + level->arch +
+                                             ", supported: levels of one architecture")
+                                                .str(),
+                     "compile once for each architecture");
+  }
+  llvm::SmallVector<const Level *> found;
+  for (const auto &[level, owner] : levels())
+    if (named.contains(&level))
+      found.push_back(&level);
+  return found;
+}
+
+llvm::SmallVector<const Level *> codegen::levelsOf(mlir::ModuleOp module) {
+  auto target = module->getAttrOfType<mlir::StringAttr>("heddle.target");
+  if (!target)
+    return {};
+  auto found = findLevels(target, "");
+  if (found)
+    return std::move(*found);
+  llvm::consumeError(found.takeError());
+  return {};
+}
+
+llvm::SmallVector<std::string> codegen::levelSuffixes(mlir::ModuleOp module) {
+  llvm::SmallVector<const Level *> found = levelsOf(module);
+  if (found.size() < 2)
+    return {""};
+  return llvm::map_to_vector(found, [](const Level *level) { return std::string(".") + level->name; });
+}
+
+namespace {
+using LevelMap = llvm::StringMap<const Level *>;
+}
+
+/// Takes functions of other levels out of a module of the LLVM dialect, and our attributes,
+/// which the translation does not know, off the rest. Returns the levels by function.
+static LevelMap detach(mlir::ModuleOp module, llvm::ArrayRef<const Level *> levels) {
+  LevelMap map;
+  llvm::SmallVector<mlir::Operation *> others;
+  module.walk([&](mlir::LLVM::LLVMFuncOp func) {
+    auto name = func->getAttrOfType<mlir::StringAttr>("heddle.level");
+    // What is of no level runs on all of them.
+    auto level = !name ? levels.begin() : llvm::find_if(levels, [&](const Level *l) { return name == llvm::StringRef(l->name); });
+    if (level == levels.end())
+      others.push_back(func);
+    else
+      map[func.getName()] = *level;
+  });
+  for (mlir::Operation *func : others)
+    func->erase();
+  module.walk([](mlir::Operation *op) {
+    llvm::SmallVector<mlir::StringAttr> ours;
+    for (mlir::NamedAttribute attr : op->getDiscardableAttrs())
+      if (attr.getName().strref().starts_with("heddle."))
+        ours.push_back(attr.getName());
+    for (mlir::StringAttr name : ours)
+      op->removeDiscardableAttr(name);
+  });
+  return map;
+}
+
 /// Defines heddle_levels (heddle_rt.h) and hides all else.
-static void addLevelTable(llvm::Module &module, const Level &level) {
+static llvm::Error addLevelTable(llvm::Module &module, llvm::ArrayRef<const Level *> levels, const LevelMap &map) {
   auto &context = module.getContext();
   auto *pointer = llvm::PointerType::get(context, 0);
   auto *null = llvm::ConstantPointerNull::get(pointer);
@@ -57,32 +154,44 @@ static void addLevelTable(llvm::Module &module, const Level &level) {
     auto *data = llvm::ConstantDataArray::getString(context, value);
     return new llvm::GlobalVariable(module, data->getType(), true, llvm::GlobalValue::PrivateLinkage, data);
   };
-  auto step = [&](llvm::StringRef name) -> llvm::Constant * {
-    llvm::Function *f = module.getFunction(name);
-    return f ? static_cast<llvm::Constant *>(f) : null;
-  };
   for (llvm::Function &f : module)
     if (!f.isDeclaration()) {
+      const Level &level = *map.lookup(f.getName());
       f.setLinkage(llvm::GlobalValue::InternalLinkage);
       f.addFnAttr("target-cpu", level.cpu);
       f.addFnAttr("target-features", level.features);
       f.addFnAttr(llvm::Attribute::NoUnwind);
     }
-  llvm::Constant *rows[] = {
-      llvm::ConstantStruct::get(row, {text(level.name), text(level.needs), step("decode"), step("batch"), step("prefill")}),
-      llvm::ConstantStruct::get(row, {null, null, null, null, null})};
-  auto *type = llvm::ArrayType::get(row, 2);
+  llvm::SmallVector<llvm::Constant *> rows;
+  for (const Level *level : llvm::reverse(levels)) {
+    llvm::SmallVector<llvm::Constant *> fields = {text(level->name), text(level->needs)};
+    for (const char *step : {"decode", "batch", "prefill"}) {
+      llvm::Function *f = module.getFunction((llvm::Twine(step) + "." + level->name).str());
+      f = f ? f : module.getFunction(step);
+      if (!f)
+        return failure(ExitCode::Bug, "target = " + std::string(level->name) + ": no function @" + step);
+      fields.push_back(f);
+    }
+    rows.push_back(llvm::ConstantStruct::get(row, fields));
+  }
+  rows.push_back(llvm::ConstantStruct::get(row, {null, null, null, null, null}));
+  auto *type = llvm::ArrayType::get(row, rows.size());
   new llvm::GlobalVariable(module, type, true, llvm::GlobalValue::ExternalLinkage, llvm::ConstantArray::get(type, rows),
                            "heddle_levels");
+  return llvm::Error::success();
 }
 
-llvm::Error codegen::emitObject(mlir::ModuleOp module, const Level &level, llvm::StringRef path, bool assembly) {
+llvm::Error codegen::emitObject(mlir::ModuleOp module, llvm::ArrayRef<const Level *> levels, llvm::StringRef path, bool assembly) {
   llvm::InitializeAllTargetInfos();
   llvm::InitializeAllTargets();
   llvm::InitializeAllTargetMCs();
   llvm::InitializeAllAsmPrinters();
+  mlir::OwningOpRef<mlir::ModuleOp> copy(mlir::cast<mlir::ModuleOp>(module->clone()));
+  LevelMap map = detach(*copy, levels);
+  // Each function has the processor of its level; this one is for what is not in functions.
+  const Level &level = *levels.front();
   llvm::LLVMContext context;
-  auto llvmModule = mlir::translateModuleToLLVMIR(module, context, "heddle");
+  auto llvmModule = mlir::translateModuleToLLVMIR(*copy, context, "heddle");
   if (!llvmModule)
     return failure(ExitCode::Bug, "translation to LLVM IR failed");
   std::string error;
@@ -99,7 +208,8 @@ llvm::Error codegen::emitObject(mlir::ModuleOp module, const Level &level, llvm:
                                   llvm::CodeGenOptLevel::Aggressive));
   llvmModule->setTargetTriple(triple);
   llvmModule->setDataLayout(machine->createDataLayout());
-  addLevelTable(*llvmModule, level);
+  if (llvm::Error error = addLevelTable(*llvmModule, levels, map))
+    return error;
 
   llvm::LoopAnalysisManager lam;
   llvm::FunctionAnalysisManager fam;

@@ -34,7 +34,8 @@ cl::OptionCategory category("Heddle options");
 cl::opt<std::string> model(cl::Positional, cl::desc("MODEL"), SUB(cl::sub(compileCmd), cl::sub(importCmd), cl::sub(referenceCmd),
                                                                  cl::sub(explainCmd), cl::sub(tuneCmd)));
 cl::opt<std::string> output("o", cl::desc("output file"), SUB(cl::sub(compileCmd), cl::sub(importCmd), cl::sub(tuneCmd)));
-cl::opt<std::string> target("target", cl::desc("native or a feature level"), SUB(cl::sub(compileCmd), cl::sub(explainCmd)));
+cl::opt<std::string> target("target", cl::desc("native, or feature levels of one architecture (a comma list)"),
+                            SUB(cl::sub(compileCmd), cl::sub(explainCmd)));
 cl::opt<std::string> numeric("numeric", cl::desc("auto, f32, a16 or a8"), SUB(cl::sub(compileCmd), cl::sub(explainCmd)));
 cl::opt<int64_t> contextLength("context", cl::desc("positions of the caches"), SUB(cl::sub(compileCmd), cl::sub(explainCmd)));
 cl::opt<std::string> weights("weights", cl::init("embed"), cl::desc("embed or external"), SUB(cl::sub(compileCmd)));

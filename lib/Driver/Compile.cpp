@@ -14,6 +14,7 @@
 #include "heddle/Import/ModelSource.h"
 #include "heddle/Import/Parameters.h"
 #include "heddle/Support/Error.h"
+#include "heddle/codegen/Common/Dot.h"
 #include "heddle/codegen/Common/Target.h"
 #include "heddle/dialects/Heddle/Heddle.h"
 #include "heddle/runtime/heddle_rt.h"
@@ -150,22 +151,30 @@ private:
       return heddle::failure(ExitCode::Usage, fmt::format("{}: {} = {}, the file was made with {}", options.model, what.str(), given, kept));
     };
     if ((*module)->hasAttr("heddle.target")) {
-      if (options.target && *options.target != text(*module, "heddle.target"))
-        return contradicts("target", *options.target, text(*module, "heddle.target"));
+      std::string target = text(*module, "heddle.target");
+      auto found = codegen::findLevels(target, options.model);
+      if (!found)
+        return found.takeError();
+      levels = std::move(*found);
+      if (options.target && *options.target != target) {
+        // The order of the levels says nothing.
+        auto given = codegen::findLevels(*options.target, options.model);
+        if (!given || *given != levels) {
+          llvm::consumeError(given.takeError());
+          return contradicts("target", *options.target, target);
+        }
+      }
       if (options.numeric && *options.numeric != text(*module, "heddle.numeric"))
         return contradicts("numeric", *options.numeric, text(*module, "heddle.numeric"));
       if (options.context && *options.context != number(*module, "heddle.context"))
         return contradicts("context", std::to_string(*options.context), std::to_string(number(*module, "heddle.context")));
-      level = codegen::findLevel(text(*module, "heddle.target"));
-      if (!level)
-        return heddle::failure(ExitCode::Unsupported, options.model + ": heddle.target = " + text(*module, "heddle.target"));
       return llvm::Error::success();
     }
     std::string target = options.target.value_or("native");
-    level = codegen::findLevel(target);
-    if (!level)
-      return heddle::failure(ExitCode::Unsupported,
-                             fmt::format("{}: target = {}, supported: native, {}", options.model, target, codegen::levels().names()));
+    auto found = codegen::findLevels(target, options.model);
+    if (!found)
+      return found.takeError();
+    levels = std::move(*found);
     std::string numeric = options.numeric.value_or("auto");
     if (numeric != "auto" && numeric != "f32" && numeric != "a16" && numeric != "a8")
       return heddle::failure(ExitCode::Usage, fmt::format("numeric = {}, one of auto, f32, a16, a8", numeric));
@@ -177,9 +186,15 @@ private:
     int64_t length = options.context.value_or(std::min<int64_t>(most, 8192));
     if (length < 1 || length > most)
       return heddle::failure(ExitCode::Limit, fmt::format("{}: context = {}, limit 1 to {}", options.model, length, most));
-    (*module)->setAttr("heddle.target", b.getStringAttr(level->name));
-    (*module)->setAttr("heddle.lanes", b.getI64IntegerAttr(level->lanes));
-    (*module)->setAttr("heddle.registers", b.getI64IntegerAttr(level->registers));
+    if (numeric != "f32")
+      if (auto step = codegen::dotStepOf(levels); !step)
+        return heddle::failure(ExitCode::Unsupported, options.model + ": " + llvm::toString(step.takeError()),
+                               "heddle compile " + options.model + " --numeric=f32 --target=" + target + " -o PROG");
+    (*module)->setAttr("heddle.target", b.getStringAttr(levelNames()));
+    if (levels.size() == 1) { // else those of the functions count
+      (*module)->setAttr("heddle.lanes", b.getI64IntegerAttr(levels[0]->lanes));
+      (*module)->setAttr("heddle.registers", b.getI64IntegerAttr(levels[0]->registers));
+    }
     (*module)->setAttr("heddle.numeric", b.getStringAttr(numeric));
     (*module)->setAttr("heddle.context", b.getI64IntegerAttr(length));
     SmallVector<Attribute> given;
@@ -188,6 +203,10 @@ private:
     if (!given.empty())
       (*module)->setAttr("heddle.pass_options", b.getArrayAttr(given));
     return llvm::Error::success();
+  }
+
+  std::string levelNames() const {
+    return llvm::join(llvm::map_range(levels, [](const codegen::Level *level) { return level->name; }), ",");
   }
 
   llvm::Error dump(size_t index, const Phase &phase) {
@@ -314,6 +333,9 @@ private:
       for (const char *name : {"k", "v"})
         caches.push_back(llvm::json::Object{{"name", name}, {"bytes_per_position", bytes}, {"position_multiple", cache.getBlock()}});
     }
+    llvm::json::Array names; // as heddle_levels: best first
+    for (const codegen::Level *level : llvm::reverse(levels))
+      names.push_back(level->name);
     llvm::json::Object encodings;
     for (auto &[name, bytes] : bytesByEncoding)
       encodings[name] = bytes;
@@ -337,8 +359,8 @@ private:
                               {"prefill_tokens", number(*module, "heddle.prefill_tokens")},
                               {"params", std::move(params)},
                               {"caches", std::move(caches)},
-                              {"levels", llvm::json::Array{level->name}},
-                              {"target", level->arch},
+                              {"levels", std::move(names)},
+                              {"target", levels[0]->arch},
                               {"licenses", llvm::json::Array{"Heddle runtime", "GNU C library 2.36: LGPL-2.1-or-later",
                                                              "GCC libstdc++ and libgcc 12: GPL-3.0 with the runtime library exception",
                                                              "PCRE2 10.42: BSD-3-Clause", "nlohmann-json: MIT", "CLI11: BSD-3-Clause",
@@ -360,23 +382,24 @@ private:
   }
 
   llvm::Error finish() {
-    if (options.emit == "object" || options.emit == "asm") {
-      std::string path = options.output;
-      if (options.emit == "asm") {
-        if (auto ec = llvm::sys::fs::create_directories(options.output))
-          return heddle::failure(ExitCode::InputOutput, options.output + ": " + ec.message());
-        path += "/" + std::string(level->name) + ".s";
-      }
-      return emitDetached(path, options.emit == "asm");
+    if (options.emit == "object")
+      return codegen::emitObject(*module, levels, options.output, false);
+    if (options.emit == "asm") {
+      if (auto ec = llvm::sys::fs::create_directories(options.output))
+        return heddle::failure(ExitCode::InputOutput, options.output + ": " + ec.message());
+      for (const codegen::Level *level : levels)
+        if (auto error = codegen::emitObject(*module, level, options.output + "/" + level->name + ".s", true))
+          return error;
+      return llvm::Error::success();
     }
     llvm::SmallString<128> object, elf;
     if (llvm::sys::fs::createTemporaryFile("heddle", "o", object) || llvm::sys::fs::createTemporaryFile("heddle", "elf", elf))
       return heddle::failure(ExitCode::InputOutput, "no temporary file");
     llvm::FileRemover removeObject(object), removeElf(elf);
-    say(fmt::format("generating code for {}", level->name));
-    if (auto error = emitDetached(object.str().str(), false))
+    say(fmt::format("generating code for {}", levelNames()));
+    if (auto error = codegen::emitObject(*module, levels, object, false))
       return error;
-    if (auto error = linkProgram(findSysroot(level->arch), level->arch, {object.str().str()}, elf))
+    if (auto error = linkProgram(findSysroot(levels[0]->arch), levels[0]->arch, {object.str().str()}, elf))
       return error;
 
     ProgramParts parts;
@@ -420,20 +443,6 @@ private:
     return llvm::Error::success();
   }
 
-  /// Emits a copy without our attributes, which LLVM's translation does not know.
-  llvm::Error emitDetached(const std::string &path, bool assembly) {
-    OwningOpRef<ModuleOp> copy(cast<ModuleOp>((*module)->clone()));
-    copy->walk([](Operation *op) {
-      SmallVector<StringAttr> ours;
-      for (NamedAttribute attr : op->getDiscardableAttrs())
-        if (attr.getName().strref().starts_with("heddle."))
-          ours.push_back(attr.getName());
-      for (StringAttr name : ours)
-        op->removeDiscardableAttr(name);
-    });
-    return codegen::emitObject(*copy, *level, path, assembly);
-  }
-
   const CompileOptions &options;
   std::unique_ptr<llvm::DefaultThreadPool> pool; // outlives the context
   const bool isIR = isModuleFile(options.model);
@@ -441,7 +450,7 @@ private:
   Diagnostics diagnostics;
   std::unique_ptr<import::ModelSource> source;
   OwningOpRef<ModuleOp> module;
-  const codegen::Level *level = nullptr;
+  SmallVector<const codegen::Level *> levels; // best last
   size_t next = 0;
   llvm::StringSet<> applied; // pass options that found their pass
 };

@@ -1,5 +1,6 @@
 //===- Explain.cpp - What became of each kernel ---------------------------===//
 #include "heddle/Driver/Explain.h"
+#include "heddle/codegen/Common/Target.h"
 #include "heddle/dialects/Heddle/Heddle.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/MapVector.h"
@@ -56,7 +57,11 @@ Row describe(KernelOp kernel) {
 std::vector<Row> describe(ModuleOp module) {
   // How often a step runs a function: once, or for each of its layers.
   std::vector<Row> rows;
-  for (StringRef step : {"decode", "batch", "prefill"}) {
+  SmallVector<std::string> steps;
+  for (const std::string &suffix : codegen::levelSuffixes(module))
+    for (const char *step : {"decode", "batch", "prefill"})
+      steps.push_back(step + suffix);
+  for (const std::string &step : steps) {
     auto func = module.lookupSymbol<func::FuncOp>(step);
     if (!func)
       continue;
@@ -70,7 +75,7 @@ std::vector<Row> describe(ModuleOp module) {
     for (auto [function, count] : times)
       function.walk([&, count = count](KernelOp kernel) {
         Row row = describe(kernel);
-        row.step = step.str();
+        row.step = step;
         row.times = count;
         rows.push_back(row);
       });
@@ -96,7 +101,7 @@ void heddle::explainKernels(ModuleOp module, const ExplainOptions &options, llvm
                                 {"instruction", row.instruction}, {"schedule", row.schedule}, {"weight_bytes", row.weightBytes},
                                 {"operations_per_token", row.operations}, {"cache_bytes_per_position", row.cacheBytes},
                                 {"operations_per_position", row.cacheOperations}};
-      if (limits && row.step == "decode")
+      if (limits && StringRef(row.step).starts_with("decode"))
         object["predicted_us"] = predicted(row);
       kernels.push_back(std::move(object));
     }
@@ -118,7 +123,7 @@ void heddle::explainKernels(ModuleOp module, const ExplainOptions &options, llvm
       line += fmt::format("; {} bytes of weights, {} operations a token", row.weightBytes, row.operations);
     if (row.cacheBytes)
       line += fmt::format("; {} bytes and {} operations a position", row.cacheBytes, row.cacheOperations);
-    if (limits && step == "decode") {
+    if (limits && StringRef(step).starts_with("decode")) {
       line += fmt::format("; {:.1f} us at the limits", predicted(row));
       total += predicted(row);
     }

@@ -60,6 +60,20 @@ public:
 
   Attribute get(StringRef name) { return module->getAttr(("heddle." + name).str()); }
 
+  /// Whether the target is several levels. A function's own is one of them.
+  bool levels() {
+    auto target = dyn_cast_or_null<StringAttr>(get("target"));
+    SmallVector<StringRef> names;
+    if (!target)
+      return false;
+    target.getValue().split(names, ',');
+    for (func::FuncOp func : module.getOps<func::FuncOp>())
+      if (Attribute level = func->getAttr("heddle.level"))
+        if (auto name = dyn_cast<StringAttr>(level); !name || !llvm::is_contained(names, name.getValue()))
+          bad("level of @" + func.getName(), level, "one of heddle.target, " + target.getValue());
+    return names.size() > 1;
+  }
+
   static std::optional<int64_t> within(Attribute value, int64_t min, int64_t max) {
     auto i = dyn_cast_or_null<IntegerAttr>(value);
     if (!i || !i.getValue().isSignedIntN(64))
@@ -106,10 +120,13 @@ void checkAttributes(Checker &c, size_t phase) {
     c.string("target");
     c.string("numeric");
     c.integer("context", 1, context);
-    int64_t lanes = c.integer("lanes", 1, 64);
-    if (lanes & (lanes - 1))
-      c.bad("lanes", c.get("lanes"), "a power of two");
-    c.integer("registers", 8, 64);
+    // Of several levels each function has its own numbers.
+    if (!c.levels()) {
+      int64_t lanes = c.integer("lanes", 1, 64);
+      if (lanes & (lanes - 1))
+        c.bad("lanes", c.get("lanes"), "a power of two");
+      c.integer("registers", 8, 64);
+    }
   }
   if (c.get("pass_options"))
     c.array("pass_options", "an array of strings", isString);

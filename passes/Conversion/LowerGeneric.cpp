@@ -6,6 +6,7 @@
 // how the other dimensions are tiled, and how many tokens there are, changes no bit.
 //
 //===----------------------------------------------------------------------===//
+#include "heddle/codegen/Common/Target.h"
 #include "heddle/passes/Passes.h"
 #include "mlir/Conversion/AffineToStandard/AffineToStandard.h"
 #include "mlir/Conversion/VectorToSCF/VectorToSCF.h"
@@ -135,13 +136,12 @@ struct LowerGeneric : heddle::impl::LowerGenericBase<LowerGeneric> {
 
   void runOnOperation() override {
     ModuleOp module = getOperation();
-    auto attr = module->getAttrOfType<IntegerAttr>("heddle.lanes");
-    width = lanes ? lanes.getValue() : attr ? attr.getInt() : 4;
-    if (width < 1 || width > 64) {
-      module.emitError("lanes = ") << width << ", limit 1 to 64";
-      return signalPassFailure();
-    }
     for (func::FuncOp func : module.getOps<func::FuncOp>()) {
+      width = lanes ? lanes.getValue() : codegen::lanesOf(func);
+      if (width < 1 || width > 64) {
+        module.emitError("lanes = ") << width << ", limit 1 to 64";
+        return signalPassFailure();
+      }
       bool fires = func.walk([](Operation *op) {
                          return isa<linalg::LinalgOp, bufferization::MaterializeInDestinationOp>(op) ? WalkResult::interrupt()
                                                                                                        : WalkResult::advance();

@@ -1,4 +1,5 @@
-//===- Specialize.cpp - Clones the graph per token count ------------------===//
+//===- Specialize.cpp - Clones the graph per token count and level --------===//
+#include "heddle/codegen/Common/Target.h"
 #include "heddle/passes/Passes.h"
 #include "mlir/IR/IRMapping.h"
 #include "llvm/ADT/StringSet.h"
@@ -24,11 +25,14 @@ Type withOneToken(Type type) {
   return tensor.clone(shape);
 }
 
-func::FuncOp cloneFunc(func::FuncOp func, const Twine &name, int64_t tokens) {
+/// `suffix` is ".LEVEL", or empty where the program has one level.
+func::FuncOp cloneFunc(func::FuncOp func, const Twine &name, int64_t tokens, StringRef suffix) {
   OpBuilder builder(func);
   auto copy = cast<func::FuncOp>(builder.clone(*func));
   copy.setName(name.str());
   copy->setAttr("heddle.max_tokens", builder.getI64IntegerAttr(tokens));
+  if (!suffix.empty())
+    copy->setAttr("heddle.level", builder.getStringAttr(suffix.drop_front()));
   if (tokens != 1)
     return copy;
   copy->walk([](Operation *op) {
@@ -74,12 +78,11 @@ struct Specialize : heddle::impl::SpecializeBase<Specialize> {
       taken->emitError("@") << name << " is there before @" << of.getName() << " is specialized to it";
       return false;
     };
-    for (auto [name, tokens] : {std::pair<StringRef, int64_t>{"decode", 1},
-                                {"batch", batchTokens}, {"prefill", prefillTokens}}) {
+    auto specialize = [&](StringRef name, int64_t tokens, StringRef suffix) {
       if (!isFree(name, forward))
-        return signalPassFailure();
-      func::FuncOp step = cloneFunc(forward, name, tokens);
-      WalkResult walked = step.walk([&, name = name, tokens = tokens](LayersOp layers) {
+        return failure();
+      func::FuncOp step = cloneFunc(forward, name, tokens, suffix);
+      WalkResult walked = step.walk([&](LayersOp layers) {
         SmallVector<Attribute> kinds;
         for (Attribute kind : layers.getKinds()) {
           auto func = module.lookupSymbol<func::FuncOp>(cast<FlatSymbolRefAttr>(kind));
@@ -89,16 +92,19 @@ struct Specialize : heddle::impl::SpecializeBase<Specialize> {
           if (made.insert(clone).second) {
             if (!isFree(clone, func))
               return WalkResult::interrupt();
-            cloneFunc(func, clone, tokens);
+            cloneFunc(func, clone, tokens, suffix);
           }
           kinds.push_back(FlatSymbolRefAttr::get(&getContext(), clone));
         }
         layers.setKindsAttr(ArrayAttr::get(&getContext(), kinds));
         return WalkResult::advance();
       });
-      if (walked.wasInterrupted())
-        return signalPassFailure();
-    }
+      return failure(walked.wasInterrupted());
+    };
+    for (const std::string &suffix : codegen::levelSuffixes(module))
+      for (auto [name, tokens] : {std::pair<const char *, int64_t>{"decode", 1}, {"batch", batchTokens}, {"prefill", prefillTokens}})
+        if (failed(specialize(name + suffix, tokens, suffix)))
+          return signalPassFailure();
     for (func::FuncOp func : originals)
       func.erase();
   }

@@ -119,11 +119,14 @@ struct ChooseLayouts : heddle::impl::ChooseLayoutsBase<ChooseLayouts> {
       return signalPassFailure();
     }
     auto mode = getOperation()->getAttrOfType<StringAttr>("heddle.numeric");
-    auto target = getOperation()->getAttrOfType<StringAttr>("heddle.target");
-    if (mode && mode == "a8" && target)
-      if (const codegen::Level *level = codegen::findLevel(target))
-        if (const codegen::IntegerDot *dot = codegen::integerDotOf(*level))
-          dotStep = dot->step;
+    if (mode && mode == "a8") {
+      auto step = codegen::dotStepOf(codegen::levelsOf(getOperation()));
+      if (!step) {
+        getOperation().emitError(llvm::toString(step.takeError()));
+        return signalPassFailure();
+      }
+      dotStep = std::max<int64_t>(1, *step);
+    }
     for (Value weight : RowMajorWeights(getOperation()).get())
       setRowMajor(weight);
     getOperation().walk([&](Operation *op) {

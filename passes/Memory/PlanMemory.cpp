@@ -11,6 +11,7 @@
 // two runs of a launch.
 //
 //===----------------------------------------------------------------------===//
+#include "heddle/codegen/Common/Target.h"
 #include "heddle/passes/Passes.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -440,10 +441,11 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
   void runOnOperation() override {
     ModuleOp module = getOperation();
     module.walk([&](LaunchOp launch) { counterBytes += takesItems(launch) ? kLine : 0; });
-    for (StringRef name : {"decode", "batch", "prefill"})
-      if (auto func = module.lookupSymbol<func::FuncOp>(name))
-        if (failed(lowerStep(func)))
-          return signalPassFailure();
+    for (const std::string &suffix : codegen::levelSuffixes(module))
+      for (const char *step : {"decode", "batch", "prefill"})
+        if (auto func = module.lookupSymbol<func::FuncOp>(step + suffix))
+          if (failed(lowerStep(func)))
+            return signalPassFailure();
     Builder b(&getContext());
     module->setAttr("heddle.arena_bytes", b.getI64IntegerAttr(arenaBytes));
     module->setAttr("heddle.params", b.getArrayAttr(params));

@@ -44,16 +44,23 @@ struct SetNumericMode : heddle::impl::SetNumericModeBase<SetNumericMode> {
       module.emitError("numeric = ") << attr << ", needs a string";
       return signalPassFailure();
     }
-    auto target = module->getAttrOfType<StringAttr>("heddle.target");
-    const codegen::Level *level = target ? codegen::findLevel(target) : nullptr;
-    bool hasDot = level && codegen::integerDotOf(*level);
     StringRef text = mode ? mode.getValue() : "auto";
+    bool hasDot = false;
+    if (text != "f32") {
+      auto step = codegen::dotStepOf(codegen::levelsOf(module));
+      if (!step) {
+        module.emitError(llvm::toString(step.takeError()));
+        return signalPassFailure();
+      }
+      hasDot = *step;
+    }
     if (text == "auto") {
       text = hasDot ? byWeight() : "f32";
     } else if (text != "f32" && text != "a8") {
       module.emitError("numeric = ") << text << ", supported: auto, f32, a8";
       return signalPassFailure();
     } else if (text == "a8" && !hasDot) {
+      auto target = module->getAttrOfType<StringAttr>("heddle.target");
       module.emitError("unsupported: numeric = a8 on target ") << (target ? target.getValue() : "none") << ", which has no integer dot product";
       return signalPassFailure();
     }

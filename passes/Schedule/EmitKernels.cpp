@@ -48,10 +48,14 @@ struct EmitKernels : heddle::impl::EmitKernelsBase<EmitKernels> {
         return signalPassFailure();
   }
 
+  /// The level that the kernel's function is for; null where there is one.
+  static StringAttr levelOf(KernelOp kernel) { return kernel->getParentOfType<func::FuncOp>()->getAttrOfType<StringAttr>("heddle.level"); }
+
   /// Text that is equal for kernels that may share a function.
   std::string key(KernelOp kernel) {
     std::string text;
     llvm::raw_string_ostream os(text);
+    os << levelOf(kernel) << ' ';
     for (Type type : kernel.getOperandTypes())
       os << type << ' ';
     os << kernel.getScheduleAttr() << ' ';
@@ -93,8 +97,13 @@ struct EmitKernels : heddle::impl::EmitKernelsBase<EmitKernels> {
       if (!isa<CacheType>(type))
         llvm::append_range(inputs, bufferTypes(type));
     std::string name = "k" + std::to_string(emitted.size()) + "." + kernel.getName().str();
+    StringAttr level = levelOf(kernel);
+    if (level)
+      name += "." + level.str();
     func = func::FuncOp::create(builder, kernel.getLoc(), name, builder.getFunctionType(inputs, {}));
     func.setPrivate();
+    if (level)
+      func->setAttr("heddle.level", level);
     Block *entry = func.addEntryBlock();
     builder.setInsertionPointToStart(entry);
     KernelBuilder b(kernel.getLoc(), builder, kernel.getScheduleAttr().get("lanes", 4));

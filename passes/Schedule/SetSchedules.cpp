@@ -22,11 +22,7 @@ struct SetSchedules : heddle::impl::SetSchedulesBase<SetSchedules> {
 
   void runOnOperation() override {
     ModuleOp module = getOperation();
-    auto number = [&](StringRef name, int64_t fallback) {
-      auto attr = module->getAttrOfType<IntegerAttr>(name);
-      return attr ? attr.getInt() : fallback;
-    };
-    int64_t lanes = number("heddle.lanes", 4), registers = number("heddle.registers", 16);
+    int64_t lanes = codegen::lanesOf(module), registers = codegen::registersOf(module);
     bool laneCount = lanes >= 1 && lanes <= 64 && (lanes & (lanes - 1)) == 0;
     if (!laneCount || registers < 8 || registers > 64 || tokenTile < 0 || tokenTile > 64 || tokenBlock < 1 || tokenBlock > 256 ||
         itemBytes < 1 || segment < 1) {
@@ -36,14 +32,14 @@ struct SetSchedules : heddle::impl::SetSchedulesBase<SetSchedules> {
                                    << ", limit a power of two of 1 to 64, 8 to 64, 0 to 64, 1 to 256, at least 1, at least 1";
       return signalPassFailure();
     }
-    auto target = module->getAttrOfType<StringAttr>("heddle.target");
-    const codegen::Level *level = target ? codegen::findLevel(target) : nullptr;
-    const codegen::IntegerDot *dot = level ? codegen::integerDotOf(*level) : nullptr;
     Builder b(&getContext());
     llvm::StringSet<> unused;
     for (const std::string &name : generic)
       unused.insert(name);
     module.walk([&](KernelOp kernel) {
+      int64_t lanes = codegen::lanesOf(kernel), registers = codegen::registersOf(kernel);
+      const codegen::Level *level = codegen::levelOf(kernel);
+      const codegen::IntegerDot *dot = level ? codegen::integerDotOf(*level) : nullptr;
       // The last op decides: a generic kernel's first may be constants.
       Block &body = kernel.getBody().front();
       Operation &op = body.without_terminator().empty() ? body.front() : *std::prev(body.getTerminator()->getIterator());

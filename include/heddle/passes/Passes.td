@@ -12,8 +12,8 @@ def SetNumericMode : Pass<"heddle-set-numeric-mode", "::mlir::ModuleOp"> {
   let summary = "Resolves the numeric mode";
   let description = [{
     Replaces `heddle.numeric = "auto"` on the module: `a8` if most bytes of its matrices are
-    integer codes and the target (`heddle.target`) has an integer dot product, else
-    `f32`. Fails on a mode that does not exist or that the target has no instruction for.
+    integer codes and all levels of the target (`heddle.target`) have an integer dot product,
+    else `f32`. Fails on a mode that does not exist or that the target has no instruction for.
     Before: `module attributes {heddle.numeric = "auto"}`; after: `"a8"`.
   }];
 }
@@ -34,11 +34,13 @@ def ConvertActivations : Pass<"heddle-convert-activations", "::mlir::ModuleOp"> 
 }
 
 def Specialize : Pass<"heddle-specialize", "::mlir::ModuleOp"> {
-  let summary = "Clones the graph per token count";
+  let summary = "Clones the graph per token count and level";
   let description = [{
     Input: `@forward` and its layer kinds with a dynamic token count. Output: the
     clones `@decode` (one token, one row of logits: every `?` becomes 1), `@batch` and
-    `@prefill`, each with `heddle.max_tokens`, and their own clones of the kinds.
+    `@prefill`, each with `heddle.max_tokens`, and their own clones of the kinds. If
+    the module's `heddle.target` lists several levels, each has its own: `@decode.x86-64-v2`
+    with `heddle.level = "x86-64-v2"`, …
   }];
   let options = [
     Option<"batchTokens", "batch-tokens", "int64_t", "16", "Most tokens of a small batch.">,
@@ -116,7 +118,7 @@ def ChooseLayouts : Pass<"heddle-choose-layouts", "::mlir::ModuleOp"> {
   let description = [{
     `#heddle.enc` becomes `#heddle.packed` with panels of `rows`, caches get `block`
     keys side by side. Integer codes that enter integer dot products (numeric mode `a8`) lie in
-    the steps of the target's instruction. One layout for each weight, whatever reads it: a
+    the steps of the levels' instructions. One layout for each weight, whatever reads it: a
     plain f32 weight that ops without an emitter alone read gets `rows` = 1, the row-major
     matrix.
   }];
@@ -128,8 +130,8 @@ def ChooseLayouts : Pass<"heddle-choose-layouts", "::mlir::ModuleOp"> {
 def SetSchedules : Pass<"heddle-set-schedules", "::mlir::ModuleOp"> {
   let summary = "Gives every kernel an emitter and its numbers";
   let description = [{
-    Defaults follow from the target's vector lanes and registers (`heddle.lanes`,
-    `heddle.registers` of the module); every number is an option. An op that reads
+    Defaults follow from the vector lanes and registers of the function's `heddle.level`, else
+    `heddle.lanes` and `heddle.registers` of the module; every number is an option. An op that reads
     whole activations and has no emitter gets `generic`. `generic=rms_norm,glu` sends
     ops that have an emitter the same way, to check one against the other; a
     name that no kernel holds is an error.
@@ -147,7 +149,7 @@ def EmitKernels : Pass<"heddle-emit-kernels", "::mlir::ModuleOp"> {
   let summary = "Expands kernels to vector loops";
   let description = [{
     Each `heddle.kernel` becomes a function of (first item, end item, inputs, results) on
-    buffers and a `heddle.launch` of it; equal kernels share a function. Row-wise
+    buffers and a `heddle.launch` of it; equal kernels of a level share a function. Row-wise
     ops run row by row. An op without an emitter becomes linalg on tensors where it
     implements `LinalgLoweringInterface` or is upstream's; fails on any other, naming it.
   }];
@@ -189,7 +191,7 @@ def LowerGeneric : Pass<"heddle-lower-generic", "::mlir::ModuleOp"> {
     ```
   }];
   let options = [
-    Option<"lanes", "lanes", "int64_t", "0", "f32 lanes of a vector; 0 = `heddle.lanes` of the module, else 4.">];
+    Option<"lanes", "lanes", "int64_t", "0", "f32 lanes of a vector; 0 = those of the function's `heddle.level`, else `heddle.lanes` of the module, else 4.">];
   let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
     "::mlir::bufferization::BufferizationDialect", "::mlir::linalg::LinalgDialect", "::mlir::math::MathDialect",
     "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect",

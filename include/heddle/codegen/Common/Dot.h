@@ -43,6 +43,9 @@ PartTable<IntegerDot> &integerDots();
 
 /// The last registered instruction that a level has; null if it has none.
 const IntegerDot *integerDotOf(const Level &level);
+/// The step of the instructions of all `levels`, which share one layout; 0 if one has none.
+/// Errors: Unsupported if they differ.
+llvm::Expected<int64_t> dotStepOf(llvm::ArrayRef<const Level *> levels);
 
 } // namespace heddle::codegen
 
