@@ -8,6 +8,7 @@
 #include <fstream>
 #include <numeric>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 namespace heddle::rt {
 
@@ -76,9 +77,15 @@ Buffer::Buffer(uint64_t size) : bytes(size) {
                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (mapping == MAP_FAILED) {
     mapping = nullptr;
+    int error = errno;
+    struct rlimit most = {};
+    getrlimit(RLIMIT_AS, &most);
     fail(ExitCode::Limit,
-         "memory = " + bytesText(size) +
-             " bytes refused by the system: " + strerror(errno));
+         "memory = " + bytesText(size) + " bytes refused by the system (" +
+             strerror(error) + "), limit " +
+             (most.rlim_cur == RLIM_INFINITY
+                  ? bytesText(availableMemory()) + " available"
+                  : bytesText(most.rlim_cur) + " of address space"));
   }
   auto address = reinterpret_cast<uintptr_t>(mapping);
   if (alignment) {
@@ -156,7 +163,9 @@ MemoryPlan planMemory(const Program &program, const MemoryRequest &request) {
     plan.context = context;
     plan.capacity = cacheCapacity(manifest, context);
     plan.logitsRows = request.logitsRows;
-    plan.weights = program.weightsSize();
+    plan.copyWeights = request.loading != Loading::Map;
+    plan.weights = plan.copyWeights ? rounded(program.weightsSize())
+                                    : program.weightsSize();
     for (const CacheEntry &cache : manifest.caches)
       plan.caches += rounded(cache.bytesPerPosition * plan.capacity);
     plan.arena = rounded(manifest.arenaBytes);
@@ -194,13 +203,19 @@ MemoryPlan planMemory(const Program &program, const MemoryRequest &request) {
          "memory = " + bytesText(plan.total()) + " bytes" + at +
              ", limit --mem-limit = " + bytesText(request.limit),
          hint);
-  // Weights are file pages, which the system can drop and read again; what
-  // the run writes must fit.
-  if (plan.anonymous() > available)
+  // What does not fit beside what the run writes stays in the file, whose
+  // pages the system can drop and read again.
+  if (request.loading == Loading::Auto && plan.total() > available) {
+    plan.copyWeights = false;
+    plan.weights = program.weightsSize();
+  }
+  uint64_t held = plan.copyWeights ? plan.total() : plan.anonymous();
+  if (held > available)
     fail(ExitCode::Limit,
-         "memory = " + bytesText(plan.anonymous()) + " bytes" + at +
-             ", limit " + bytesText(available) + " available",
+         "memory = " + bytesText(held) + " bytes" + at + ", limit " +
+             bytesText(available) + " available",
          hint);
+  plan.releaseFile = plan.total() + plan.weights > available;
   return plan;
 }
 

@@ -2,6 +2,7 @@
 
 #include "heddle/runtime/Program.h"
 #include "heddle/runtime/Failure.h"
+#include "heddle/runtime/Memory.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -19,7 +20,6 @@ namespace heddle::rt {
 namespace {
 
 constexpr uint64_t kTrailerBytes = 96;
-constexpr uint64_t kHashPiece = uint64_t(1) << 20;
 // A manifest or tokenizer above this was not written by the compiler.
 constexpr uint64_t kMaxSection = uint64_t(1) << 30;
 
@@ -121,8 +121,8 @@ Program::Program() : filePath(selfPath()) {
 }
 
 Program::~Program() {
-  if (weights)
-    munmap(weights, weightsBytes);
+  if (weightsData && !weightsCopy)
+    munmap(const_cast<uint8_t *>(weightsData), weightsBytes);
   if (weightsFd >= 0)
     close(weightsFd);
   if (file >= 0)
@@ -134,51 +134,6 @@ std::string Program::readTokenizer() const {
   if (XXH3_64bits(text.data(), text.size()) != tokenizerHash)
     changed("tokenizer hash = different");
   return text;
-}
-
-void Program::openExternalWeights() {
-  const std::string &base = manifestData.weightsFile;
-  if (base.empty())
-    fail(ExitCode::Malformed, filePath + ": weights_file = absent, limit a "
-                                         "base name where the weights are "
-                                         "external");
-  std::string path = filePath.substr(0, filePath.rfind('/') + 1) + base;
-  weightsFd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (weightsFd < 0)
-    fail(ExitCode::InputOutput, path + ": " + strerror(errno),
-         "keep " + base + " beside the program");
-  if (uint64_t size = sizeOf(weightsFd, path); size != weightsBytes)
-    fail(ExitCode::Changed, path + ": size = " + std::to_string(size) +
-                                ", limit " + std::to_string(weightsBytes) +
-                                "; the file changed since it was compiled");
-}
-
-const uint8_t *Program::mapWeights() {
-  if (weights || weightsBytes == 0)
-    return weights;
-  if (!weightsOffset && weightsFd < 0)
-    openExternalWeights();
-  void *mapped =
-      mmap(nullptr, weightsBytes, PROT_READ, MAP_PRIVATE,
-           weightsOffset ? file : weightsFd, static_cast<off_t>(weightsOffset));
-  if (mapped == MAP_FAILED)
-    fail(ExitCode::Limit, filePath +
-                              ": weights = " + std::to_string(weightsBytes) +
-                              " bytes cannot be mapped: " + strerror(errno));
-  weights = static_cast<uint8_t *>(mapped);
-  // Advice only: a system that ignores it is merely slower.
-  (void)madvise(weights, weightsBytes, MADV_WILLNEED);
-  return weights;
-}
-
-void Program::verifyWeights() {
-  const uint8_t *data = mapWeights();
-  uint64_t hash = 0;
-  for (uint64_t at = 0; at < weightsBytes; at += kHashPiece)
-    hash = XXH3_64bits_withSeed(data + at,
-                                std::min(kHashPiece, weightsBytes - at), hash);
-  if (hash != weightsHash)
-    changed("weights hash = different");
 }
 
 } // namespace heddle::rt

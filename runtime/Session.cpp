@@ -11,8 +11,7 @@ Session::Session(Program &program, const heddle_level &level,
     : manifest(program.manifest()), level(level), plan(plan),
       arena(std::max<uint64_t>(manifest.arenaBytes, 64)),
       logits(uint64_t(plan.logitsRows) * manifest.vocab * sizeof(float)) {
-  program.verifyWeights();
-  const uint8_t *weights = program.mapWeights();
+  const uint8_t *weights = program.weights();
   for (const ParamEntry &param : manifest.params)
     params.push_back(weights + param.offset);
   for (const CacheEntry &cache : manifest.caches) {

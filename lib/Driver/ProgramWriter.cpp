@@ -12,7 +12,7 @@
 using namespace heddle;
 
 namespace {
-constexpr int64_t kPage = 4096, kPiece = 1 << 20;
+constexpr int64_t kPage = 4096, kPiece = 2 << 20;
 
 /// A file under a temporary name that is renamed on success and removed otherwise.
 class PendingFile {
@@ -79,8 +79,9 @@ private:
   std::unique_ptr<llvm::raw_fd_ostream> os;
 };
 
-/// XXH3 chained over pieces of 1 MiB, whatever the sizes of the writes.
-class ChainedHash {
+/// XXH3 over the XXH3 of each piece of 2 MiB, whatever the sizes of the writes:
+/// threads can check pieces side by side.
+class PieceHash {
 public:
   void update(llvm::StringRef data) {
     while (!data.empty()) {
@@ -94,25 +95,26 @@ public:
   uint64_t value() {
     if (!piece.empty())
       finish();
-    return hash;
+    return XXH3_64bits(hashes.data(), hashes.size());
   }
 
 private:
   void finish() {
-    hash = XXH3_64bits_withSeed(piece.data(), piece.size(), hash);
+    char bytes[8];
+    llvm::support::endian::write64le(bytes, XXH3_64bits(piece.data(), piece.size()));
+    hashes.append(bytes, 8);
     piece.clear();
   }
-  std::string piece;
-  uint64_t hash = 0;
+  std::string piece, hashes;
 };
 
 llvm::Error writeWeights(PendingFile &file, llvm::ArrayRef<WeightJob> jobs, uint64_t &hash) {
-  ChainedHash chain;
+  PieceHash pieces;
   static const char zeros[64] = {};
   for (const WeightJob &job : jobs) {
     int64_t done = 0;
     auto put = [&](llvm::StringRef data) {
-      chain.update(data);
+      pieces.update(data);
       return file.write(data);
     };
     llvm::Error error = job.write([&](llvm::ArrayRef<uint8_t> bytes) {
@@ -126,7 +128,7 @@ llvm::Error writeWeights(PendingFile &file, llvm::ArrayRef<WeightJob> jobs, uint
     if (llvm::Error padding = put(llvm::StringRef(zeros, (64 - done % 64) % 64)))
       return padding;
   }
-  hash = chain.value();
+  hash = pieces.value();
   return llvm::Error::success();
 }
 } // namespace

@@ -74,8 +74,10 @@ std::string humanText(const json &info) {
 int runInfo(Program &program, const Options &options) {
   checkDevice(options);
   const Manifest &m = program.manifest();
-  if (options.verify)
-    program.verifyWeights();
+  if (options.verify) {
+    ThreadTeam team(chooseThreads(options));
+    program.verifyWeights(team);
+  }
   if (options.licenses && !options.json) {
     std::string text;
     for (const std::string &license : m.licenses)
@@ -88,6 +90,7 @@ int runInfo(Program &program, const Options &options) {
   request.context = options.context;
   request.limit = options.memLimit;
   request.threads = chooseThreads(options);
+  request.loading = options.loading;
   MemoryPlan plan = planMemory(program, request);
   json info = {
       {"name", m.name},
@@ -114,7 +117,8 @@ int runInfo(Program &program, const Options &options) {
         {"arena", plan.arena},
         {"logits", plan.logits},
         {"other", plan.other},
-        {"total", plan.total()}}},
+        {"total", plan.total()},
+        {"load", plan.copyWeights ? "copy" : "map"}}},
       {"file_bytes", program.fileSize()},
       {"weights", m.weightsFile.empty() ? "embed" : "external"},
       {"source_file", m.sourceFile},

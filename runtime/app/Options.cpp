@@ -26,7 +26,8 @@ const std::map<std::string, Command> kCommands = {
 
 // Options of every command that take a value, as they are spelled.
 const std::vector<std::string> kCommonWithValue = {
-    "-t", "--threads", "-c", "--context", "--device", "--isa", "--mem-limit"};
+    "-t",       "--threads", "-c",          "--context",
+    "--device", "--isa",     "--mem-limit", "--load"};
 
 [[noreturn]] void usage(const std::string &option, const std::string &value,
                         const std::string &limit) {
@@ -155,6 +156,21 @@ struct Parser {
            },
            "most memory to use")
         ->type_name("BYTES");
+    app.add_option_function<std::string>(
+           "--load",
+           [=](const std::string &given) {
+             if (given == "auto")
+               o->loading = Loading::Auto;
+             else if (given == "copy")
+               o->loading = Loading::Copy;
+             else if (given == "map")
+               o->loading = Loading::Map;
+             else
+               usage("--load", given, "auto, copy or map");
+           },
+           "copy the weights into memory, map their file, or auto: copy them "
+           "where they fit")
+        ->type_name("HOW");
   }
   void generate();
   void score();

@@ -3,6 +3,7 @@
 #define HEDDLE_RUNTIME_APP_OPTIONS_H
 
 #include "Sampler.h"
+#include "heddle/runtime/Memory.h"
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -33,6 +34,7 @@ struct Options {
   std::string device = "auto";
   std::string isa;
   uint64_t memLimit = 0; // bytes; 0: none
+  Loading loading = Loading::Auto;
 
   // Text and tokens in.
   std::optional<std::string> text; // PROMPT or TEXT

@@ -27,8 +27,8 @@ void onStop(int signal) {
   _exit(128 + signal);
 }
 
-// The weights are a mapped file: a page that cannot be read any more arrives
-// as a signal.
+// Of a mapped file (--load=map), a page that cannot be read any more arrives as
+// a signal.
 void onBusError(int) {
   removeUnfinished();
   static const char text[] =

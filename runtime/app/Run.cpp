@@ -61,15 +61,19 @@ Run::Run(Program &program, const Options &options, int64_t logitsRows,
   request.extraBytes = extraBytes;
   request.limit = options.memLimit;
   request.threads = chooseThreads(options);
+  request.loading = options.loading;
   plan = planMemory(program, request);
   printNote(
       "cpu, " + std::string(level->name) + ", " + program.manifest().numeric +
       ", context " + std::to_string(plan.context) +
       (plan.contextReduced ? " (lowered to fit memory)" : "") + ", memory " +
-      formatBytes(plan.total()) + ", " + std::to_string(request.threads) +
+      formatBytes(plan.total()) +
+      (plan.copyWeights ? "" : " (weights stay in the file)") + ", " +
+      std::to_string(request.threads) +
       (request.threads == 1 ? " thread" : " threads"));
   enableLevel(*level);
   team = std::make_unique<ThreadTeam>(request.threads);
+  program.loadWeights(plan, *team);
   session = std::make_unique<Session>(program, *level, plan, *team);
 }
 

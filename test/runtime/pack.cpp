@@ -11,6 +11,7 @@
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <vector>
 #include <xxhash.h>
 
 static std::string read(const char *path) {
@@ -41,11 +42,12 @@ int main(int argc, char **argv) {
   } else {
     append(weights, &trailer[7]);
   }
-  uint64_t hash = 0, piece = 1 << 20;
+  std::vector<uint64_t> hashes;
+  uint64_t piece = 2 << 20;
   for (uint64_t at = 0; at < weights.size(); at += piece)
-    hash = XXH3_64bits_withSeed(
-        &weights[at], std::min<uint64_t>(piece, weights.size() - at), hash);
-  trailer[9] = hash;
+    hashes.push_back(XXH3_64bits(
+        &weights[at], std::min<uint64_t>(piece, weights.size() - at)));
+  trailer[9] = XXH3_64bits(hashes.data(), hashes.size() * 8);
   trailer[10] = out.size() + sizeof(trailer);
   trailer[11] = XXH3_64bits(trailer, 88);
   out.append(reinterpret_cast<char *>(trailer), sizeof(trailer));

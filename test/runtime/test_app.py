@@ -353,6 +353,66 @@ def test_changed_file(bare, tmp_path):
             "--verify")
 
 
+@pytest.mark.parametrize("at", [9, 2_500_000])
+@pytest.mark.parametrize("load", ["copy", "map"])
+def test_changed_weights(bare, tmp_path, load, at):
+    """Found at start, in every piece of the weights, and by any command."""
+    data = bare.read_bytes()
+    path = tmp_path / "p"
+    at += len(data) - 96 - 50000 * 64
+    path.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1:])
+    path.chmod(0o755)
+    for threads in ("1", "2"):
+        result = run(path, "--tokens=1", "--print=tokens", f"--load={load}",
+                     "-t", threads, code=7)
+        assert b"hash" in result.stderr and not result.stdout
+
+
+def test_load(bare):
+    """Copied or mapped, the weights are the same; which one is said."""
+    for load, how in (("auto", "copy"), ("copy", "copy"), ("map", "map")):
+        result = run(bare, "--tokens=5,6", "--print=tokens", "-n", "4",
+                     f"--load={load}")
+        assert [int(x) for x in result.stdout.split(b",")] == \
+            greedy([5, 6], 4, 512)
+        assert (b"stay in the file" in result.stderr) == (how == "map")
+        info = json.loads(run(bare, "info", "--json", f"--load={load}").stdout)
+        assert info["memory"]["load"] == how
+    run(bare, "--tokens=5", "--print=tokens", "--load=disk", code=2)
+
+
+def test_no_address_space(bare):
+    import resource
+
+    def small():
+        resource.setrlimit(resource.RLIMIT_AS, (40 << 20, 40 << 20))
+
+    result = run(bare, "--tokens=5", "--print=tokens", "-t", "1", code=5,
+                 preexec_fn=small)
+    assert str(40 << 20).encode() in result.stderr
+
+
+@pytest.mark.parametrize("load", ["auto", "map"])
+def test_weights_truncated_while_running(build_folder, tmp_path, load):
+    """Nothing of the file is needed once it is copied; a mapped one ends the
+    run with its own exit code, not with a signal."""
+    path = make_fake.make(tmp_path / "p", build_folder, external=True)
+    process = subprocess.Popen(
+        [path, "--tokens=5,6", "--print=tokens", "-n", "40", f"--load={load}"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
+        env=dict(os.environ, HEDDLE_FAKE_SLEEP_US="20000"))
+    first = process.stdout.read(1)
+    os.truncate(tmp_path / "p.weights", 0)
+    out, errors = process.communicate(timeout=20)
+    if load == "map":
+        assert process.returncode == 7
+        assert b"truncated" in errors
+    else:
+        assert process.returncode == 0
+        assert [int(x) for x in (first + out).split(b",")] == \
+            greedy([5, 6], 40, 512)
+
+
 def test_external_weights(build_folder, tmp_path):
     path = make_fake.make(tmp_path / "p", build_folder, external=True)
     assert generate(path, "--tokens=5,6", "-n", "4") == greedy([5, 6], 4, 512)

@@ -31,12 +31,16 @@ private:
   uint64_t bytes = 0;
 };
 
+/// How the weights come into memory. Auto: copied where they fit.
+enum class Loading { Auto, Copy, Map };
+
 struct MemoryRequest {
   int64_t context = 0;     // positions asked for; 0: the default
   int64_t logitsRows = 1;  // R of the largest step
   uint64_t extraBytes = 0; // what the command itself holds
   uint64_t limit = 0;      // --mem-limit in bytes; 0: none
   int threads = 1;
+  Loading loading = Loading::Auto;
 };
 
 struct MemoryPlan {
@@ -47,6 +51,8 @@ struct MemoryPlan {
   uint64_t total() const { return weights + anonymous(); }
   uint64_t anonymous() const { return caches + arena + logits + other; }
   bool contextReduced = false; // the default did not fit and was lowered
+  bool copyWeights = true;     // else their file is mapped
+  bool releaseFile = false;    // file and copy do not fit side by side
 };
 
 /// Capacity of the caches for `context` positions.

@@ -8,8 +8,10 @@
 #ifndef HEDDLE_RUNTIME_PROGRAM_H
 #define HEDDLE_RUNTIME_PROGRAM_H
 
+#include "heddle/runtime/ThreadTeam.h"
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -46,6 +48,9 @@ struct Manifest {
 /// `weightsBytes` bounds the parameters.
 Manifest parseManifest(const std::string &text, uint64_t weightsBytes);
 
+class Buffer;
+struct MemoryPlan;
+
 /// The file of the running program. Closed and unmapped at destruction.
 class Program {
 public:
@@ -65,22 +70,29 @@ public:
   std::string readTokenizer() const;
   uint64_t weightsSize() const { return weightsBytes; }
   uint64_t fileSize() const { return fileBytes; }
-  /// Maps the weights read-only, once; (weightsSize(),) bytes.
-  const uint8_t *mapWeights();
-  /// Reads all weights and compares their hash; throws Failure(Changed).
-  void verifyWeights();
+  /// Copies the weights into memory of this process, or maps their file, as
+  /// `plan` says, and compares their hash, with all threads of `team`. Throws
+  /// Failure(Changed, InputOutput). Call once.
+  void loadWeights(const MemoryPlan &plan, ThreadTeam &team);
+  /// (weightsSize(),) bytes once loaded, else null.
+  const uint8_t *weights() const { return weightsData; }
+  /// Compares the hash without keeping the weights; throws like loadWeights().
+  void verifyWeights(ThreadTeam &team);
 
 private:
   std::string readRange(uint64_t offset, uint64_t bytes) const;
   [[noreturn]] void changed(const std::string &what) const;
   void openExternalWeights();
+  void readWeights(ThreadTeam &team, uint8_t *into, bool mapped, bool release);
 
   std::string filePath;
   int file = -1, weightsFd = -1;
   uint64_t fileBytes = 0;
   uint64_t tokenizerOffset = 0, tokenizerBytes = 0, tokenizerHash = 0;
   uint64_t weightsOffset = 0, weightsBytes = 0, weightsHash = 0;
-  uint8_t *weights = nullptr;
+  std::string weightsPath; // of the file that weightsFd reads
+  const uint8_t *weightsData = nullptr;
+  std::unique_ptr<Buffer> weightsCopy; // null where they are mapped
   Manifest manifestData;
 };
 

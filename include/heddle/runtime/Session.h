@@ -12,8 +12,8 @@
 
 namespace heddle::rt {
 
-/// Caches, scratch and position of one sequence. The program and the team
-/// outlive it.
+/// Caches, scratch and position of one sequence. The program, its weights
+/// loaded, and the team outlive it.
 class Session {
 public:
   Session(Program &program, const heddle_level &level, const MemoryPlan &plan,

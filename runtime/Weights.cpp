@@ -1,0 +1,162 @@
+//===- Weights.cpp - Bringing the weights into memory ---------------------===//
+//
+// Weights that fit are copied onto huge pages of this process: nothing of the
+// file stays mapped, so that what happens to it later cannot reach a run. Each
+// thread takes pieces as it comes free, reads one and hashes it while it is in
+// the cache.
+//
+//===----------------------------------------------------------------------===//
+
+#include "heddle/runtime/Failure.h"
+#include "heddle/runtime/Memory.h"
+#include "heddle/runtime/Program.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace heddle::rt {
+
+namespace {
+
+// The unit of the hash, and of the work: one huge page.
+constexpr uint64_t kPiece = uint64_t(2) << 20;
+constexpr int kEndOfFile = -1;
+
+struct Reading {
+  int file;
+  uint64_t offset, bytes; // of the weights in the file
+  uint8_t *into;          // (bytes,), or one piece per thread if `scratch`
+  bool scratch;
+  bool mapped;  // `into` is the file: nothing to read
+  bool release; // drop the file's pages from the system's cache
+  std::vector<uint64_t> hashes;
+  std::atomic<uint64_t> next{0};
+  std::atomic<int> error{0}; // the first errno, or kEndOfFile
+};
+
+// 0, an errno or kEndOfFile.
+int readPiece(const Reading &reading, uint64_t at, uint64_t bytes,
+              uint8_t *into) {
+  for (uint64_t done = 0; done < bytes;) {
+    ssize_t n = pread(reading.file, into + done, bytes - done,
+                      static_cast<off_t>(reading.offset + at + done));
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n <= 0)
+      return n < 0 ? errno : kEndOfFile;
+    done += static_cast<uint64_t>(n);
+  }
+  return 0;
+}
+
+// Runs on every thread; leaves failures in `error`, for no exception crosses a
+// thread.
+void readJob(void *arg, int64_t tid, int64_t) {
+  auto &reading = *static_cast<Reading *>(arg);
+  while (reading.error.load(std::memory_order_relaxed) == 0) {
+    uint64_t piece = reading.next.fetch_add(1, std::memory_order_relaxed);
+    if (piece >= reading.hashes.size())
+      return;
+    uint64_t at = piece * kPiece;
+    uint64_t bytes = std::min(kPiece, reading.bytes - at);
+    uint8_t *into = reading.into + (reading.scratch ? tid * kPiece : at);
+    if (!reading.mapped)
+      if (int error = readPiece(reading, at, bytes, into)) {
+        int none = 0;
+        reading.error.compare_exchange_strong(none, error);
+        return;
+      }
+    reading.hashes[piece] = XXH3_64bits(into, bytes);
+    if (reading.release)
+      (void)posix_fadvise(reading.file,
+                          static_cast<off_t>(reading.offset + at),
+                          static_cast<off_t>(bytes), POSIX_FADV_DONTNEED);
+  }
+}
+
+} // namespace
+
+void Program::openExternalWeights() {
+  const std::string &base = manifestData.weightsFile;
+  if (base.empty())
+    fail(ExitCode::Malformed, filePath + ": weights_file = absent, limit a "
+                                         "base name where the weights are "
+                                         "external");
+  weightsPath = filePath.substr(0, filePath.rfind('/') + 1) + base;
+  weightsFd = open(weightsPath.c_str(), O_RDONLY | O_CLOEXEC);
+  struct stat status;
+  if (weightsFd < 0 || fstat(weightsFd, &status) != 0)
+    fail(ExitCode::InputOutput, weightsPath + ": " + strerror(errno),
+         "keep " + base + " beside the program");
+  if (uint64_t size = status.st_size; size != weightsBytes)
+    fail(ExitCode::Changed, weightsPath + ": size = " + std::to_string(size) +
+                                ", limit " + std::to_string(weightsBytes) +
+                                "; the file changed since it was compiled");
+}
+
+void Program::readWeights(ThreadTeam &team, uint8_t *into, bool mapped,
+                          bool release) {
+  Reading reading;
+  reading.file = weightsOffset ? file : weightsFd;
+  reading.offset = weightsOffset;
+  reading.bytes = weightsBytes;
+  reading.mapped = mapped;
+  reading.release = release;
+  reading.hashes.resize((weightsBytes + kPiece - 1) / kPiece);
+  reading.scratch = !into;
+  Buffer scratch(into ? 0 : kPiece * team.size());
+  reading.into = into ? into : static_cast<uint8_t *>(scratch.data());
+  // Advice only: threads that take turns read in order all the same.
+  (void)posix_fadvise(reading.file, static_cast<off_t>(weightsOffset),
+                      static_cast<off_t>(weightsBytes), POSIX_FADV_SEQUENTIAL);
+  team.run(readJob, &reading);
+  if (int error = reading.error) {
+    const std::string &path = weightsOffset ? filePath : weightsPath;
+    if (error != kEndOfFile)
+      fail(ExitCode::InputOutput, path + ": " + strerror(error));
+    changed("weights end = beyond the file, limit " +
+            std::to_string(weightsBytes) + " bytes of weights");
+  }
+  if (XXH3_64bits(reading.hashes.data(), reading.hashes.size() * 8) !=
+      weightsHash)
+    changed("weights hash = different");
+}
+
+void Program::loadWeights(const MemoryPlan &plan, ThreadTeam &team) {
+  if (!weightsOffset && weightsFd < 0)
+    openExternalWeights();
+  if (plan.copyWeights) {
+    weightsCopy = std::make_unique<Buffer>(weightsBytes);
+    auto *into = static_cast<uint8_t *>(weightsCopy->data());
+    readWeights(team, into, /*mapped=*/false, plan.releaseFile);
+    weightsData = into;
+    return;
+  }
+  void *mapped =
+      mmap(nullptr, std::max<uint64_t>(weightsBytes, 1), PROT_READ, MAP_PRIVATE,
+           weightsOffset ? file : weightsFd, static_cast<off_t>(weightsOffset));
+  if (mapped == MAP_FAILED)
+    fail(ExitCode::Limit, filePath +
+                              ": weights = " + std::to_string(weightsBytes) +
+                              " bytes cannot be mapped: " + strerror(errno));
+  weightsData = static_cast<uint8_t *>(mapped);
+  readWeights(team, static_cast<uint8_t *>(mapped), /*mapped=*/true,
+              /*release=*/false);
+}
+
+void Program::verifyWeights(ThreadTeam &team) {
+  if (!weightsOffset && weightsFd < 0)
+    openExternalWeights();
+  readWeights(team, nullptr, /*mapped=*/false, /*release=*/false);
+}
+
+} // namespace heddle::rt
