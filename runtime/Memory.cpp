@@ -24,8 +24,11 @@ constexpr uint64_t kThreadBytes = uint64_t(256) << 10;
 // Parsed tokenizer per byte of its JSON: the document and the tables coexist.
 constexpr uint64_t kTokenizerFactor = 16;
 
+constexpr uint64_t kPage = 4096;
+
+// What a Buffer maps.
 uint64_t rounded(uint64_t bytes) {
-  uint64_t page = bytes >= kHugePage ? kHugePage : 4096;
+  uint64_t page = bytes >= kHugePage ? kHugePage : kPage;
   return (bytes + page - 1) / page * page;
 }
 
@@ -112,9 +115,18 @@ Buffer &Buffer::operator=(Buffer &&other) noexcept {
   return *this;
 }
 
-void Buffer::clear() {
-  if (mapping && madvise(begin, rounded(bytes), MADV_DONTNEED) != 0)
-    memset(begin, 0, bytes);
+void Buffer::clear(uint64_t offset, uint64_t size) {
+  uint8_t *from = static_cast<uint8_t *>(begin) + offset;
+  if (size && madvise(from, wholePages(size), MADV_DONTNEED) != 0)
+    memset(from, 0, size);
+}
+
+uint64_t wholePages(uint64_t bytes) {
+  return (bytes + kPage - 1) / kPage * kPage;
+}
+
+uint64_t MemoryPlan::stateBytes() const {
+  return rounded(caches + arena + logits);
 }
 
 int64_t cacheCapacity(const Manifest &manifest, int64_t context) {
@@ -158,18 +170,19 @@ MemoryPlan planMemory(const Program &program, const MemoryRequest &request) {
              ? "compile with `--context=" + std::to_string(request.context) +
                    "`"
              : "");
-  auto planFor = [&](int64_t context) {
+  auto planFor = [&](int64_t context, int64_t positions) {
     MemoryPlan plan;
     plan.context = context;
-    plan.capacity = cacheCapacity(manifest, context);
+    plan.capacity = cacheCapacity(manifest, positions);
     plan.logitsRows = request.logitsRows;
     plan.copyWeights = request.loading != Loading::Map;
     plan.weights = plan.copyWeights ? rounded(program.weightsSize())
                                     : program.weightsSize();
     for (const CacheEntry &cache : manifest.caches)
-      plan.caches += rounded(cache.bytesPerPosition * plan.capacity);
-    plan.arena = rounded(manifest.arenaBytes);
-    plan.logits = rounded(request.logitsRows * manifest.vocab * sizeof(float));
+      plan.caches += wholePages(cache.bytesPerPosition * plan.capacity);
+    plan.arena = wholePages(manifest.arenaBytes);
+    plan.logits =
+        wholePages(request.logitsRows * manifest.vocab * sizeof(float));
     plan.other = kProcessBytes + kThreadBytes * request.threads +
                  kTokenizerFactor * program.tokenizerSize() +
                  request.extraBytes;
@@ -184,14 +197,13 @@ MemoryPlan planMemory(const Program &program, const MemoryRequest &request) {
   int64_t wanted = request.context
                        ? request.context
                        : std::min(manifest.context, kDefaultContext);
-  MemoryPlan plan = planFor(wanted);
+  MemoryPlan plan = planFor(wanted, wanted);
   if (!request.context) {
     int64_t least = std::min(wanted, kLeastDefaultContext);
     for (int64_t context = wanted; !fits(plan) && context > least;) {
       context = std::max(context / 2, least);
-      plan = planFor(context);
+      plan = planFor(context, context);
     }
-    plan.contextReduced = plan.context < wanted;
   }
   std::string at = " at a context of " + std::to_string(plan.context);
   std::string hint = plan.context > kLeastDefaultContext
@@ -215,6 +227,16 @@ MemoryPlan planMemory(const Program &program, const MemoryRequest &request) {
          "memory = " + bytesText(held) + " bytes" + at + ", limit " +
              bytesText(available) + " available",
          hint);
+  // The context must fit as a whole; what is mapped is what the run can reach,
+  // because caches strided by their capacity touch every page at once.
+  if (request.positions > 0 && request.positions < plan.context) {
+    MemoryPlan smaller = planFor(plan.context, request.positions);
+    if (!plan.copyWeights)
+      smaller.weights = plan.weights;
+    smaller.copyWeights = plan.copyWeights;
+    plan = smaller;
+  }
+  plan.contextReduced = plan.context < wanted;
   plan.releaseFile = plan.total() + plan.weights > available;
   return plan;
 }

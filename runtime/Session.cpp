@@ -9,14 +9,14 @@ namespace heddle::rt {
 Session::Session(Program &program, const heddle_level &level,
                  const MemoryPlan &plan, ThreadTeam &team)
     : manifest(program.manifest()), level(level), plan(plan),
-      arena(std::max<uint64_t>(manifest.arenaBytes, 64)),
-      logits(uint64_t(plan.logitsRows) * manifest.vocab * sizeof(float)) {
+      state(plan.stateBytes()) {
   const uint8_t *weights = program.weights();
   for (const ParamEntry &param : manifest.params)
     params.push_back(weights + param.offset);
+  auto *at = static_cast<uint8_t *>(state.data());
   for (const CacheEntry &cache : manifest.caches) {
-    cacheBuffers.emplace_back(cache.bytesPerPosition * plan.capacity);
-    caches.push_back(cacheBuffers.back().data());
+    caches.push_back(at);
+    at += wholePages(cache.bytesPerPosition * plan.capacity);
   }
   int64_t most = maxChunk();
   tokenBuffer.resize(most);
@@ -26,12 +26,12 @@ Session::Session(Program &program, const heddle_level &level,
   heddle_context &abi = context_.abi;
   abi.abi_version = HEDDLE_ABI_VERSION;
   abi.params = params.data();
-  abi.arena = arena.data();
+  abi.arena = at;
   abi.caches = caches.data();
   abi.tokens = tokenBuffer.data();
   abi.positions = positions.data();
   abi.rows = rowIndex.data();
-  abi.logits = static_cast<float *>(logits.data());
+  abi.logits = reinterpret_cast<float *>(at + plan.arena);
   abi.capacity = plan.capacity;
   abi.barrier = barrier;
   abi.communicator = nullptr;
@@ -53,17 +53,17 @@ int64_t Session::maxChunk() const {
 
 void Session::reset() {
   next = 0;
-  for (Buffer &buffer : cacheBuffers)
-    buffer.clear();
+  state.clear(0, plan.caches);
 }
 
 void Session::rewind(int64_t position) { next = std::min(next, position); }
 
 void Session::check(std::span<const int32_t> tokens) const {
   int64_t end = next + static_cast<int64_t>(tokens.size());
-  if (end > plan.context)
+  int64_t most = std::min(plan.context, plan.capacity);
+  if (end > most)
     fail(ExitCode::Limit, "positions = " + std::to_string(end) + ", limit " +
-                              std::to_string(plan.context) +
+                              std::to_string(most) +
                               " (the context of this run)");
   for (size_t i = 0; i < tokens.size(); ++i)
     if (tokens[i] < 0 || tokens[i] >= manifest.vocab)

@@ -22,6 +22,9 @@ double secondsSince(Clock::time_point start) {
 // Larger than any last-level cache, so that the sum runs at memory speed.
 constexpr uint64_t kProbeBytes = uint64_t(256) << 20;
 
+// Sequences that each thread reads side by side.
+constexpr uint64_t kStreams = 8;
+
 struct Probe {
   uint64_t *words;
   uint64_t sums[256 * 8]; // one cache line a thread
@@ -44,12 +47,13 @@ void sumJob(void *arg, int64_t tid, int64_t nthreads) {
   auto *probe = static_cast<Probe *>(arg);
   auto [begin, end] = part(tid, nthreads);
   uint64_t lanes[8] = {};
-  uint64_t at = begin;
-  for (; at + 8 <= end; at += 8)
-    for (int lane = 0; lane < 8; ++lane)
-      lanes[lane] += probe->words[at + lane];
-  for (; at < end; ++at)
-    lanes[0] += probe->words[at];
+  // A cache line of each stream in turn: one stream alone does not keep enough
+  // reads in flight. A rest of a few lines is not read.
+  uint64_t length = (end - begin) / kStreams / 8 * 8;
+  for (uint64_t at = 0; at < length; at += 8)
+    for (uint64_t stream = 0; stream < kStreams; ++stream)
+      for (uint64_t lane = 0; lane < 8; ++lane)
+        lanes[lane] += probe->words[begin + stream * length + at + lane];
   for (int lane = 1; lane < 8; ++lane)
     lanes[0] += lanes[lane];
   // Stored where the compiler cannot drop it.
@@ -90,6 +94,24 @@ nlohmann::json speeds(int64_t tokens, const std::vector<double> &runs) {
   return {{"tok_s", static_cast<double>(tokens) / median(runs)}, {"runs", all}};
 }
 
+// Bytes that decoding the token at `position` reads; 0 where that depends on
+// the token (experts). Of an embedding table that is no head, a row is nothing.
+uint64_t tokenBytes(const Manifest &manifest, int64_t position) {
+  uint64_t bytes = 0, embedding = 0;
+  bool untied = false;
+  for (const ParamEntry &param : manifest.params) {
+    if (param.name.find("_exps") != std::string::npos)
+      return 0;
+    untied |= param.name == "output.weight";
+    if (param.name == "token_embd.weight")
+      embedding = param.bytes;
+    bytes += param.bytes;
+  }
+  for (const CacheEntry &cache : manifest.caches)
+    bytes += cache.bytesPerPosition * position;
+  return untied ? bytes - embedding : bytes;
+}
+
 std::string fixed(double value) {
   char text[64];
   snprintf(text, sizeof(text), "%.2f", value);
@@ -104,17 +126,16 @@ int runBench(Program &program, const Options &options) {
          "--batch = " + std::to_string(options.batch) +
              ", limit 1 in this version",
          "`--batch=1`");
-  auto load = Clock::now();
-  Run run(program, options, /*logitsRows=*/1, kProbeBytes);
-  Session &session = *run.session;
-  double loadSeconds = secondsSince(load);
-
   int64_t longest = 0;
   for (int64_t prompt : options.prompts)
     longest = std::max(longest, prompt);
   for (int64_t depth : options.depths)
     for (int64_t gen : options.gens)
       longest = std::max(longest, depth + gen);
+  auto load = Clock::now();
+  Run run(program, options, longest, /*logitsRows=*/1, kProbeBytes);
+  Session &session = *run.session;
+  double loadSeconds = secondsSince(load);
   if (longest > session.context())
     fail(ExitCode::Limit, "positions = " + std::to_string(longest) +
                               ", limit " + std::to_string(session.context()) +
@@ -127,13 +148,14 @@ int runBench(Program &program, const Options &options) {
   result["decode"] = nlohmann::json::array();
   std::string table;
 
-  // Untimed: reads the weights into memory and warms the code.
-  session.feed(all.first(std::min<size_t>(16, all.size())));
-
+  // One session serves all: what a run is about to touch, an untimed one has
+  // touched before, so that no page fault is timed.
   for (int64_t prompt : options.prompts) {
     std::vector<double> seconds;
+    session.rewind(0);
+    session.feed(all.first(prompt));
     for (int64_t i = 0; i < options.repeat; ++i) {
-      session.reset();
+      session.rewind(0);
       auto start = Clock::now();
       session.feed(all.first(prompt));
       seconds.push_back(secondsSince(start));
@@ -146,10 +168,14 @@ int runBench(Program &program, const Options &options) {
   }
   for (int64_t depth : options.depths) {
     // Untimed, and once: at a depth of thousands it takes longer than all else.
-    session.reset();
+    session.rewind(0);
     session.feed(all.first(depth));
     for (int64_t gen : options.gens) {
       std::vector<double> seconds;
+      session.rewind(depth);
+      session.feed(all.subspan(depth, gen));
+      session.rewind(depth);
+      session.feed(all.subspan(depth, 1));
       for (int64_t i = 0; i < options.repeat; ++i) {
         session.rewind(depth);
         auto start = Clock::now();
@@ -162,6 +188,8 @@ int runBench(Program &program, const Options &options) {
                std::to_string(depth) + ": " + fixed(entry["tok_s"]) +
                " tokens/s\n";
       entry.update({{"gen", gen}, {"depth", depth}, {"batch", 1}});
+      if (uint64_t bytes = tokenBytes(program.manifest(), depth + gen / 2))
+        entry["bytes_per_token"] = bytes;
       result["decode"].push_back(std::move(entry));
     }
   }
@@ -173,6 +201,14 @@ int runBench(Program &program, const Options &options) {
   result["load_s"] = loadSeconds;
   result["peak_rss"] = peak;
   result["dram_gb_s"] = dram;
+  for (nlohmann::json &entry : result["decode"])
+    if (entry.contains("bytes_per_token")) {
+      double share = entry["bytes_per_token"].get<double>() *
+                     entry["tok_s"].get<double>() / 1e9 / dram;
+      entry["share_of_dram"] = share;
+      table += "decode at depth " + entry["depth"].dump() + ": " +
+               fixed(share * 100) + " % of DRAM read\n";
+    }
   table += "load: " + fixed(loadSeconds) +
            " s\npeak memory: " + formatBytes(peak) +
            "\nDRAM read: " + fixed(dram) + " GB/s\n";

@@ -115,7 +115,8 @@ int runGenerate(Program &program, const Options &options) {
   }
   std::vector<int32_t> prompt = readPrompt(program, bpe.get(), options);
 
-  Run run(program, options, /*logitsRows=*/1,
+  int64_t most = prompt.size() + options.count.value_or(kDefaultCount);
+  Run run(program, options, /*positions=*/most, /*logitsRows=*/1,
           /*extraBytes=*/prompt.size() * sizeof(int32_t) * 2 +
               program.manifest().vocab * 32);
   Session &session = *run.session;

@@ -51,12 +51,13 @@ std::vector<int32_t> encodeText(Bpe &bpe, const std::string &text,
   return ids;
 }
 
-Run::Run(Program &program, const Options &options, int64_t logitsRows,
-         uint64_t extraBytes) {
+Run::Run(Program &program, const Options &options, int64_t positions,
+         int64_t logitsRows, uint64_t extraBytes) {
   checkDevice(options);
   level = &chooseLevel(options.isa);
   MemoryRequest request;
   request.context = options.context;
+  request.positions = positions;
   request.logitsRows = logitsRows;
   request.extraBytes = extraBytes;
   request.limit = options.memLimit;
@@ -68,6 +69,9 @@ Run::Run(Program &program, const Options &options, int64_t logitsRows,
       ", context " + std::to_string(plan.context) +
       (plan.contextReduced ? " (lowered to fit memory)" : "") + ", memory " +
       formatBytes(plan.total()) +
+      (plan.capacity < plan.context
+           ? " for " + std::to_string(plan.capacity) + " positions"
+           : "") +
       (plan.copyWeights ? "" : " (weights stay in the file)") + ", " +
       std::to_string(request.threads) +
       (request.threads == 1 ? " thread" : " threads"));

@@ -35,8 +35,10 @@ struct Run {
   std::unique_ptr<ThreadTeam> team;
   std::unique_ptr<Session> session;
 
-  Run(Program &program, const Options &options, int64_t logitsRows,
-      uint64_t extraBytes);
+  /// `positions`: how many the command can reach (0: the whole context);
+  /// `logitsRows`: of one step; `extraBytes`: what the command itself holds.
+  Run(Program &program, const Options &options, int64_t positions,
+      int64_t logitsRows, uint64_t extraBytes);
 };
 
 // The commands; each returns the exit code.

@@ -5,13 +5,15 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 
 import make_fake
 import numpy as np
 import pytest
 
-MASK = (1 << 64) - 1
+# What a program takes beside its model, the tokenizer included.
+PROCESS = 16 << 20
 
 
 @pytest.fixture(scope="session")
@@ -229,19 +231,42 @@ def test_memory(bare):
     run(bare, *args, "-c", "8193", code=5)
 
 
-def test_planned_memory_is_held(fake, tmp_path):
-    text = tmp_path / "text"
-    text.write_text("word " * 7000)
-    out = tmp_path / "out.npy"
-    plan = json.loads(run(fake, "info", "--json").stdout)["memory"]["total"]
+def peak_of(*command):
+    """The highest resident size of a run, and its first line."""
     script = ("import resource,subprocess,sys;"
-              "subprocess.run(sys.argv[1:],check=True);"
+              "subprocess.run(sys.argv[1:],check=True,stdout=2);"
               "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)")
-    peak = 1024 * int(subprocess.run(
-        ["python3", "-c", script, fake, "score", f"--text-file={text}",
-         f"--out={out}", "--chunk=1"], capture_output=True,
-        check=True).stdout)
-    assert peak <= plan, (peak, plan)
+    result = subprocess.run([sys.executable, "-c", script, *command],
+                            capture_output=True, check=True)
+    return 1024 * int(result.stdout), result.stderr.decode().splitlines()[0]
+
+
+@pytest.mark.parametrize("load", ["copy", "map"])
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_planned_memory_is_held(fake, tmp_path, load, threads):
+    """With every position used, the peak is what was printed, and not much
+    more than what the model needs."""
+    text = tmp_path / "text"
+    text.write_text("word " * 8191)
+    flags = [f"--load={load}", "-t", threads]
+    plan = json.loads(run(fake, "info", "--json", *flags).stdout)["memory"]
+    peak, line = peak_of(fake, "score", f"--text-file={text}",
+                         f"--out={tmp_path}/out.npy", "--chunk=1", *flags)
+    assert peak <= plan["total"], (peak, plan)
+    assert f"memory {plan['total'] / 2**20:.1f}"[:10] in line
+    model = plan["weights"] + plan["caches"] + plan["arena"]
+    assert peak <= 1.1 * model + PROCESS, (peak, plan)
+
+
+def test_unused_positions_take_no_memory(bare):
+    """What is mapped is what the run can reach, whatever the context."""
+    peak, line = peak_of(bare, "--tokens=1", "--print=tokens", "-n", "100")
+    assert "context 8192" in line and "for 112 positions" in line
+    assert peak < 50000 * 64 + 112 * 8192 + PROCESS
+    with_context = run(bare, "--tokens=1", "--print=tokens", "-n", "100", "-c",
+                       "100")
+    assert with_context.stdout == run(bare, "--tokens=1", "--print=tokens",
+                                      "-n", "100").stdout
 
 
 def test_text(fake):
@@ -317,6 +342,11 @@ def test_bench(bare):
     for x in out["prefill"] + out["decode"]:
         assert len(x["runs"]) == 2 and min(x["runs"]) <= x["tok_s"] <= max(x["runs"])
         assert min(x["runs"]) > 0
+    for x in out["decode"]:
+        # The one parameter, and the cache up to the middle of the run.
+        assert x["bytes_per_token"] == 50000 * 64 + (x["depth"] + 1) * 8192
+        share = x["bytes_per_token"] * x["tok_s"] / 1e9 / out["dram_gb_s"]
+        assert abs(x["share_of_dram"] - share) <= 1e-9 * share
     assert out["load_s"] >= 0 and out["peak_rss"] > 0 and out["dram_gb_s"] > 0
     assert b"tokens/s" in run(bare, "bench", "--prompt=4", "--gen=3",
                               "--repeat=1").stdout
@@ -387,8 +417,8 @@ def test_no_address_space(bare):
     def small():
         resource.setrlimit(resource.RLIMIT_AS, (40 << 20, 40 << 20))
 
-    result = run(bare, "--tokens=5", "--print=tokens", "-t", "1", code=5,
-                 preexec_fn=small)
+    result = run(bare, "--tokens=5", "--print=tokens", "-t", "1", "-n", "8000",
+                 code=5, preexec_fn=small)
     assert str(40 << 20).encode() in result.stderr
 
 

@@ -21,8 +21,9 @@ public:
   Buffer &operator=(Buffer &&other) noexcept;
   void *data() const { return begin; }
   uint64_t size() const { return bytes; }
-  /// Zero again; gives the pages back.
-  void clear();
+  /// Zeroes (bytes,) from `offset`, a multiple of the page size; gives the
+  /// pages back.
+  void clear(uint64_t offset, uint64_t bytes);
 
 private:
   void *mapping = nullptr;
@@ -36,6 +37,7 @@ enum class Loading { Auto, Copy, Map };
 
 struct MemoryRequest {
   int64_t context = 0;     // positions asked for; 0: the default
+  int64_t positions = 0;   // positions the run will reach; 0: not known
   int64_t logitsRows = 1;  // R of the largest step
   uint64_t extraBytes = 0; // what the command itself holds
   uint64_t limit = 0;      // --mem-limit in bytes; 0: none
@@ -45,15 +47,20 @@ struct MemoryRequest {
 
 struct MemoryPlan {
   int64_t context = 0;  // positions a session accepts
-  int64_t capacity = 0; // C of the ABI: context rounded up
+  int64_t capacity = 0; // C of the ABI: what the run can reach, rounded up
   int64_t logitsRows = 1;
   uint64_t weights = 0, caches = 0, arena = 0, logits = 0, other = 0;
+  /// Bytes of the mapping that holds caches, arena and logits.
+  uint64_t stateBytes() const;
   uint64_t total() const { return weights + anonymous(); }
-  uint64_t anonymous() const { return caches + arena + logits + other; }
+  uint64_t anonymous() const { return stateBytes() + other; }
   bool contextReduced = false; // the default did not fit and was lowered
   bool copyWeights = true;     // else their file is mapped
   bool releaseFile = false;    // file and copy do not fit side by side
 };
+
+/// `bytes` rounded up to whole pages.
+uint64_t wholePages(uint64_t bytes);
 
 /// Capacity of the caches for `context` positions.
 int64_t cacheCapacity(const Manifest &manifest, int64_t context);

@@ -19,7 +19,7 @@ public:
   Session(Program &program, const heddle_level &level, const MemoryPlan &plan,
           ThreadTeam &team);
 
-  /// Back to position 0 with zeroed caches.
+  /// Back to position 0 with zeroed caches, whose pages are given back.
   void reset();
   /// Back to `position`, at most the current one. What caches hold of later
   /// positions stays; no position before them reads it.
@@ -57,9 +57,8 @@ private:
   const heddle_level &level;
   MemoryPlan plan;
   std::vector<const void *> params;
-  std::vector<Buffer> cacheBuffers;
+  Buffer state; // caches, arena and logits, each from a page's start
   std::vector<void *> caches;
-  Buffer arena, logits;
   std::vector<int32_t> tokenBuffer, positions, rowIndex;
   int64_t next = 0;
   StepContext context_{};
