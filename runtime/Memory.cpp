@@ -21,8 +21,9 @@ constexpr int64_t kLeastDefaultContext = 256;
 // Code, heap and stacks of the runtime itself, measured and rounded up.
 constexpr uint64_t kProcessBytes = uint64_t(12) << 20;
 constexpr uint64_t kThreadBytes = uint64_t(256) << 10;
-// Parsed tokenizer per byte of its JSON: the document and the tables coexist.
-constexpr uint64_t kTokenizerFactor = 16;
+// Tokenizer per byte of its JSON: text and tables coexist. A merge takes up to
+// 43 bytes of a table and at least 6 of the text.
+constexpr uint64_t kTokenizerFactor = 10;
 
 constexpr uint64_t kPage = 4096;
 

@@ -4,8 +4,11 @@
 #include "Utf8.h"
 #include "heddle/runtime/Failure.h"
 #include <algorithm>
+#include <bit>
 #include <nlohmann/json.hpp>
-#include <queue>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 using nlohmann::json;
 
@@ -46,6 +49,12 @@ bool decodeAlphabet(std::string_view token, std::string &bytes) {
   }();
   bytes.clear();
   for (size_t at = 0; at < token.size();) {
+    if (auto c = static_cast<unsigned char>(token[at]); c < 0x80) {
+      if (table[c] < 0)
+        return false;
+      bytes += token[at++];
+      continue;
+    }
     Utf8Step step = readUtf8(token, at);
     int byte = step.valid && step.codePoint < table.size()
                    ? table[step.codePoint]
@@ -82,35 +91,146 @@ bool flag(const json &root, const char *field) {
   return it->get<bool>();
 }
 
-std::vector<std::string> strings(json &root, const char *field) {
-  auto it = root.find(field);
-  if (it == root.end() || !it->is_array())
-    bad(std::string(field) + " = " +
-        (it == root.end() ? "absent" : "not an array") +
-        ", limit an array of strings");
-  std::vector<std::string> result;
-  result.reserve(it->size());
-  for (json &element : *it) {
-    if (!element.is_string())
-      bad(std::string(field) + "[" + std::to_string(result.size()) +
-          "] = " + element.dump() + ", limit a string");
-    result.push_back(std::move(element.get_ref<std::string &>()));
-  }
-  return result;
-}
+// An array of strings as it is read; `problem` says what else was found.
+struct StringsField {
+  Strings values;
+  std::string problem = " = absent";
 
-json parseSection(const std::string &text) {
-  bool tooDeep = false;
-  json root = json::parse(
-      text,
-      [&](int depth, json::parse_event_t, json &) {
-        tooDeep |= depth > 4;
-        return !tooDeep;
-      },
-      /*allow_exceptions=*/false);
-  if (tooDeep || root.is_discarded() || !root.is_object())
-    bad("JSON = not an object, limit one object of depth 4");
-  return root;
+  void begin() {
+    values = {};
+    problem.clear();
+  }
+  void check(const char *field) const {
+    if (!problem.empty())
+      bad(std::string(field) + problem + ", limit " +
+          (problem[0] == '[' ? "a string" : "an array of strings"));
+  }
+};
+
+// Reads the section into flat tables: a tree of a hundred thousand strings
+// takes longer than the first token. `fields` gets the small fields.
+class SectionReader final : public json::json_sax_t {
+public:
+  explicit SectionReader(bool withLists) : withLists(withLists) {}
+
+  StringsField tokens, merges;
+  std::vector<uint8_t> types;
+  bool hasTypes = false;
+  std::string typesProblem;
+  json fields = json::object();
+
+  void read(const std::string &text) {
+    if (!json::sax_parse(text, this))
+      bad("JSON = not an object, limit one object of depth 4");
+  }
+
+  bool null() override { return value(nullptr); }
+  bool boolean(bool v) override { return value(v); }
+  bool number_integer(int64_t v) override { return value(v); }
+  bool number_float(double v, const std::string &) override { return value(v); }
+  bool binary(json::binary_t &) override { return false; }
+  bool number_unsigned(uint64_t v) override {
+    if (depth != 2 || list != List::Types)
+      return value(v);
+    if (v > 255)
+      typesProblem = std::to_string(v);
+    types.push_back(static_cast<uint8_t>(v));
+    return true;
+  }
+  bool string(std::string &v) override {
+    if (depth != 2 || list != List::Strings)
+      return value(std::move(v));
+    if (strings)
+      strings->values.add(v);
+    return true;
+  }
+  bool start_object(size_t) override { return enter(json::object()); }
+  bool start_array(size_t) override {
+    if (depth == 1) {
+      list = List::Other;
+      if (field == "tokens" || field == "merges") {
+        list = List::Strings;
+        if (withLists) {
+          strings = field == "tokens" ? &tokens : &merges;
+          strings->begin();
+        }
+      } else if (field == "token_types") {
+        list = List::Types;
+        hasTypes = true;
+        types.clear();
+        typesProblem.clear();
+      }
+    }
+    return depth > 0 && enter(json::array());
+  }
+  bool end_object() override { return leave(); }
+  bool end_array() override { return leave(); }
+  bool key(std::string &name) override {
+    if (depth == 1)
+      field = name;
+    return true;
+  }
+  bool parse_error(size_t, const std::string &,
+                   const nlohmann::detail::exception &) override {
+    return false;
+  }
+
+private:
+  enum class List { None, Strings, Types, Other };
+
+  // A container of the small fields is kept if it is one of depth 2.
+  bool enter(json empty) {
+    if (depth == 1 && (list == List::None || list == List::Other))
+      fields[field] = std::move(empty);
+    else if (depth == 2 && list == List::Other)
+      (void)value(nullptr); // no small field holds one
+    else if (depth == 2)
+      elementIsWrong("a container");
+    return ++depth <= 4;
+  }
+  bool leave() {
+    if (--depth == 1) {
+      list = List::None;
+      strings = nullptr;
+    }
+    return true;
+  }
+  bool value(json v) {
+    if (depth == 1) {
+      if (field == "tokens")
+        tokens.problem = " = not an array";
+      else if (field == "merges")
+        merges.problem = " = not an array";
+      else if (field == "token_types") {
+        hasTypes = true;
+        typesProblem = v.dump();
+      } else
+        fields[field] = std::move(v);
+    } else if (depth == 2 && list == List::Other) {
+      if (fields[field].is_array())
+        fields[field].push_back(std::move(v));
+    } else if (depth == 2) {
+      elementIsWrong(v.dump());
+    }
+    return depth > 0;
+  }
+  void elementIsWrong(const std::string &what) {
+    if (strings && strings->problem.empty())
+      strings->problem =
+          "[" + std::to_string(strings->values.size()) + "] = " + what;
+    else if (list == List::Types)
+      typesProblem = what;
+  }
+
+  bool withLists;
+  int depth = 0;
+  std::string field;
+  List list = List::None;
+  StringsField *strings = nullptr;
+};
+
+uint64_t hashOf(std::string_view text) {
+  return XXH3_64bits(text.data(), text.size());
 }
 
 // "eos": absent, one id or an array of ids.
@@ -129,11 +249,64 @@ std::vector<int32_t> endTokens(const json &root, size_t limit) {
 } // namespace
 
 std::vector<int32_t> readEndTokens(const std::string &text, int64_t vocab) {
-  return endTokens(parseSection(text), vocab);
+  SectionReader section(/*withLists=*/false);
+  section.read(text);
+  return endTokens(section.fields, vocab);
+}
+
+StringIndex::StringIndex(const Strings &strings, size_t most)
+    : strings(&strings), slots(std::bit_ceil(most * 4 / 3 + 1)) {}
+
+void StringIndex::add(int32_t id) {
+  uint64_t hash = hashOf((*strings)[id]);
+  Slot *slot = find((*strings)[id], hash);
+  if (slot->id < 0)
+    *slot = {static_cast<uint32_t>(hash >> 32), id};
+}
+
+int32_t StringIndex::find(std::string_view text) const {
+  return const_cast<StringIndex *>(this)->find(text, hashOf(text))->id;
+}
+
+// The slot that holds `text`, or the free one where it belongs.
+StringIndex::Slot *StringIndex::find(std::string_view text, uint64_t hash) {
+  size_t mask = slots.size() - 1;
+  auto tag = static_cast<uint32_t>(hash >> 32);
+  for (size_t at = hash & mask;; at = (at + 1) & mask) {
+    Slot &slot = slots[at];
+    if (slot.id < 0 || (slot.tag == tag && (*strings)[slot.id] == text))
+      return &slot;
+  }
+}
+
+void Bpe::MergeTable::reserve(size_t most) {
+  slots.assign(std::bit_ceil(most * 4 / 3 + 1), {kNone, {0, -1}});
+}
+
+const Bpe::Merge *Bpe::MergeTable::find(int32_t left, int32_t right) const {
+  const Slot &slot = slots[place(keyOf(left, right))];
+  return slot.key == kNone ? nullptr : &slot.merge;
+}
+
+void Bpe::MergeTable::add(int32_t left, int32_t right, const Merge &merge) {
+  uint64_t key = keyOf(left, right);
+  Slot &slot = slots[place(key)];
+  if (slot.key == kNone)
+    slot = {key, merge};
+}
+
+size_t Bpe::MergeTable::place(uint64_t key) const {
+  size_t mask = slots.size() - 1;
+  size_t at = key * 0x9e3779b97f4a7c15 >> 32 & mask;
+  while (slots[at].key != kNone && slots[at].key != key)
+    at = (at + 1) & mask;
+  return at;
 }
 
 Bpe::Bpe(const std::string &text, int64_t vocab) {
-  json root = parseSection(text);
+  SectionReader section(/*withLists=*/true);
+  section.read(text);
+  const json &root = section.fields;
   auto string = [&](const char *field) {
     auto it = root.find(field);
     if (it == root.end() || !it->is_string())
@@ -146,25 +319,25 @@ Bpe::Bpe(const std::string &text, int64_t vocab) {
          "token ids need no tokenizer: `--tokens=1,2,3`");
   pre = std::make_unique<PreTokenizer>(string("pre"));
 
-  std::vector<std::string> tokens = strings(root, "tokens");
-  if (tokens.empty() || tokens.size() > static_cast<size_t>(vocab))
+  section.tokens.check("tokens");
+  const Strings &tokens = section.tokens.values;
+  if (tokens.size() == 0 || tokens.size() > static_cast<size_t>(vocab))
     bad("tokens = " + std::to_string(tokens.size()) + ", limit " +
         std::to_string(vocab) + " (the model's vocabulary)");
-  types.assign(tokens.size(), 1);
-  if (auto it = root.find("token_types"); it != root.end()) {
-    if (!it->is_array() || it->size() != tokens.size())
-      bad("token_types = another count than tokens, limit " +
-          std::to_string(tokens.size()));
-    for (size_t i = 0; i < tokens.size(); ++i)
-      types[i] = static_cast<uint8_t>(readId((*it)[i], "token_types", 256));
-  }
+  if (!section.typesProblem.empty())
+    bad("token_types = " + section.typesProblem + ", limit 255");
+  if (section.hasTypes && section.types.size() != tokens.size())
+    bad("token_types = another count than tokens, limit " +
+        std::to_string(tokens.size()));
+  types = std::move(section.types);
+  types.resize(tokens.size(), 1);
   buildTexts(tokens);
 
-  std::unordered_map<std::string_view, int32_t> idOfToken;
-  idOfToken.reserve(tokens.size());
+  StringIndex idOfToken(tokens, tokens.size());
   for (size_t i = 0; i < tokens.size(); ++i)
-    idOfToken.emplace(tokens[i], static_cast<int32_t>(i));
-  std::vector<std::string> rules = strings(root, "merges");
+    idOfToken.add(static_cast<int32_t>(i));
+  section.merges.check("merges");
+  const Strings &rules = section.merges.values;
   merges.reserve(rules.size());
   std::string joined;
   for (size_t rank = 0; rank < rules.size(); ++rank) {
@@ -173,17 +346,15 @@ Bpe::Bpe(const std::string &text, int64_t vocab) {
     size_t space = rule.find(' ', 1);
     if (space == std::string_view::npos)
       bad("merges[" + std::to_string(rank) + "] = no pair, limit two tokens");
-    auto left = idOfToken.find(rule.substr(0, space));
-    auto right = idOfToken.find(rule.substr(space + 1));
+    int32_t left = idOfToken.find(rule.substr(0, space));
+    int32_t right = idOfToken.find(rule.substr(space + 1));
     joined.assign(rule.substr(0, space)).append(rule.substr(space + 1));
-    auto both = idOfToken.find(joined);
-    if (left == idOfToken.end() || right == idOfToken.end() ||
-        both == idOfToken.end())
+    int32_t both = idOfToken.find(joined);
+    if (left < 0 || right < 0 || both < 0)
       bad("merges[" + std::to_string(rank) +
           "] = a pair of unknown tokens, "
           "limit the vocabulary");
-    merges.emplace(uint64_t(left->second) << 32 | uint32_t(right->second),
-                   Merge{static_cast<uint32_t>(rank), both->second});
+    merges.add(left, right, {static_cast<uint32_t>(rank), both});
   }
 
   bos = optionalId(root, "bos", tokens.size());
@@ -197,22 +368,27 @@ Bpe::Bpe(const std::string &text, int64_t vocab) {
                     !it->get_ref<const std::string &>().empty();
 }
 
-void Bpe::buildTexts(const std::vector<std::string> &tokens) {
+void Bpe::buildTexts(const Strings &tokens) {
   std::fill(std::begin(byteIds), std::end(byteIds), -1);
-  texts.resize(tokens.size());
+  // Whole pieces are looked up where the rule skips the merges.
+  if (pre->ignoresMerges())
+    idOf = std::make_unique<StringIndex>(texts, tokens.size());
+  std::string decoded;
   for (size_t i = 0; i < tokens.size(); ++i) {
     bool added = types[i] == kControl || types[i] == kUserDefined;
     // Added tokens are written as themselves.
-    if (added || !decodeAlphabet(tokens[i], texts[i]))
-      texts[i] = tokens[i];
-    if (texts[i].empty())
+    bool plain = !added && decodeAlphabet(tokens[i], decoded);
+    texts.add(plain ? std::string_view(decoded) : tokens[i]);
+    std::string_view text = texts[i];
+    if (text.empty())
       continue;
-    auto first = static_cast<unsigned char>(texts[i][0]);
+    auto first = static_cast<unsigned char>(text[0]);
     if (added)
       addedByByte[first].push_back(static_cast<int32_t>(i));
     else if (types[i] != kUnused && types[i] != kUnknown) {
-      idOf.emplace(texts[i], static_cast<int32_t>(i));
-      if (texts[i].size() == 1 && byteIds[first] < 0)
+      if (idOf)
+        idOf->add(static_cast<int32_t>(i));
+      if (text.size() == 1 && byteIds[first] < 0)
         byteIds[first] = static_cast<int32_t>(i);
     }
   }
@@ -256,9 +432,9 @@ void Bpe::encodePlain(std::string_view text, std::vector<int32_t> &ids) {
 }
 
 void Bpe::encodePiece(std::string_view piece, std::vector<int32_t> &ids) {
-  if (pre->ignoresMerges())
-    if (auto it = idOf.find(piece); it != idOf.end()) {
-      ids.push_back(it->second);
+  if (idOf)
+    if (int32_t id = idOf->find(piece); id >= 0) {
+      ids.push_back(id);
       return;
     }
   // Symbols as a linked list; candidates in a heap by rank, then position, so
@@ -295,11 +471,8 @@ void Bpe::encodePiece(std::string_view piece, std::vector<int32_t> &ids) {
   std::vector<Candidate> heap;
   auto find = [&](int32_t at) -> const Merge * {
     const Symbol &left = symbols[at];
-    if (left.next < 0)
-      return nullptr;
-    auto it =
-        merges.find(uint64_t(left.id) << 32 | uint32_t(symbols[left.next].id));
-    return it == merges.end() ? nullptr : &it->second;
+    return left.next < 0 ? nullptr
+                         : merges.find(left.id, symbols[left.next].id);
   };
   for (size_t at = 0; at + 1 < symbols.size(); ++at)
     if (const Merge *merge = find(at))

@@ -8,10 +8,46 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 namespace heddle::rt {
+
+/// A list of texts in one piece of memory.
+class Strings {
+public:
+  void add(std::string_view text) {
+    pool += text;
+    ends.push_back(pool.size());
+  }
+  size_t size() const { return ends.size(); }
+  std::string_view operator[](size_t i) const {
+    size_t begin = i ? ends[i - 1] : 0;
+    return std::string_view(pool).substr(begin, ends[i] - begin);
+  }
+
+private:
+  std::string pool;
+  std::vector<size_t> ends;
+};
+
+/// The first index of each text of a list.
+class StringIndex {
+public:
+  /// At most `most` indices of `strings` are added; the list outlives this.
+  StringIndex(const Strings &strings, size_t most);
+  void add(int32_t id);
+  /// -1 if none.
+  int32_t find(std::string_view text) const;
+
+private:
+  struct Slot {
+    uint32_t tag = 0; // of the hash
+    int32_t id = -1;
+  };
+  Slot *find(std::string_view text, uint64_t hash);
+  const Strings *strings;
+  std::vector<Slot> slots; // a power of two, never full
+};
 
 /// The tokenizer of a program.
 class Bpe {
@@ -19,6 +55,8 @@ public:
   /// Reads the tokenizer section (docs/program-format.md) of a model with
   /// `vocab` logits; throws Failure (malformed, unsupported) naming the field.
   Bpe(const std::string &json, int64_t vocab);
+  Bpe(const Bpe &) = delete;
+  Bpe &operator=(const Bpe &) = delete;
 
   /// Ids of `text`. Invalid UTF-8 becomes U+FFFD. User-defined tokens match
   /// anywhere in the text; control tokens only with `special`.
@@ -41,17 +79,36 @@ private:
     uint32_t rank;
     int32_t id;
   };
-  void buildTexts(const std::vector<std::string> &tokens);
+  class MergeTable {
+  public:
+    void reserve(size_t most);
+    void add(int32_t left, int32_t right, const Merge &merge);
+    const Merge *find(int32_t left, int32_t right) const;
+
+  private:
+    static constexpr uint64_t kNone = UINT64_MAX;
+    struct Slot {
+      uint64_t key; // left << 32 | right
+      Merge merge;
+    };
+    static uint64_t keyOf(int32_t left, int32_t right) {
+      return uint64_t(left) << 32 | uint32_t(right);
+    }
+    // The slot that holds `key`, or the free one where it belongs.
+    size_t place(uint64_t key) const;
+    std::vector<Slot> slots; // a power of two, never full
+  };
+  void buildTexts(const Strings &tokens);
   void encodePlain(std::string_view text, std::vector<int32_t> &ids);
   void encodePiece(std::string_view piece, std::vector<int32_t> &ids);
   // The added token that starts at `at`, longest first; -1 if none.
   int32_t addedAt(std::string_view text, size_t at, bool special) const;
 
   std::unique_ptr<PreTokenizer> pre;
-  std::vector<std::string> texts;                     // bytes by id
-  std::vector<uint8_t> types;                         // GGUF token types by id
-  std::unordered_map<std::string_view, int32_t> idOf; // ordinary tokens
-  std::unordered_map<uint64_t, Merge> merges;         // by left << 32 | right
+  Strings texts;                     // bytes by id
+  std::vector<uint8_t> types;        // GGUF token types by id
+  std::unique_ptr<StringIndex> idOf; // of ordinary tokens' texts; may be null
+  MergeTable merges;
   std::vector<int32_t> addedByByte[256];
   int32_t byteIds[256];
   size_t dropped = 0;
