@@ -100,7 +100,7 @@ struct MatmulEmitter {
   KernelBuilder &b;
   const MatmulParts &parts;
   const IntegerDot *dot;
-  int64_t tile, block;
+  int64_t tile, block, prefetch;
   RowOps ops;
   llvm::DenseMap<Value, Value> yielded, locals; // buffers of results, and on the stack
   Value count;                                  // tokens; null if there is one
@@ -127,7 +127,7 @@ struct MatmulEmitter {
   void product(LinearOp op, Value first, int64_t width, Value t0, Value blockCount) {
     bool codes = rowsOf(op) && rowsOf(op).getElem() == "i8";
     LinearTile linear{b, packedOf(op), ops.whole[op.getWeight()][0], rowsOf(op), ops.whole[op.getX()][0],
-                      widthOf(op.getX()), codes ? dot : nullptr};
+                      widthOf(op.getX()), codes ? dot : nullptr, count ? 0 : prefetch};
     int64_t rows = linear.packed.getRows(), panels = (width + rows - 1) / rows;
     Value out = locals[op.getResult()], panel0 = b.div(first, b.index(rows));
     b.loop(b.index(0), b.index(panels), 1, [&](Value p) {
@@ -239,7 +239,7 @@ LogicalResult codegen::emitMatmul(KernelBuilder &b, KernelOp kernel, ItemLoop it
   if (tile < 1 || tile > 64 || block < 1 || block > 256)
     return kernel.emitError("token_tile = ") << tile << ", token_block = " << block << ", limit 1 to 64, 1 to 256";
   block = (block + tile - 1) / tile * tile;
-  MatmulEmitter e{b, *parts, name ? integerDots().find(name.getValue()) : nullptr, tile, block,
+  MatmulEmitter e{b, *parts, name ? integerDots().find(name.getValue()) : nullptr, tile, block, schedule.get("prefetch"),
                   RowOps(b, schedule), llvm::DenseMap<Value, Value>(), llvm::DenseMap<Value, Value>(), Value(), success()};
 
   Block &body = kernel.getBody().front();

@@ -191,10 +191,23 @@ Values LinearTile::integerGroup(const Group &g, Value t0, int64_t tokens, Values
   return acc;
 }
 
+void LinearTile::fetchAhead(Value panel, Value block) {
+  // Blocks follow one another in memory, so those of the next panel are ahead too.
+  auto type = cast<MemRefType>(weight.getType());
+  int64_t total = type.getDimSize(0) * type.getDimSize(1), bytes = type.getDimSize(2), ahead = (prefetch + bytes - 1) / bytes;
+  Value flat = memref::CollapseShapeOp::create(b, weight, SmallVector<ReassociationIndices>{{0, 1}, {2}});
+  Value row = b.add(b.add(b.mul(panel, b.index(type.getDimSize(1))), block), b.index(ahead));
+  row = arith::MinUIOp::create(b, row, b.index(total - 1));
+  for (int64_t at = 0; at < bytes; at += 64)
+    memref::PrefetchOp::create(b, flat, ValueRange{row, b.index(at)}, /*isWrite=*/false, /*localityHint=*/3, /*isDataCache=*/true);
+}
+
 Values LinearTile::emit(Value panel, Value t0, int64_t tokens) {
   EncAttr enc = packed.getEnc();
   Values zero(tokens * chunks(), b.splat(b.vec(lanes(), b.getF32Type()), 0));
   return b.loop(b.index(0), b.index(packed.getBlocks(k)), 1, zero, [&](Value block, Values acc) {
+    if (prefetch)
+      fetchAhead(panel, block);
     Group g{panel, block, block, Value(), {}, {}};
     Values d, e;
     auto group = [&](Value at, Values acc) {

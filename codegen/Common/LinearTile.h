@@ -23,6 +23,8 @@ struct LinearTile {
   int64_t k;
   /// For rows of integer codes.
   const IntegerDot *dot;
+  /// Bytes ahead of the stream that are fetched; 0 = left to the hardware.
+  int64_t prefetch = 0;
 
   int64_t lanes() const { return dot ? dot->lanes : b.lanes; }
   /// Vectors of a panel.
@@ -33,6 +35,7 @@ struct LinearTile {
   KernelBuilder::Values emit(Value panel, Value t0, int64_t tokens);
 
 private:
+  void fetchAhead(Value panel, Value block);
   using Values = KernelBuilder::Values;
   /// One group of a panel: its number along k, where its codes start, and per chunk its
   /// scale and its minimum as f32, null where the encoding has none.

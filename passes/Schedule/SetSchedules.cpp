@@ -25,11 +25,11 @@ struct SetSchedules : heddle::impl::SetSchedulesBase<SetSchedules> {
     int64_t lanes = codegen::lanesOf(module), registers = codegen::registersOf(module);
     bool laneCount = lanes >= 1 && lanes <= 64 && (lanes & (lanes - 1)) == 0;
     if (!laneCount || registers < 8 || registers > 64 || tokenTile < 0 || tokenTile > 64 || tokenBlock < 1 || tokenBlock > 256 ||
-        itemBytes < 1 || segment < 1) {
+        itemBytes < 1 || segment < 1 || prefetch < 0 || prefetch > 65536) {
       module.emitError("lanes = ") << lanes << ", registers = " << registers << ", token-tile = " << tokenTile.getValue()
                                    << ", token-block = " << tokenBlock.getValue() << ", item-bytes = " << itemBytes.getValue()
-                                   << ", segment = " << segment.getValue()
-                                   << ", limit a power of two of 1 to 64, 8 to 64, 0 to 64, 1 to 256, at least 1, at least 1";
+                                   << ", segment = " << segment.getValue() << ", prefetch = " << prefetch.getValue()
+                                   << ", limit a power of two of 1 to 64, 8 to 64, 0 to 64, 1 to 256, at least 1, at least 1, 0 to 65536";
       return signalPassFailure();
     }
     Builder b(&getContext());
@@ -89,6 +89,8 @@ struct SetSchedules : heddle::impl::SetSchedulesBase<SetSchedules> {
       int64_t tile = codes ? registers * 3 / 8 : (registers - 4) / vectors;
       set("token_tile", tokenTile ? tokenTile.getValue() : std::max<int64_t>(1, tile));
       set("token_block", tokenBlock);
+      if (prefetch)
+        set("prefetch", prefetch);
       set("panels", std::min(panels, std::max<int64_t>(1, most ? itemBytes / most : 1)));
       if (codes && dot)
         options.push_back(b.getNamedAttr("dot", b.getStringAttr(dot->name)));

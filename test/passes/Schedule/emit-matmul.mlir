@@ -12,13 +12,16 @@
 // CHECK: scf.while
 // CHECK: memref.atomic_rmw addi %{{.*}}, %[[COUNTER]]
 // CHECK: scf.for {{.*}} -> (vector<8xf32>, vector<8xf32>)
+// A group is 288 bytes; the one 512 bytes ahead is the second after it, up to the last.
+// CHECK: arith.minui
+// CHECK-COUNT-5: memref.prefetch
 // CHECK-COUNT-8: llvm.call_intrinsic "llvm.x86.avx2.pmadd.ub.sw"
 // CHECK-COUNT-1: llvm.call_intrinsic "llvm.x86.avx2.pmadd.wd"
 // CHECK: arith.sitofp
 // CHECK: math.fma
 // CHECK: heddle.launch @k1.l{{.*}} items #[[ITEMS_OF]]
 func.func @codes(%x: !rows, %w: !w) -> tensor<1x48xf32> {
-  %0 = heddle.kernel "l" (%x, %w) schedule <"matmul", {lanes = 8 : i64, dot = "avx2.pmaddubsw"}> : (!rows, !w) -> tensor<1x48xf32> {
+  %0 = heddle.kernel "l" (%x, %w) schedule <"matmul", {lanes = 8 : i64, prefetch = 512 : i64, dot = "avx2.pmaddubsw"}> : (!rows, !w) -> tensor<1x48xf32> {
   ^bb0(%a: !rows, %b: !w):
     %1 = heddle.linear %a, %b : !rows, !w
     heddle.yield %1 : tensor<1x48xf32>
@@ -30,6 +33,8 @@ func.func @codes(%x: !rows, %w: !w) -> tensor<1x48xf32> {
 
 !w = tensor<40x64xf32, #heddle.packed<<f32>, rows = 16>>
 
+// No fetching ahead for several tokens.
+// CHECK-NOT: memref.prefetch
 // A last item has fewer columns: its ops are cut, the product keeps whole panels.
 // CHECK-LABEL: func.func private @k1.l
 // CHECK: scf.if
