@@ -16,9 +16,7 @@ const IntegerDot *codegen::integerDotOf(const Level &level) {
   llvm::StringRef(level.needs).split(has, ',', -1, false);
   const IntegerDot *best = nullptr;
   for (const auto &[dot, owner] : integerDots()) {
-    llvm::SmallVector<llvm::StringRef> needs;
-    llvm::StringRef(dot.needs).split(needs, ',', -1, false);
-    if (llvm::StringRef(dot.arch) == level.arch && llvm::all_of(needs, [&](llvm::StringRef need) { return llvm::is_contained(has, need); }))
+    if (llvm::StringRef(dot.arch) == level.arch && needsMet(dot.needs, [&](llvm::StringRef need) { return llvm::is_contained(has, need); }))
       best = &dot;
   }
   return best;

@@ -20,6 +20,7 @@ namespace {
 struct AttentionEmitter {
   KernelBuilder &b;
   int64_t dim, block, segment, shared; // query heads of a KV head
+  int64_t most;                        // vectors of sums at a time
   double scale;
   Value q, keys, values, slot;
 
@@ -28,8 +29,6 @@ struct AttentionEmitter {
   Row out = {}; // of `shared` heads
 
   Value zero() { return b.index(0); }
-  /// Registers for sums: half are left for what enters them.
-  int64_t most() const { return 12; }
 
   MemRefType stack(ArrayRef<int64_t> shape) { return MemRefType::get(shape, b.getF32Type()); }
   void allocate() {
@@ -41,7 +40,7 @@ struct AttentionEmitter {
 
   /// Scores of query heads [h0, h0 + n) and the keys of blocks [lo, hi) of segment `s`.
   void products(Value t, Value kv, Value s, Value lo, Value hi, int64_t h0, int64_t n) {
-    int64_t vectors = std::max<int64_t>(1, std::min(block / b.lanes, most() / n)), width = std::min(b.lanes, block);
+    int64_t vectors = std::max<int64_t>(1, std::min(block / b.lanes, most / n)), width = std::min(b.lanes, block);
     while (block % (vectors * width))
       --vectors;
     b.loop(lo, hi, 1, [&](Value j) {
@@ -84,12 +83,12 @@ struct AttentionEmitter {
       return arith::AndIOp::create(b, arith::CmpIOp::create(b, arith::CmpIPredicate::sge, at, from),
                                    arith::CmpIOp::create(b, arith::CmpIPredicate::slt, at, to));
     };
-    Value most = b.loop(begin, hi, b.lanes, {minusHuge}, [&](Value i, Values m) -> Values {
+    Value maxima = b.loop(begin, hi, b.lanes, {minusHuge}, [&](Value i, Values m) -> Values {
       Value s = arith::SelectOp::create(b, inside(i), b.loadVec(scores, {head, i}, b.lanes), minusHuge);
       b.storeVec(s, scores, {head, i});
       return {arith::MaximumFOp::create(b, m[0], s)};
     })[0];
-    Value here = b.maxTree(most), spread = b.broadcast(here, f32s);
+    Value here = b.maxTree(maxima), spread = b.broadcast(here, f32s);
     // exp is exactly 0 where the key does not count.
     Value total = b.loop(begin, hi, b.lanes, {b.splat(f32s, 0)}, [&](Value i, Values l) -> Values {
       Value p = math::ExpOp::create(b, b.sub(b.loadVec(scores, {head, i}, b.lanes), spread));
@@ -105,7 +104,7 @@ struct AttentionEmitter {
 
   /// out = old * out + fresh * (weights x values) for heads [h0, h0 + n).
   void weigh(Value kv, Value s, Value lo, Value hi, int64_t h0, ArrayRef<std::pair<Value, Value>> factors) {
-    int64_t n = factors.size(), chunks = std::max<int64_t>(1, most() / n);
+    int64_t n = factors.size(), chunks = std::max<int64_t>(1, most / n);
     auto columns = [&](Value d, int64_t chunks, int64_t width) {
       VectorType type = b.vec(width, b.getF32Type());
       Value first = b.mul(s, b.index(segment));
@@ -151,8 +150,8 @@ struct AttentionEmitter {
       Value lo = arith::MaxSIOp::create(b, b.sub(first, start), zero());
       Value hi = arith::MinSIOp::create(b, b.sub(count, start), size);
       Value blockLo = b.div(b.add(start, lo), b.index(block)), blockHi = b.div(b.add(b.add(start, hi), b.index(block - 1)), b.index(block));
-      for (int64_t h0 = 0; h0 < shared; h0 += 8) {
-        int64_t n = std::min<int64_t>(8, shared - h0);
+      for (int64_t h0 = 0; h0 < shared; h0 += most) {
+        int64_t n = std::min(most, shared - h0);
         products(t, kv, s, blockLo, blockHi, h0, n);
         SmallVector<std::pair<Value, Value>> factors;
         for (int64_t h = h0; h < h0 + n; ++h)
@@ -178,7 +177,9 @@ LogicalResult codegen::emitAttention(KernelBuilder &b, KernelOp kernel, ItemLoop
     return kernel.emitError("an attention kernel begins with a heddle.attention");
   CacheType cache = op.getCache().getType();
   int64_t shared = op.getHeads() / cache.getHeads(), dim = cache.getDim(), block = cache.getBlock();
-  int64_t segment = kernel.getScheduleAttr().get("segment", 128);
+  int64_t segment = kernel.getScheduleAttr().get("segment", 128), most = kernel.getScheduleAttr().get("sums", 12);
+  if (most < 1 || most > 64)
+    return kernel.emitError("sums = ") << most << ", limit 1 to 64";
   if (block < 1 || (block & (block - 1)) || segment % block || segment < block || segment > 4096 || segment % b.lanes)
     return kernel.emitError("cache block = ") << block << " and segment = " << segment << ", needs a power of two, and a multiple of it and of the lanes up to 4096";
 
@@ -192,7 +193,7 @@ LogicalResult codegen::emitAttention(KernelBuilder &b, KernelOp kernel, ItemLoop
   llvm::DenseMap<Value, Value> yielded;
   for (Value value : body.getTerminator()->getOperands())
     yielded[value] = args[next++];
-  AttentionEmitter e{b, dim, block, segment, shared, op.getScale().convertToDouble(), ops.whole[op.getQuery()][0],
+  AttentionEmitter e{b, dim, block, segment, shared, most, op.getScale().convertToDouble(), ops.whole[op.getQuery()][0],
                      ops.whole[op.getCache()][0], ops.whole[op.getCache()][1], ops.whole[op.getSlot()][0], {}, {}, {}};
   e.allocate();
   int64_t width = shared * dim;

@@ -23,9 +23,7 @@ using namespace heddle;
 using namespace heddle::codegen;
 
 static int64_t widthOf(Value v) { return cast<RankedTensorType>(v.getType()).getDimSize(1); }
-static PackedAttr packedOf(LinearOp op) {
-  return dyn_cast_or_null<PackedAttr>(cast<RankedTensorType>(op.getWeight().getType()).getEncoding());
-}
+static PackedAttr packedOf(LinearOp op) { return encodingOf<PackedAttr>(op.getWeight()); }
 
 FailureOr<MatmulParts> codegen::partsOf(KernelOp kernel) {
   MatmulParts parts;
@@ -92,9 +90,8 @@ int64_t MatmulParts::items() const {
 }
 
 namespace {
-RowsAttr rowsOf(LinearOp op) {
-  return dyn_cast_or_null<RowsAttr>(cast<RankedTensorType>(op.getX().getType()).getEncoding());
-}
+RowsAttr rowsOf(LinearOp op) { return encodingOf<RowsAttr>(op.getX()); }
+bool takesCodes(LinearOp op) { return rowsOf(op) && rowsOf(op).isCodes(); }
 
 struct MatmulEmitter {
   KernelBuilder &b;
@@ -109,7 +106,7 @@ struct MatmulEmitter {
   using Values = KernelBuilder::Values;
 
   LogicalResult checkWeight(KernelOp kernel, LinearOp op) {
-    bool codes = rowsOf(op) && rowsOf(op).getElem() == "i8";
+    bool codes = takesCodes(op);
     if (codes && !dot)
       return kernel.emitError("unsupported: a product of integer codes without a dot instruction");
     PackedAttr packed = packedOf(op);
@@ -125,9 +122,8 @@ struct MatmulEmitter {
   }
 
   void product(LinearOp op, Value first, int64_t width, Value t0, Value blockCount) {
-    bool codes = rowsOf(op) && rowsOf(op).getElem() == "i8";
     LinearTile linear{b, packedOf(op), ops.whole[op.getWeight()][0], rowsOf(op), ops.whole[op.getX()][0],
-                      widthOf(op.getX()), codes ? dot : nullptr, count ? 0 : prefetch};
+                      widthOf(op.getX()), takesCodes(op) ? dot : nullptr, count ? 0 : prefetch};
     int64_t rows = linear.packed.getRows(), panels = (width + rows - 1) / rows;
     Value out = locals[op.getResult()], panel0 = b.div(first, b.index(rows));
     b.loop(b.index(0), b.index(panels), 1, [&](Value p) {
@@ -161,10 +157,10 @@ struct MatmulEmitter {
       return;
     ops.elements(width, [&](Value i, int64_t n) {
       Value v = ops.loadN(made, i, n);
-      if (bias)
+      if (bias) {
         v = b.add(v, b.loadVec(bias, {b.add(first, i)}, n));
-      if (bias)
         ops.storeN(v, made, i);
+      }
       if (out)
         ops.storeN(v, {out, t, first}, i);
     });

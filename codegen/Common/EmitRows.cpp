@@ -33,7 +33,7 @@ LogicalResult codegen::emitRows(KernelBuilder &b, KernelOp kernel, ItemLoop item
       if (isa<RankedTensorType>(result.getType()) && !buffers.count(result))
         buffers[result] = b.localRows(cast<RankedTensorType>(result.getType()), 1);
   for (auto embedding : body.getOps<EmbeddingOp>())
-    if (!isa_and_present<PackedAttr>(cast<RankedTensorType>(embedding.getTable().getType()).getEncoding()))
+    if (!encodingOf<PackedAttr>(embedding.getTable()))
       return embedding.emitError("an embedding needs a packed table");
 
   LogicalResult result = success();

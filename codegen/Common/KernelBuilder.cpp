@@ -1,5 +1,6 @@
 //===- KernelBuilder.cpp - What emitters build loops with -----------------===//
 #include "heddle/codegen/Common/KernelBuilder.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 
 using namespace mlir;
 using namespace heddle;
@@ -101,12 +102,6 @@ Value KernelBuilder::loadVec(Value buffer, Values at, int64_t n) {
 void KernelBuilder::storeVec(Value vector, Value buffer, Values at) {
   vector::StoreOp::create(*this, vector, buffer, at);
 }
-void KernelBuilder::storePart(Value vector, Value buffer, Values at, Value count) {
-  auto type = cast<VectorType>(vector.getType());
-  Value mask = vector::CreateMaskOp::create(*this, type.clone(getI1Type()), ValueRange(count));
-  vector::MaskedStoreOp::create(*this, buffer, at, mask, vector);
-}
-
 Value KernelBuilder::tree(Value vector, llvm::function_ref<Value(Value, Value)> combine) {
   for (int64_t n = cast<VectorType>(vector.getType()).getDimSize(0); n > 1; n /= 2) {
     Value low = vector::ExtractStridedSliceOp::create(*this, vector, ArrayRef<int64_t>{0}, ArrayRef<int64_t>{n / 2},
@@ -129,6 +124,10 @@ Value KernelBuilder::localRows(RankedTensorType type, int64_t tokens) {
   SmallVector<int64_t> shape(buffer.getShape());
   shape[0] = tokens;
   return memref::AllocaOp::create(*this, MemRefType::get(shape, buffer.getElementType()), getI64IntegerAttr(64));
+}
+
+Value KernelBuilder::intrinsic(StringRef name, Type result, ValueRange operands) {
+  return LLVM::CallIntrinsicOp::create(*this, result, getStringAttr(name), operands).getResult(0);
 }
 
 Value KernelBuilder::dim(Value buffer, int64_t i) { return memref::DimOp::create(*this, buffer, i); }

@@ -176,7 +176,7 @@ Values LinearTile::integerGroup(const Group &g, Value t0, int64_t tokens, Values
         partial = add(b, partial, weights, vector::BitCastOp::create(b, i8s, b.broadcast(four, b.vec(n, word))));
         if (++done < depth && j + 1 < w.size())
           continue;
-        Value wide = dot->widen(b, partial);
+        Value wide = dot->widen ? dot->widen(b, partial) : partial;
         sum = sum ? b.add(sum, wide) : wide;
         partial = b.splat(partialType, 0);
         done = 0;

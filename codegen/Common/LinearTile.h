@@ -35,7 +35,6 @@ struct LinearTile {
   KernelBuilder::Values emit(Value panel, Value t0, int64_t tokens);
 
 private:
-  void fetchAhead(Value panel, Value block);
   using Values = KernelBuilder::Values;
   /// One group of a panel: its number along k, where its codes start, and per chunk its
   /// scale and its minimum as f32, null where the encoding has none.
@@ -43,6 +42,8 @@ private:
     Value panel, block, index, codes;
     Values scale, min;
   };
+  /// Asks for the block that lies `prefetch` bytes ahead.
+  void fetchAhead(Value panel, Value block);
   Value bytes(const Group &g, Value at, int64_t count, mlir::Type elem);
   /// `rows` f16 at `at` as f32, a vector a chunk.
   Values halves(const Group &g, Value at);

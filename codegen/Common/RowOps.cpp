@@ -30,7 +30,7 @@ SmallVector<Value> codegen::slicedOperands(Operation *op) {
 
 int64_t codegen::sliceUnit(Operation *op) {
   if (auto convert = dyn_cast<ConvertRowsOp>(op))
-    return cast<RowsAttr>(cast<RankedTensorType>(convert.getResult().getType()).getEncoding()).getGroup();
+    return encodingOf<RowsAttr>(convert.getResult()).getGroup();
   if (auto rope = dyn_cast<RopeOp>(op))
     return widthOf(rope.getX()) / rope.getHeads();
   if (auto norm = dyn_cast<RMSNormOp>(op)) // a head's statistics are its own
@@ -58,30 +58,29 @@ void RowOps::elements(int64_t width, llvm::function_ref<void(Value, int64_t)> bo
 RowOps::RowOps(KernelBuilder &b, ScheduleAttr schedule)
     : column(b.index(0)), b(b), forced(schedule.getOptions().getAs<ArrayAttr>("generic")) {}
 
-LogicalResult RowOps::emit(Operation *op, int64_t width) {
-  if (forced && llvm::is_contained(forced, b.getStringAttr(op->getName().getStringRef())))
-    return generic(op, width);
-  auto isRow = [&](Value v) {
+bool codegen::hasRowEmitter(Operation *op) {
+  if (isa<EmbeddingOp, SelectRowsOp, RMSNormOp, ConvertRowsOp, RopeAnglesOp, RopeOp, CacheAppendOp, GLUOp>(op))
+    return true;
+  auto isRow = [](Value v) {
     auto type = dyn_cast<RankedTensorType>(v.getType());
-    return type && rows.count(v) && type.getRank() == 2 && type.getElementType().isF32();
+    return type && type.getRank() == 2 && type.getElementType().isF32();
   };
-  return llvm::TypeSwitch<Operation *, LogicalResult>(op)
-      .Case<EmbeddingOp, SelectRowsOp, RMSNormOp, ConvertRowsOp, RopeAnglesOp, RopeOp, CacheAppendOp, GLUOp>([&](auto known) {
-        emit(known, width);
-        return success();
-      })
-      .Default([&](Operation *op) -> LogicalResult {
-        bool simple = OpTrait::hasElementwiseMappableTraits(op) && op->getNumResults() == 1 && isRow(op->getResult(0)) &&
-                      llvm::all_of(op->getOperands(), isRow);
-        if (!simple)
-          return generic(op, width);
-        elementwise(op, width);
-        return success();
-      });
+  return OpTrait::hasElementwiseMappableTraits(op) && op->getNumResults() == 1 && isRow(op->getResult(0)) &&
+         llvm::all_of(op->getOperands(), isRow);
+}
+
+LogicalResult RowOps::emit(Operation *op, int64_t width) {
+  if (!hasRowEmitter(op) || (forced && llvm::is_contained(forced, b.getStringAttr(op->getName().getStringRef()))))
+    return generic(op, width);
+  llvm::TypeSwitch<Operation *>(op)
+      .Case<EmbeddingOp, SelectRowsOp, RMSNormOp, ConvertRowsOp, RopeAnglesOp, RopeOp, CacheAppendOp, GLUOp>(
+          [&](auto known) { emit(known, width); })
+      .Default([&](Operation *op) { elementwise(op, width); });
+  return success();
 }
 
 void RowOps::emit(EmbeddingOp op, int64_t width) {
-  auto packed = cast<PackedAttr>(cast<RankedTensorType>(op.getTable().getType()).getEncoding());
+  auto packed = encodingOf<PackedAttr>(op.getTable());
   EncAttr enc = packed.getEnc();
   Value table = whole[op.getTable()][0], token = b.toIndex(id(op.getIds()));
   int64_t count = packed.getRows(), size = packed.getGroup(), step = packed.getStep(), highBits = enc.getHighBits();
@@ -181,7 +180,7 @@ void RowOps::emit(RMSNormOp op, int64_t width) {
 }
 
 void RowOps::emit(ConvertRowsOp op, int64_t width) {
-  auto type = cast<RowsAttr>(cast<RankedTensorType>(op.getResult().getType()).getEncoding());
+  auto type = encodingOf<RowsAttr>(op.getResult());
   Row x = rows[op.getX()], out = rows[op.getResult()];
   if (type.getElem() == "bf16")
     return elements(width, [&](Value i, int64_t n) {
@@ -288,7 +287,7 @@ void RowOps::elementwise(Operation *op, int64_t width) {
 }
 
 LogicalResult RowOps::generic(Operation *op, int64_t width) {
-  if (!op->hasTrait<RowWise>() && !OpTrait::hasElementwiseMappableTraits(op))
+  if (!isRowWise(op))
     return op->emitError("unsupported: no emitter for ") << op->getName() << " row by row";
   auto leads = [](Type type) {
     auto tensor = dyn_cast<RankedTensorType>(type);

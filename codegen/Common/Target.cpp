@@ -26,6 +26,10 @@ PartTable<Level> &codegen::levels() {
   return table;
 }
 
+bool codegen::needsMet(llvm::StringRef needs, llvm::function_ref<bool(llvm::StringRef)> has) {
+  return llvm::all_of(llvm::split(needs, ','), [&](llvm::StringRef need) { return need.empty() || has(need); });
+}
+
 const Level *codegen::findLevel(llvm::StringRef name) {
   if (name != "native")
     return levels().find(name);
@@ -35,9 +39,7 @@ const Level *codegen::findLevel(llvm::StringRef name) {
   for (const auto &[level, owner] : levels()) {
     if (host.getArchName() != level.arch)
       continue;
-    llvm::SmallVector<llvm::StringRef> needs;
-    llvm::StringRef(level.needs).split(needs, ',', -1, false);
-    if (llvm::all_of(needs, [&](llvm::StringRef need) { return features.lookup(need); }))
+    if (needsMet(level.needs, [&](llvm::StringRef need) { return features.lookup(need); }))
       best = &level;
   }
   return best;

@@ -6,17 +6,12 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Dots.h"
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;
 using namespace heddle;
 using namespace heddle::codegen;
-
-static Value intrinsic(KernelBuilder &b, StringRef name, VectorType result, ValueRange operands) {
-  return LLVM::CallIntrinsicOp::create(b, result, b.getStringAttr(name), operands).getResult(0);
-}
 
 static VectorType bytes(Value v) { return cast<VectorType>(v.getType()); }
 
@@ -32,12 +27,12 @@ static Value maddubs(KernelBuilder &b, Value partial, Value w, Value x) {
   StringRef name = n == 64   ? "llvm.x86.avx512.pmaddubs.w.512"
                    : n == 32 ? "llvm.x86.avx2.pmadd.ub.sw"
                              : "llvm.x86.ssse3.pmadd.ub.sw.128";
-  return b.add(partial, intrinsic(b, name, b.vec(n / 2, b.getI16Type()), {w, x}));
+  return b.add(partial, b.intrinsic(name, b.vec(n / 2, b.getI16Type()), {w, x}));
 }
 
 static Value maddubsSigned(KernelBuilder &b, Value partial, Value w, Value x) {
   bool wide = bytes(w).getDimSize(0) == 32;
-  Value flipped = intrinsic(b, wide ? "llvm.x86.avx2.psign.b" : "llvm.x86.ssse3.psign.b.128", bytes(w), {x, w});
+  Value flipped = b.intrinsic(wide ? "llvm.x86.avx2.psign.b" : "llvm.x86.ssse3.psign.b.128", bytes(w), {x, w});
   return maddubs(b, partial, absolute(b, w), flipped);
 }
 
@@ -55,7 +50,7 @@ static Value widenPairs(KernelBuilder &b, Value partial) {
   StringRef name = n == 32   ? "llvm.x86.avx512.pmaddw.d.512"
                    : n == 16 ? "llvm.x86.avx2.pmadd.wd"
                              : "llvm.x86.sse2.pmadd.wd";
-  return intrinsic(b, name, i32s, {partial, ones});
+  return b.intrinsic(name, i32s, {partial, ones});
 }
 
 //===----------------------------------------------------------------------===//
@@ -64,18 +59,16 @@ static Value widenPairs(KernelBuilder &b, Value partial) {
 
 static Value dpbusd(KernelBuilder &b, Value partial, Value w, Value x) {
   bool wide = bytes(w).getDimSize(0) == 64;
-  return intrinsic(b, wide ? "llvm.x86.avx512.vpdpbusd.512" : "llvm.x86.avx512.vpdpbusd.256", bytes(partial), {partial, w, x});
+  return b.intrinsic(wide ? "llvm.x86.avx512.vpdpbusd.512" : "llvm.x86.avx512.vpdpbusd.256", bytes(partial), {partial, w, x});
 }
-
-static Value same(KernelBuilder &, Value partial) { return partial; }
 
 llvm::ArrayRef<IntegerDot> codegen::x86::integerDots() {
   static const IntegerDot dots[] = {
       {"ssse3.pmaddubsw", "x86_64", "ssse3", 4, 4, 16, maddubs, maddubsSigned, widenPairs},
       {"avx2.pmaddubsw", "x86_64", "avx2", 8, 4, 16, maddubs, maddubsSigned, widenPairs},
-      {"avxvnni.vpdpbusd", "x86_64", "avx2,avxvnni", 8, 4, 32, dpbusd, nullptr, same},
+      {"avxvnni.vpdpbusd", "x86_64", "avx2,avxvnni", 8, 4, 32, dpbusd, nullptr, nullptr},
       {"avx512bw.pmaddubsw", "x86_64", "avx512bw", 16, 4, 16, maddubs, maddubsMasked, widenPairs},
-      {"avx512vnni.vpdpbusd", "x86_64", "avx512f,avx512vnni", 16, 4, 32, dpbusd, nullptr, same},
+      {"avx512vnni.vpdpbusd", "x86_64", "avx512f,avx512vnni", 16, 4, 32, dpbusd, nullptr, nullptr},
   };
   return dots;
 }

@@ -414,7 +414,7 @@ private:
       const import::TensorEntry *tensor = source->find(name);
       if (!tensor || ArrayRef<int64_t>(tensor->shape) != type.getShape())
         return heddle::failure(ExitCode::Malformed, fmt::format("{}: tensor {} is not the one the graph was made from", source->path, name));
-      if (auto packed = dyn_cast_or_null<PackedAttr>(type.getEncoding())) {
+      if (auto packed = encodingOf<PackedAttr>(type)) {
         const import::EncodingInfo *info = import::findEncoding(tensor->encoding);
         if (!info || import::encodingAttr(context, *info) != packed.getEnc())
           return heddle::failure(ExitCode::Malformed, fmt::format("{}: tensor {} has encoding {}, not the graph's", source->path, name, tensor->encoding));

@@ -1,9 +1,11 @@
 //===- Explain.cpp - What became of each kernel ---------------------------===//
 #include "heddle/Driver/Explain.h"
+#include "heddle/codegen/Common/RowOps.h"
 #include "heddle/codegen/Common/Target.h"
 #include "heddle/dialects/Heddle/Heddle.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/JSON.h"
 #include <fmt/format.h>
@@ -14,6 +16,7 @@ using namespace heddle;
 namespace {
 struct Row {
   std::string step, ops, emitter, instruction, schedule;
+  std::vector<std::string> generic; // ops on the generic path
   int64_t times = 0;       // a step runs it
   int64_t weightBytes = 0; // each time
   int64_t operations = 0;  // for a token, each time
@@ -21,8 +24,8 @@ struct Row {
 };
 
 int64_t packedBytes(Type type) {
+  auto packed = encodingOf<PackedAttr>(type);
   auto tensor = dyn_cast<RankedTensorType>(type);
-  auto packed = tensor ? dyn_cast_or_null<PackedAttr>(tensor.getEncoding()) : PackedAttr();
   return packed ? packed.getBytes(tensor.getDimSize(0), tensor.getDimSize(1)) : 0;
 }
 
@@ -37,7 +40,12 @@ Row describe(KernelOp kernel) {
     else if (option.getName() == "dot")
       row.instruction = cast<StringAttr>(option.getValue()).str();
   }
-  for (Operation &op : kernel.getBody().front()) {
+  auto forced = schedule.getOptions().getAs<ArrayAttr>("generic");
+  for (Operation &op : kernel.getBody().front().without_terminator()) {
+    StringAttr name = op.getName().getIdentifier();
+    bool hasEmitter = isa<LinearOp, AttentionOp>(op) || codegen::hasRowEmitter(&op);
+    if (row.emitter == "generic" || !hasEmitter || (forced && llvm::is_contained(forced, name)))
+      row.generic.push_back(name.str());
     if (auto linear = dyn_cast<LinearOp>(op)) {
       auto type = cast<RankedTensorType>(linear.getWeight().getType());
       row.weightBytes += packedBytes(type);
@@ -100,7 +108,7 @@ void heddle::explainKernels(ModuleOp module, const ExplainOptions &options, llvm
       llvm::json::Object object{{"step", row.step}, {"kernel", row.ops}, {"times", row.times}, {"emitter", row.emitter},
                                 {"instruction", row.instruction}, {"schedule", row.schedule}, {"weight_bytes", row.weightBytes},
                                 {"operations_per_token", row.operations}, {"cache_bytes_per_position", row.cacheBytes},
-                                {"operations_per_position", row.cacheOperations}};
+                                {"operations_per_position", row.cacheOperations}, {"generic", llvm::json::Array(row.generic)}};
       if (limits && StringRef(row.step).starts_with("decode"))
         object["predicted_us"] = predicted(row);
       kernels.push_back(std::move(object));
@@ -115,7 +123,9 @@ void heddle::explainKernels(ModuleOp module, const ExplainOptions &options, llvm
       os << (step.empty() ? "" : "\n") << row.step << '\n';
     step = row.step;
     os << fmt::format("{:>4} x {}\n", row.times, row.ops);
-    std::string line = row.emitter == "generic" ? "generic path (no emitter)" : row.emitter;
+    std::string line = row.emitter;
+    if (!row.generic.empty())
+      line += fmt::format(", on the generic path: {}", llvm::join(row.generic, ", "));
     if (!row.instruction.empty())
       line += ", " + row.instruction;
     line += "; " + row.schedule;

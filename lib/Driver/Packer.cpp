@@ -7,14 +7,14 @@ using namespace heddle;
 using namespace mlir;
 
 int64_t heddle::packedBytes(RankedTensorType type) {
-  if (auto packed = dyn_cast_or_null<PackedAttr>(type.getEncoding()))
+  if (auto packed = encodingOf<PackedAttr>(type))
     return packed.getBytes(type.getDimSize(0), type.getDimSize(1));
   return type.getNumElements() * 4;
 }
 
 llvm::Error heddle::packParameter(const import::TensorEntry &tensor, RankedTensorType type,
                                   llvm::function_ref<int64_t(int64_t)> storedRow, const ByteSink &sink) {
-  auto packed = dyn_cast_or_null<PackedAttr>(type.getEncoding());
+  auto packed = encodingOf<PackedAttr>(type);
   if (!packed) {
     // A row is an element of a vector, or a row of a plain matrix.
     int64_t rowBytes = type.getNumElements() / type.getDimSize(0) * 4;

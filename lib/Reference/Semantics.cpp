@@ -332,7 +332,7 @@ static llvm::Error evalAttention(Interpreter &, AttentionOp op, Operands v, Resu
 }
 
 static llvm::Error evalConvertRows(Interpreter &, ConvertRowsOp op, Operands operands, Results &results) {
-  auto rows = cast<RowsAttr>(cast<RankedTensorType>(op.getType()).getEncoding());
+  auto rows = encodingOf<RowsAttr>(op.getType());
   std::vector<double> out(*operands[0].floats);
   if (rows.getElem() == "bf16") {
     // To the nearest of 8 significant bits, ties to even.

@@ -19,7 +19,7 @@ struct FuseAttention : heddle::impl::FuseAttentionBase<FuseAttention> {
       auto convert = dyn_cast<ConvertRowsOp>(*attention.getResult().getUsers().begin());
       CacheType cache = attention.getCache().getType();
       int64_t width = attention.getHeads() / cache.getHeads() * cache.getDim();
-      if (!convert || width % cast<RowsAttr>(cast<RankedTensorType>(convert.getType()).getEncoding()).getGroup())
+      if (!convert || width % encodingOf<RowsAttr>(convert.getType()).getGroup())
         continue;
       OpGroup group;
       group.insert(attention);

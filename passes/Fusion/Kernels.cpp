@@ -9,10 +9,6 @@
 using namespace mlir;
 using namespace heddle;
 
-bool heddle::isRowWise(Operation *op) {
-  return op->hasTrait<RowWise>() || OpTrait::hasElementwiseMappableTraits(op);
-}
-
 bool heddle::isPlain(Operation *op) {
   return isa_and_nonnull<linalg::LinalgDialect, tensor::TensorDialect>(op->getDialect()) && !isRowWise(op);
 }

@@ -9,8 +9,6 @@ namespace heddle {
 
 using OpGroup = llvm::SetVector<mlir::Operation *>;
 
-/// Row-wise ops of ours, and upstream elementwise ops on whole activations.
-bool isRowWise(mlir::Operation *op);
 /// linalg and what surrounds it on tensors: one generic kernel, so that what passes
 /// between its ops needs no buffer of the step.
 bool isPlain(mlir::Operation *op);

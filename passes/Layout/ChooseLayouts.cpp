@@ -15,9 +15,8 @@ using namespace heddle;
 
 namespace {
 bool isPlainF32(Type type) {
-  auto tensor = dyn_cast<RankedTensorType>(type);
-  auto enc = tensor ? dyn_cast_or_null<EncAttr>(tensor.getEncoding()) : EncAttr();
-  return enc && tensor.getRank() == 2 && enc.getElem() == "f32";
+  auto enc = encodingOf<EncAttr>(type); // of rank 2: its verifier says so
+  return enc && enc.getElem() == "f32";
 }
 
 /// The weights of plain f32 that ops on the generic path alone read, wherever their
@@ -94,9 +93,8 @@ struct ChooseLayouts : heddle::impl::ChooseLayoutsBase<ChooseLayouts> {
   }
 
   Type convert(Type type) {
-    if (auto tensor = dyn_cast<RankedTensorType>(type))
-      if (auto enc = dyn_cast_or_null<EncAttr>(tensor.getEncoding()); enc && tensor.getRank() == 2)
-        return pack(tensor, enc, rows);
+    if (auto enc = encodingOf<EncAttr>(type))
+      return pack(cast<RankedTensorType>(type), enc, rows);
     if (auto cache = dyn_cast<CacheType>(type); cache && !cache.getBlock())
       return CacheType::get(&getContext(), cache.getKind(), cache.getLayers(), cache.getHeads(), cache.getDim(),
                             cache.getElem(), block);
@@ -106,7 +104,7 @@ struct ChooseLayouts : heddle::impl::ChooseLayoutsBase<ChooseLayouts> {
   /// `value`, and what the kernels that take it call it.
   void setRowMajor(Value value) {
     auto tensor = cast<RankedTensorType>(value.getType());
-    Type type = pack(tensor, cast<EncAttr>(tensor.getEncoding()), 1);
+    Type type = pack(tensor, encodingOf<EncAttr>(tensor), 1);
     value.setType(type);
     for (OpOperand &use : value.getUses())
       if (auto kernel = dyn_cast<KernelOp>(use.getOwner()))

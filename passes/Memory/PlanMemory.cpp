@@ -130,7 +130,7 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
     }
     if (!lead)
       for (Value input : launch.getInputs())
-        if (auto type = dyn_cast<RankedTensorType>(input.getType()); type && !isa_and_nonnull<PackedAttr>(type.getEncoding()) && !lead)
+        if (auto type = dyn_cast<RankedTensorType>(input.getType()); type && !encodingOf<PackedAttr>(type) && !lead)
           lead = f.buffers[input][0];
     Value rows = memref::DimOp::create(b, loc, lead, 0);
     AffineExpr expr = launch.getItems().getResult(0);

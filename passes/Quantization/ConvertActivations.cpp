@@ -20,7 +20,7 @@ struct ConvertActivations : heddle::impl::ConvertActivationsBase<ConvertActivati
     auto rows = RowsAttr::get(&getContext(), "i8", kGroup);
     getOperation().walk([&](LinearOp linear) {
       auto type = cast<RankedTensorType>(linear.getX().getType());
-      auto enc = dyn_cast_or_null<EncAttr>(cast<RankedTensorType>(linear.getWeight().getType()).getEncoding());
+      auto enc = encodingOf<EncAttr>(linear.getWeight());
       // A sum is kept of each half of a group of activations.
       bool fits = enc && enc.getElemBits() < 16 && (enc.getGroup() == kGroup || enc.getGroup() == kGroup / 2);
       if (!fits || type.getEncoding() || type.getDimSize(1) % kGroup)

@@ -15,10 +15,8 @@ struct SetNumericMode : heddle::impl::SetNumericModeBase<SetNumericMode> {
   int64_t codes = 0, floats = 0; // bytes of matrices
 
   void count(Type type, int64_t times) {
-    auto tensor = dyn_cast<RankedTensorType>(type);
-    auto enc = tensor ? dyn_cast_or_null<EncAttr>(tensor.getEncoding()) : EncAttr();
-    if (enc)
-      (enc.getElemBits() < 16 ? codes : floats) += times * tensor.getNumElements() / enc.getBlock() * enc.getBlockBytes();
+    if (auto enc = encodingOf<EncAttr>(type))
+      (enc.getElemBits() < 16 ? codes : floats) += times * cast<RankedTensorType>(type).getNumElements() / enc.getBlock() * enc.getBlockBytes();
   }
 
   /// The mode that most bytes ask for.

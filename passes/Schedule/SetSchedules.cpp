@@ -12,11 +12,6 @@ using namespace mlir;
 using namespace heddle;
 
 namespace {
-/// Runs row by row, in one kernel with its neighbours or alone.
-bool isRowWise(Operation *op) {
-  return op->hasTrait<RowWise>() || isa<SelectRowsOp>(op) || OpTrait::hasElementwiseMappableTraits(op);
-}
-
 struct SetSchedules : heddle::impl::SetSchedulesBase<SetSchedules> {
   using SetSchedulesBase::SetSchedulesBase;
 
@@ -63,19 +58,21 @@ struct SetSchedules : heddle::impl::SetSchedulesBase<SetSchedules> {
       };
       if (isa<AttentionOp>(body.front())) {
         set("segment", segment);
+        // Sums of queries and of outputs; the rest holds what enters them.
+        set("sums", registers * 3 / 4);
         return finish("attention");
       }
-      // What has no product is row-wise, or has no emitter.
+      // What has no product runs row by row, or has no emitter.
       auto linears = body.getOps<LinearOp>();
       if (linears.empty() || product)
-        return finish(isRowWise(&op) && !product ? "rows" : "generic");
+        return finish((isRowWise(&op) || isa<SelectRowsOp>(op)) && !product ? "rows" : "generic");
       int64_t most = 0, vectors = 1, panels = INT64_MAX;
       bool codes = false;
       for (LinearOp linear : linears) {
         auto type = cast<RankedTensorType>(linear.getWeight().getType());
-        auto packed = dyn_cast_or_null<PackedAttr>(type.getEncoding());
-        auto rows = dyn_cast_or_null<RowsAttr>(cast<RankedTensorType>(linear.getX().getType()).getEncoding());
-        codes |= rows && rows.getElem() == "i8";
+        auto packed = encodingOf<PackedAttr>(type);
+        auto rows = encodingOf<RowsAttr>(linear.getX());
+        codes |= rows && rows.isCodes();
         if (!packed)
           continue;
         vectors = std::max(vectors, packed.getRows() / (codes && dot ? dot->lanes : lanes));

@@ -1,13 +1,10 @@
 """heddle explain: what became of each kernel."""
 
 import json
-import sys
-from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "e2e"))
-from tiny_gguf import Tiny, write  # noqa: E402
+from tiny_gguf import Tiny, write
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +46,11 @@ def test_predictions(heddle, model):
 
 
 def test_generic_path_is_named(heddle, model):
-    text = heddle("explain", model, "--numeric=f32", "-p", "set-schedules.generic=rms_norm").stdout
-    assert "rms_norm" in text
+    assert not any(k["generic"] for k in explain(heddle, model, "--numeric=f32"))
+    forced = ("--numeric=f32", "-p", "set-schedules.generic=rms_norm")
+    found = {name for k in explain(heddle, model, *forced) for name in k["generic"]}
+    assert found == {"heddle.rms_norm"}
+    assert "on the generic path: heddle.rms_norm" in heddle("explain", model, *forced).stdout
 
 
 @pytest.mark.parametrize("flags, code", ((["--measure"], 4), (["--depth=-1"], 2), (["--numeric=f7"], 2)))

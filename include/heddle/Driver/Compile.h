@@ -20,7 +20,7 @@ struct CompileOptions {
   std::string weightsFrom;
   std::string dumpIR;
   std::string emit = "program"; // program, object, asm
-  bool externalWeights = false, quiet = false, printPipeline = false;
+  bool externalWeights = false, quiet = false;
   /// In place of the phases up to target; "" = the phases.
   std::string pipeline;
   /// Threads of the compiler; 0 = one per core.

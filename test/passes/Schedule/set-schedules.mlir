@@ -12,14 +12,14 @@ module attributes {heddle.lanes = 16 : i64, heddle.registers = 32 : i64} {
   // CHECK-LABEL: @wide
   func.func @wide(%x: tensor<?x8xf32>, %w: !weight, %c: !cache, %slot: index, %pos: tensor<?xi32>) {
     // 28 registers hold sums, 2 a token.
-    // CHECK: heddle.kernel "l"{{.*}} schedule <"matmul", {lanes = 16 : i64, {{.*}}token_tile = 14 : i64}>
+    // CHECK: heddle.kernel "l"{{.*}} schedule <"matmul", {lanes = 16 : i64, panels = 1 : i64, prefetch = 3072 : i64, token_block = 32 : i64, token_tile = 14 : i64}>
     // TILE: heddle.kernel "l"{{.*}} schedule <"matmul", {lanes = 16 : i64, {{.*}}token_tile = 3 : i64}>
     %0 = heddle.kernel "l" (%x, %w) : (tensor<?x8xf32>, !weight) -> tensor<?x64xf32> {
     ^bb0(%a: tensor<?x8xf32>, %b: !weight):
       %1 = heddle.linear %a, %b : tensor<?x8xf32>, !weight
       heddle.yield %1 : tensor<?x64xf32>
     }
-    // CHECK: heddle.kernel "a"{{.*}} schedule <"attention", {{.*}}lanes = 16 : i64
+    // CHECK: heddle.kernel "a"{{.*}} schedule <"attention", {lanes = 16 : i64, segment = 128 : i64, sums = 24 : i64}>
     %2 = heddle.kernel "a" (%x, %c, %slot, %pos) : (tensor<?x8xf32>, !cache, index, tensor<?xi32>) -> tensor<?x8xf32> {
     ^bb0(%q: tensor<?x8xf32>, %k: !cache, %s: index, %p: tensor<?xi32>):
       %3 = heddle.attention %q, %k[%s] at %p {heads = 1 : i64, scale = 1.0 : f64} : tensor<?x8xf32>, !cache, tensor<?xi32>

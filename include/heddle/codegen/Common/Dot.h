@@ -32,7 +32,7 @@ struct IntegerDot {
   /// The same with signed weights in [-128, 127] and x in [-127, 127]. Null if there is
   /// none: weights then enter with 128 added, which the sum of x takes off again.
   Value (*addSigned)(KernelBuilder &, Value partial, Value weights, Value x);
-  /// A partial as vector<lanes x i32>.
+  /// A partial as vector<lanes x i32>; null where it is one.
   Value (*widen)(KernelBuilder &, Value partial);
 
   /// Additions before a partial must be widened, for weights up to `largest`.

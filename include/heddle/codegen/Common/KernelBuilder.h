@@ -64,8 +64,6 @@ public:
   /// `n` consecutive elements along the innermost dimension.
   Value loadVec(Value buffer, Values at, int64_t n);
   void storeVec(Value vector, Value buffer, Values at);
-  /// Only the first `count` elements are written.
-  void storePart(Value vector, Value buffer, Values at, Value count);
 
   /// Sum and maximum of a vector of 2^m elements, in a fixed tree: halves are
   /// combined lane by lane until one is left.
@@ -73,6 +71,8 @@ public:
   Value maxTree(Value vector);
 
   Value dim(Value buffer, int64_t i);
+  /// A call of an LLVM intrinsic.
+  Value intrinsic(llvm::StringRef name, mlir::Type result, mlir::ValueRange operands);
   /// A buffer on the stack for `tokens` rows of a value. Call outside of loops.
   Value localRows(mlir::RankedTensorType type, int64_t tokens);
 

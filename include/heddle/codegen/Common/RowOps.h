@@ -62,6 +62,9 @@ private:
   mlir::ArrayAttr forced;
 };
 
+/// Whether RowOps has an emitter for the op; else its lowering to linalg is taken.
+bool hasRowEmitter(mlir::Operation *op);
+
 /// The operands that an op reads in the slice that it writes: their width is the
 /// result's. What is left (angles, ids, parameters, caches) is read whole.
 llvm::SmallVector<Value> slicedOperands(mlir::Operation *op);

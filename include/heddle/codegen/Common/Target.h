@@ -34,6 +34,9 @@ struct Level {
 
 PartTable<Level> &levels();
 
+/// Whether `has` holds for each of a comma list of features.
+bool needsMet(llvm::StringRef needs, llvm::function_ref<bool(llvm::StringRef)> has);
+
 /// The level of that name, or null. "native" is the best this machine has.
 const Level *findLevel(llvm::StringRef name);
 /// The level of a function, or of the function that `op` is in: its `heddle.level`, else the

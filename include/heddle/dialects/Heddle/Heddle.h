@@ -21,6 +21,19 @@ namespace heddle {
 template <typename ConcreteOp>
 class RowWise : public mlir::OpTrait::TraitBase<ConcreteOp, RowWise> {};
 
+/// Whether an op acts on each token by itself: ours that say so, upstream's elementwise ones.
+inline bool isRowWise(mlir::Operation *op) {
+  return op->hasTrait<RowWise>() || mlir::OpTrait::hasElementwiseMappableTraits(op);
+}
+
+/// The encoding of a tensor type if it is an `EncodingT` (#heddle.enc, packed or rows), else
+/// null.
+template <typename EncodingT> EncodingT encodingOf(mlir::Type type) {
+  auto tensor = llvm::dyn_cast<mlir::RankedTensorType>(type);
+  return tensor ? llvm::dyn_cast_or_null<EncodingT>(tensor.getEncoding()) : EncodingT();
+}
+template <typename EncodingT> EncodingT encodingOf(mlir::Value value) { return encodingOf<EncodingT>(value.getType()); }
+
 /// Whether a 2D tensor type is an activation's: a static width, no encoding.
 bool isActivation(mlir::ShapedType type, bool orRows = false);
 } // namespace heddle

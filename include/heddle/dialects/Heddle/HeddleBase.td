@@ -159,6 +159,7 @@ def Heddle_RowsAttr : Heddle_Attr<"Rows", "rows"> {
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
     int64_t getGroups(int64_t k) const { return (k + getGroup() - 1) / getGroup(); }
+    bool isCodes() const { return getElem() == "i8"; }
     /// Bytes of one group: 4 for the scale, 2 for each sum, then the codes.
     int64_t getGroupBytes() const { return getElem() == "i8" ? 8 + getGroup() : 2; }
   }];
