@@ -399,7 +399,7 @@ private:
     say(fmt::format("generating code for {}", levelNames()));
     if (auto error = codegen::emitObject(*module, levels, object, false))
       return error;
-    if (auto error = linkProgram(findSysroot(levels[0]->arch), levels[0]->arch, {object.str().str()}, elf))
+    if (auto error = linkProgram(findSysroot(levels[0]->arch), levels[0]->arch, {object.str().str()}, elf, options.jobs))
       return error;
 
     ProgramParts parts;

@@ -18,12 +18,14 @@ std::string heddle::findSysroot(llvm::StringRef arch) {
 }
 
 llvm::Error heddle::linkProgram(llvm::StringRef sysroot, llvm::StringRef arch, llvm::ArrayRef<std::string> objects,
-                                llvm::StringRef output) {
+                                llvm::StringRef output, unsigned jobs) {
   std::string dir = sysroot.str() + "/";
   if (!llvm::sys::fs::exists(dir + "libheddle_runtime.a"))
     return failure(ExitCode::Unsupported, "sysroot of " + arch.str() + " = " + sysroot.str() + ", not there",
                    "scripts/setup.sh --test && scripts/build.sh");
   std::vector<std::string> args = {"ld.lld", "-static", "--gc-sections", "--eh-frame-hdr", "--build-id=none", "--strip-debug", "-o", output.str()};
+  if (jobs)
+    args.push_back("--threads=" + std::to_string(jobs));
   for (const char *name : {"crt1.o", "crti.o", "crtbeginT.o"})
     args.push_back(dir + name);
   args.insert(args.end(), objects.begin(), objects.end());

@@ -12,9 +12,9 @@ namespace heddle {
 std::string findSysroot(llvm::StringRef arch);
 
 /// Links `objects` with the runtime of `sysroot` to a static ELF. Needs no toolchain.
-/// Errors: Unsupported if the sysroot is missing; Bug with lld's words.
+/// `jobs` threads; 0 = one per core. Errors: Unsupported if the sysroot is missing; Bug with lld's words.
 llvm::Error linkProgram(llvm::StringRef sysroot, llvm::StringRef arch, llvm::ArrayRef<std::string> objects,
-                        llvm::StringRef output);
+                        llvm::StringRef output, unsigned jobs);
 
 } // namespace heddle
 
