@@ -2,12 +2,10 @@
 
 import re
 import subprocess
-import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "e2e"))
-from tiny_gguf import Tiny, write  # noqa: E402
+from tiny_gguf import Tiny, write
 
 
 def instructions(heddle, run, directory, layers):

@@ -2,13 +2,10 @@
 a kernel slower shows on any machine, and without a clock."""
 
 import re
-import sys
-from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "e2e"))
-from tiny_gguf import Tiny, write  # noqa: E402
+from tiny_gguf import Tiny, write
 
 LINE = re.compile(r"^\s*([0-9a-f]+):\s+(\S+)\s*(.*)$")
 

@@ -29,3 +29,15 @@ def assert_same_bits(a, b, what=""):
     assert not different.any(), (
         f"{what}: {different.sum()} of {a.size} logits differ, first at "
         f"{np.argwhere(different)[0].tolist()}, by at most {np.abs(a - b).max()}")
+
+
+def assert_bitwise(score, program, tokens):
+    """The same bits for any threads and chunks, and whatever tokens follow."""
+    expected = score(program, tokens, "-t", 1)
+    for threads in (1, 2, 3):
+        for chunk in (1, 2, 5, 16, 17):
+            found = score(program, tokens, "-t", threads, f"--chunk={chunk}")
+            assert_same_bits(found, expected, f"threads {threads}, chunk {chunk}")
+    for length in (1, 16, 20):
+        assert_same_bits(score(program, tokens[:length]), expected[:length], f"first {length}")
+    return expected

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import oracle
-from bounds import assert_close64, assert_same_bits
+from bounds import assert_bitwise, assert_close64, assert_same_bits
 from prompts import ids
 from test_tiny import LENGTH, MODELS
 from tiny_gguf import Tiny, write
@@ -37,13 +37,7 @@ def test_close_to_float64(generic, score):
 
 def test_bitwise(generic, score):
     _, program, tokens = generic
-    expected = score(program, tokens, "-t", 1)
-    for threads in (1, 2, 3):
-        for chunk in (1, 2, 5, 16, 17):
-            found = score(program, tokens, "-t", threads, f"--chunk={chunk}")
-            assert_same_bits(found, expected, f"threads {threads}, chunk {chunk}")
-    for length in (1, 16, 20):
-        assert_same_bits(score(program, tokens[:length]), expected[:length], f"first {length}")
+    assert_bitwise(score, program, tokens)
 
 
 @pytest.mark.parametrize("ops", ("linear", "linear,rope,rms_norm,glu"))

@@ -6,7 +6,7 @@ import torch
 from transformers import AutoModelForCausalLM, Qwen2Config, Qwen3Config
 
 import oracle
-from bounds import assert_close, assert_same_bits
+from bounds import assert_bitwise, assert_close
 from prompts import ids
 from tiny_gguf import export
 
@@ -79,13 +79,7 @@ def test_greedy(qwen, heddle):
 
 def test_bitwise(qwen, score):
     _, _, program, tokens = qwen
-    expected = score(program, tokens, "-t", 1)
-    for threads in (1, 2, 3):
-        for chunk in (1, 2, 5, 16, 17):
-            found = score(program, tokens, "-t", threads, f"--chunk={chunk}")
-            assert_same_bits(found, expected, f"threads {threads}, chunk {chunk}")
-    for length in (1, 16, 20):
-        assert_same_bits(score(program, tokens[:length]), expected[:length], f"first {length}")
+    assert_bitwise(score, program, tokens)
 
 
 def test_refusals(heddle, tmp_path):

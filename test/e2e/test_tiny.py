@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import oracle
-from bounds import assert_close64, assert_same_bits
+from bounds import assert_bitwise, assert_close64, assert_same_bits
 from tiny_gguf import Tiny, write
 
 MODELS = {
@@ -56,13 +56,7 @@ def test_close_to_float64(tiny, score):
 
 def test_bitwise(tiny, score):
     _, program, tokens = tiny
-    expected = score(program, tokens, "-t", 1)
-    for threads in (1, 2, 3):
-        for chunk in (1, 2, 5, 16, 17):
-            found = score(program, tokens, "-t", threads, f"--chunk={chunk}")
-            assert_same_bits(found, expected, f"threads {threads}, chunk {chunk}")
-    for length in (1, 16, 20):
-        assert_same_bits(score(program, tokens[:length]), expected[:length], f"first {length}")
+    assert_bitwise(score, program, tokens)
 
 
 CODED = [name for name, model in MODELS.items() if model.encoding[0] == "Q"]
