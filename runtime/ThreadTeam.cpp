@@ -20,11 +20,10 @@ namespace {
 constexpr int kSpins = 1000;
 constexpr int kYields = 64;
 
+// Tells an x86 core that it waits; elsewhere the load of the loop is the wait.
 void pause() {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("isb" ::: "memory");
 #endif
 }
 

@@ -92,7 +92,7 @@ llvm::Expected<CompileOptions> commonOptions() {
     auto [pass, field] = name.split('.');
     if (pass.empty() || field.empty() || value.empty())
       return usage("pass-option = " + option.str() + ", needs PASS.OPTION=VALUE");
-    options.passOptions.push_back({option.str(), ""});
+    options.passOptions.push_back(option.str());
   }
   return options;
 }

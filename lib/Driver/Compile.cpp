@@ -199,7 +199,7 @@ private:
     (*module)->setAttr("heddle.context", b.getI64IntegerAttr(length));
     SmallVector<Attribute> given;
     for (auto &option : options.passOptions)
-      given.push_back(b.getStringAttr(option.first));
+      given.push_back(b.getStringAttr(option));
     if (!given.empty())
       (*module)->setAttr("heddle.pass_options", b.getArrayAttr(given));
     return llvm::Error::success();

@@ -25,8 +25,8 @@ struct CompileOptions {
   std::string pipeline;
   /// Threads of the compiler; 0 = one per core.
   unsigned jobs = 0;
-  /// PASS.OPTION → VALUE
-  std::vector<std::pair<std::string, std::string>> passOptions;
+  /// PASS.OPTION=VALUE
+  std::vector<std::string> passOptions;
 };
 
 /// Compiles; on failure no output file is left.
