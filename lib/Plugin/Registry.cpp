@@ -66,6 +66,8 @@ void Registry::addToPhase(llvm::StringRef phase, PhaseBuilder build, PhaseEnd wh
 void Registry::addDialects(void (*insert)(mlir::DialectRegistry &)) { tables().dialects.push_back(insert); }
 
 void Registry::addSemantics(llvm::StringRef op, reference::Semantics semantics) {
+  if (reference::hasSemantics(op))
+    return note(failure(ExitCode::Malformed, fmt::format("{}: semantics = {}, an op that has a meaning", owner, op.str())));
   reference::registerSemantics(op, std::move(semantics));
 }
 
@@ -86,8 +88,8 @@ llvm::Error heddle::loadPlugin(llvm::StringRef path) {
   void *library = ::dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!library)
     return failure(ExitCode::InputOutput, fmt::format("{}: {}", path.str(), ::dlerror()));
-  auto *entry = reinterpret_cast<PluginInfo (*)()>(::dlsym(library, "heddleGetPluginInfo"));
+  auto *entry = reinterpret_cast<const PluginInfo *(*)()>(::dlsym(library, "heddleGetPluginInfo"));
   if (!entry)
     return failure(ExitCode::InputOutput, fmt::format("{}: {}", path.str(), ::dlerror()));
-  return addPlugin(entry(), path);
+  return addPlugin(*entry(), path);
 }

@@ -391,6 +391,8 @@ static llvm::StringMap<Semantics> &registry() {
 
 void registerSemantics(StringRef opName, Semantics semantics) { registry()[opName] = std::move(semantics); }
 
+bool hasSemantics(StringRef opName) { return registry().contains(opName); }
+
 const Semantics *findSemantics(StringRef opName) {
   auto it = registry().find(opName);
   return it == registry().end() ? nullptr : &it->second;

@@ -1,7 +1,7 @@
 //===- Refused.cpp - A plugin that breaks the rules, one a run ------------===//
 //
-// $HEDDLE_TEST_PLUGIN says how: "version" is of an API that does not exist, the others
-// take a name that is taken or a phase that is none.
+// $HEDDLE_TEST_PLUGIN says how: "version" is of an API that does not exist, the
+// others take a name that is taken or a phase that is none.
 //
 //===----------------------------------------------------------------------===//
 #include "heddle/Plugin/Registry.h"
@@ -13,15 +13,22 @@ static const char *how() {
   return value ? value : "";
 }
 
-extern "C" heddle::PluginInfo heddleGetPluginInfo() {
-  uint32_t version = HEDDLE_PLUGIN_API_VERSION + (std::strcmp(how(), "version") ? 0 : 999);
-  return {version, std::strcmp(how(), "plugin") ? "refused" : "x86", "0.1", [](heddle::Registry &registry) {
-            llvm::StringRef what = how();
-            if (what == "family")
-              registry.addFamily({"llama", "another", nullptr});
-            else if (what == "target")
-              registry.addLevel({"x86-64-v3", "x86_64", "x86_64-linux-gnu", "x86-64-v3", "", "", 8, 16});
-            else if (what == "phase")
-              registry.addToPhase("spin", [](mlir::OpPassManager &) {});
-          }};
+extern "C" const heddle::PluginInfo *heddleGetPluginInfo() {
+  uint32_t version =
+      HEDDLE_PLUGIN_API_VERSION + (std::strcmp(how(), "version") ? 0 : 999);
+  static const heddle::PluginInfo info = {
+      version, std::strcmp(how(), "plugin") ? "refused" : "x86", "0.1",
+      [](heddle::Registry &registry) {
+        llvm::StringRef what = how();
+        if (what == "family")
+          registry.addFamily({"llama", "another", nullptr});
+        else if (what == "target")
+          registry.addLevel({"x86-64-v3", "x86_64", "x86_64-linux-gnu",
+                             "x86-64-v3", "", "", 8, 16});
+        else if (what == "phase")
+          registry.addToPhase("spin", [](mlir::OpPassManager &) {});
+        else if (what == "semantics")
+          registry.addSemantics("heddle.linear", {});
+      }};
+  return &info;
 }

@@ -1,13 +1,16 @@
 //===- Registry.h - Where every part of the compiler registers --*- C++ -*-===//
 //
-// Importers, families, encodings, passes, targets and routers join the compiler through one
-// versioned entry point. Parts of the tree have no other: lib/Plugin/Builtin.cpp lists
-// their PluginInfo, and a stranger's `.so` exports one:
+// Importers, families, encodings, passes, targets and routers join the compiler
+// through one versioned entry point. Parts of the tree have no other:
+// lib/Plugin/Builtin.cpp lists their PluginInfo, and a stranger's `.so` exports
+// one:
 //
-//   extern "C" heddle::PluginInfo heddleGetPluginInfo() {
-//     return {HEDDLE_PLUGIN_API_VERSION, "mine", "1.0", [](heddle::Registry &registry) {
+//   extern "C" const heddle::PluginInfo *heddleGetPluginInfo() {
+//     static const heddle::PluginInfo info = {HEDDLE_PLUGIN_API_VERSION,
+//     "mine", "1.0", [](heddle::Registry &registry) {
 //       registry.addEncoding(myEncoding);
 //     }};
+//     return &info;
 //   }
 //
 //===----------------------------------------------------------------------===//
@@ -25,7 +28,7 @@
 #include <cstdint>
 
 /// Changes whenever a struct or signature that plugins see does.
-#define HEDDLE_PLUGIN_API_VERSION 2
+#define HEDDLE_PLUGIN_API_VERSION 3
 
 namespace mlir {
 class DialectRegistry;
@@ -35,22 +38,24 @@ namespace heddle {
 
 class Registry;
 
-/// What a plugin says of itself. `apiVersion` comes first, so that a plugin of another
-/// version can be refused without reading the rest.
+/// What a plugin says of itself. `apiVersion` comes first and the plugin owns
+/// the bytes, so that one of another version can be refused without reading the
+/// rest, whatever its size.
 struct PluginInfo {
   uint32_t apiVersion;
   const char *name, *version;
   void (*registerParts)(Registry &registry);
 };
 
-/// A way to choose experts. Which ones exist is all that is known before the op `route`,
-/// whose interface a router implements, is there.
+/// A way to choose experts. Which ones exist is all that is known before the op
+/// `route`, whose interface a router implements, is there.
 struct Router {
   const char *name, *summary;
 };
 
-/// Handed to `registerParts`. A part whose name is taken is refused with both owners, and
-/// the whole plugin with it.
+/// Handed to `registerParts`. A part whose name is taken is an error with both
+/// owners; what the plugin registered besides stays, so whoever loads it must
+/// give up.
 class Registry {
 public:
   void addImporter(import::Importer importer);
@@ -62,10 +67,12 @@ public:
   /// Makes a pass known by its argument, to pipelines and to heddle-opt.
   void addPass(std::function<std::unique_ptr<mlir::Pass>()> create);
   /// Appends (or puts in front) passes to a phase.
-  void addToPhase(llvm::StringRef phase, PhaseBuilder build, PhaseEnd where = PhaseEnd::Back);
+  void addToPhase(llvm::StringRef phase, PhaseBuilder build,
+                  PhaseEnd where = PhaseEnd::Back);
   /// Dialects, extensions and external models of interfaces.
   void addDialects(void (*insert)(mlir::DialectRegistry &));
-  /// What an op means to the f64 reference interpreter.
+  /// What an op means to the f64 reference interpreter; one that has a meaning
+  /// keeps it.
   void addSemantics(llvm::StringRef op, reference::Semantics semantics);
 
 private:
@@ -77,13 +84,13 @@ private:
   llvm::Error failed = llvm::Error::success();
 };
 
-/// Registers the parts of one plugin; `where` is its file, for messages. Errors:
-/// Unsupported for another API version, with both numbers; Malformed for a name that is
-/// taken, with both owners.
+/// Registers the parts of one plugin; `where` is its file, for messages.
+/// Errors: Unsupported for another API version, with both numbers; Malformed
+/// for a name that is taken, with both owners.
 llvm::Error addPlugin(const PluginInfo &info, llvm::StringRef where);
 
-/// Loads a plugin from a shared object. Errors: those of addPlugin; InputOutput with the
-/// loader's words.
+/// Loads a plugin from a shared object. Errors: those of addPlugin; InputOutput
+/// with the loader's words.
 llvm::Error loadPlugin(llvm::StringRef path);
 
 /// Registers everything of the tree, once; called first by every tool.

@@ -58,6 +58,7 @@ using Semantics = std::function<llvm::Error(
 
 /// Adds or replaces the meaning of an op. Not while an interpreter runs.
 void registerSemantics(llvm::StringRef opName, Semantics semantics);
+bool hasSemantics(llvm::StringRef opName);
 
 /// Caches persist between calls. `source` must outlive the interpreter; it may
 /// be null if the module has no parameters.
