@@ -1,10 +1,13 @@
 //===- EmitAttention.cpp - Online softmax over a key-value cache ----------===//
 //
-// An item is one token and one KV head: one pass over the cache for all query heads that
-// share it. Keys are taken in segments of a fixed number of keys at absolute positions:
-// each segment's softmax starts afresh, and segments are merged in ascending order, so
-// that logits do not depend on chunks or threads (FlashAttention-2, arXiv 2307.08691).
-// Caches: keys [layer, head, block, dim, key in block], values [layer, head, position, dim].
+// An item is a tile of tokens and one KV head: one pass over the cache for all
+// query heads that share it and for all tokens of the tile, which meet a block
+// of keys, and columns of values, while it is near. Keys are taken in segments
+// of a fixed number of keys at absolute positions: each segment's softmax
+// starts afresh, and segments are merged in ascending order, so that logits do
+// not depend on chunks or threads (FlashAttention-2, arXiv 2307.08691). Caches:
+// keys [layer, head, block, dim, key in block], values [layer, head, position,
+// dim].
 //
 //===----------------------------------------------------------------------===//
 #include "heddle/codegen/Common/KernelBuilder.h"
@@ -22,166 +25,331 @@ struct AttentionEmitter {
   int64_t dim, block, segment, shared; // query heads of a KV head
   int64_t most;                        // vectors of sums at a time
   double scale;
-  Value q, keys, values, slot;
+  int64_t tile; // tokens of an item
+  std::optional<int64_t> window;
+  Value q, keys, values, slot, positions;
 
-  /// On the stack: [shared, segment] scores, then weights; the maximum and sum so far.
-  Value scores, top, sum;
-  Row out = {}; // of `shared` heads
+  /// On the stack, per token of the tile and head: scores, then weights, of a
+  /// segment; the maximum and sum so far; the factors of what was summed before
+  /// and of this segment.
+  Value scores, top, sum, factors;
+  /// Of an item: its tokens t0 … t0 + count - 1 (count null: one), and `shared`
+  /// heads of each.
+  Value t0, count;
+  llvm::function_ref<Row(Value i)> outOf;
 
   Value zero() { return b.index(0); }
 
-  MemRefType stack(ArrayRef<int64_t> shape) { return MemRefType::get(shape, b.getF32Type()); }
+  MemRefType stack(ArrayRef<int64_t> shape) {
+    return MemRefType::get(shape, b.getF32Type());
+  }
   void allocate() {
     IntegerAttr align = b.getI64IntegerAttr(64);
-    scores = memref::AllocaOp::create(b, stack({shared, segment}), align);
-    top = memref::AllocaOp::create(b, stack({shared}), align);
-    sum = memref::AllocaOp::create(b, stack({shared}), align);
+    scores =
+        memref::AllocaOp::create(b, stack({tile * shared, segment}), align);
+    top = memref::AllocaOp::create(b, stack({tile * shared}), align);
+    sum = memref::AllocaOp::create(b, stack({tile * shared}), align);
+    factors = memref::AllocaOp::create(b, stack({tile * shared, 2}), align);
   }
 
-  /// Scores of query heads [h0, h0 + n) and the keys of blocks [lo, hi) of segment `s`.
-  void products(Value t, Value kv, Value s, Value lo, Value hi, int64_t h0, int64_t n) {
-    int64_t vectors = std::max<int64_t>(1, std::min(block / b.lanes, most / n)), width = std::min(b.lanes, block);
+  Value rowOf(Value i, int64_t h) {
+    return b.add(b.mul(i, b.index(shared)), b.index(h));
+  }
+  void tokens(llvm::function_ref<void(Value i)> body) {
+    if (!count)
+      return body(zero());
+    b.loop(zero(), count, 1, [&](Value i) { body(i); });
+  }
+  /// The keys [first, second) that token i sees.
+  std::pair<Value, Value> seen(Value i) {
+    Value end = b.add(b.toIndex(b.load(positions, {b.add(t0, i)})), b.index(1));
+    return {
+        window ? arith::MaxSIOp::create(b, b.sub(end, b.index(*window)), zero())
+                     .getResult()
+               : zero(),
+        end};
+  }
+  /// `body` with the keys [lo, hi) of segment `s` that token i sees, if there
+  /// are any.
+  void within(Value s, Value i,
+              llvm::function_ref<void(Value lo, Value hi)> body) {
+    auto [first, end] = seen(i);
+    Value start = b.mul(s, b.index(segment));
+    Value lo = arith::MaxSIOp::create(b, b.sub(first, start), zero());
+    Value hi = arith::MinSIOp::create(b, b.sub(end, start), b.index(segment));
+    if (!count)
+      return body(lo, hi);
+    b.branch(
+        arith::CmpIOp::create(b, arith::CmpIPredicate::slt, lo, hi),
+        [&] { body(lo, hi); }, [] {});
+  }
+
+  /// acc[r * columns + c] += row(r) * column(c). The fewer of both stay in
+  /// registers while the others come one by one, so that the sums have the
+  /// rest.
+  Values outer(int64_t rows, int64_t columns,
+               llvm::function_ref<Value(int64_t)> row,
+               llvm::function_ref<Value(int64_t)> column, Values acc) {
+    bool holdRows = rows <= columns;
+    Values held;
+    for (int64_t i = 0; i < (holdRows ? rows : columns); ++i)
+      held.push_back(holdRows ? row(i) : column(i));
+    for (int64_t i = 0; i < (holdRows ? columns : rows); ++i) {
+      Value one = holdRows ? column(i) : row(i);
+      for (auto [j, other] : llvm::enumerate(held)) {
+        Value &a = acc[holdRows ? j * columns + i : i * columns + j];
+        a = holdRows ? b.fma(other, one, a) : b.fma(one, other, a);
+      }
+    }
+    return acc;
+  }
+
+  /// Scores of query heads [h0, h0 + n) of token i and the keys of block j of
+  /// segment `s`.
+  void products(Value i, Value kv, Value s, Value j, int64_t h0, int64_t n) {
+    int64_t vectors = std::max<int64_t>(1, std::min(block / b.lanes, most / n)),
+            width = std::min(b.lanes, block);
     while (block % (vectors * width))
       --vectors;
-    b.loop(lo, hi, 1, [&](Value j) {
-      Value at = b.sub(b.mul(j, b.index(block)), b.mul(s, b.index(segment)));
-      for (int64_t v0 = 0; v0 < block; v0 += vectors * width) {
-        Values acc(n * vectors, b.splat(b.vec(width, b.getF32Type()), 0));
-        acc = b.loop(zero(), b.index(dim), 1, acc, [&](Value d, Values acc) -> Values {
-          Values k(vectors);
-          for (int64_t v = 0; v < vectors; ++v)
-            k[v] = b.loadVec(keys, {slot, kv, j, d, b.index(v0 + v * width)}, width);
-          for (int64_t h = 0; h < n; ++h) {
-            Value column = b.add(b.mul(b.add(b.mul(kv, b.index(shared)), b.index(h0 + h)), b.index(dim)), d);
-            Value qd = b.broadcast(b.load(q, {t, column}), b.vec(width, b.getF32Type()));
-            for (int64_t v = 0; v < vectors; ++v)
-              acc[h * vectors + v] = b.fma(qd, k[v], acc[h * vectors + v]);
-          }
-          return acc;
-        });
-        for (int64_t h = 0; h < n; ++h)
-          for (int64_t v = 0; v < vectors; ++v)
-            b.storeVec(b.mul(acc[h * vectors + v], b.splat(b.vec(width, b.getF32Type()), scale)), scores,
-                       {b.index(h0 + h), b.add(at, b.index(v0 + v * width))});
-      }
-    });
+    Value at = b.sub(b.mul(j, b.index(block)), b.mul(s, b.index(segment))),
+          t = b.add(t0, i);
+    for (int64_t v0 = 0; v0 < block; v0 += vectors * width) {
+      Values acc(n * vectors, b.splat(b.vec(width, b.getF32Type()), 0));
+      acc = b.loop(
+          zero(), b.index(dim), 1, acc, [&](Value d, Values acc) -> Values {
+            auto query = [&](int64_t h) {
+              Value column = b.add(
+                  b.mul(b.add(b.mul(kv, b.index(shared)), b.index(h0 + h)),
+                        b.index(dim)),
+                  d);
+              return b.broadcast(b.load(q, {t, column}),
+                                 b.vec(width, b.getF32Type()));
+            };
+            return outer(
+                n, vectors, query,
+                [&](int64_t v) {
+                  return b.loadVec(
+                      keys, {slot, kv, j, d, b.index(v0 + v * width)}, width);
+                },
+                acc);
+          });
+      for (int64_t h = 0; h < n; ++h)
+        for (int64_t v = 0; v < vectors; ++v)
+          b.storeVec(b.mul(acc[h * vectors + v],
+                           b.splat(b.vec(width, b.getF32Type()), scale)),
+                     scores,
+                     {rowOf(i, h0 + h), b.add(at, b.index(v0 + v * width))});
+    }
   }
 
-  /// The softmax of one head over the keys [lo, hi) of the segment; what lies outside, up
-  /// to whole vectors, becomes 0. Returns the factors of what was summed before and now.
-  std::pair<Value, Value> softmax(int64_t h, Value lo, Value hi) {
+  /// The softmax of a row of scores over the keys [lo, hi) of the segment; what
+  /// lies outside, up to whole vectors, becomes 0.
+  void softmax(Value head, Value lo, Value hi) {
     VectorType f32s = b.f32s(), ints = b.vec(b.lanes, b.getI32Type());
-    Value head = b.index(h), minusHuge = b.splat(f32s, -1e30);
+    Value minusHuge = b.splat(f32s, -1e30);
     Value begin = b.sub(lo, b.rem(lo, b.index(b.lanes)));
     SmallVector<int32_t> lane(b.lanes);
     std::iota(lane.begin(), lane.end(), 0);
-    Value lanes = arith::ConstantOp::create(b, DenseElementsAttr::get(ints, ArrayRef<int32_t>(lane)));
-    auto spreadInt = [&](Value i) { return b.broadcast(arith::IndexCastOp::create(b, b.getI32Type(), i), ints); };
+    Value lanes = arith::ConstantOp::create(
+        b, DenseElementsAttr::get(ints, ArrayRef<int32_t>(lane)));
+    auto spreadInt = [&](Value i) {
+      return b.broadcast(arith::IndexCastOp::create(b, b.getI32Type(), i),
+                         ints);
+    };
     Value from = spreadInt(lo), to = spreadInt(hi);
     auto inside = [&](Value i) -> Value {
       Value at = b.add(spreadInt(i), lanes);
-      return arith::AndIOp::create(b, arith::CmpIOp::create(b, arith::CmpIPredicate::sge, at, from),
-                                   arith::CmpIOp::create(b, arith::CmpIPredicate::slt, at, to));
+      return arith::AndIOp::create(
+          b, arith::CmpIOp::create(b, arith::CmpIPredicate::sge, at, from),
+          arith::CmpIOp::create(b, arith::CmpIPredicate::slt, at, to));
     };
-    Value maxima = b.loop(begin, hi, b.lanes, {minusHuge}, [&](Value i, Values m) -> Values {
-      Value s = arith::SelectOp::create(b, inside(i), b.loadVec(scores, {head, i}, b.lanes), minusHuge);
-      b.storeVec(s, scores, {head, i});
-      return {arith::MaximumFOp::create(b, m[0], s)};
-    })[0];
+    // Only the first and the last vector have keys outside.
+    for (Value i : {begin, b.mul(b.div(b.sub(hi, b.index(1)), b.index(b.lanes)),
+                                 b.index(b.lanes))})
+      b.storeVec(arith::SelectOp::create(b, inside(i),
+                                         b.loadVec(scores, {head, i}, b.lanes),
+                                         minusHuge),
+                 scores, {head, i});
+    // A comparison, since a NaN among the scores reaches the sum anyway.
+    Value maxima = b.loop(
+        begin, hi, b.lanes, {minusHuge}, [&](Value i, Values m) -> Values {
+          Value s = b.loadVec(scores, {head, i}, b.lanes);
+          return {arith::SelectOp::create(
+              b, arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, m[0], s),
+              m[0], s)};
+        })[0];
     Value here = b.maxTree(maxima), spread = b.broadcast(here, f32s);
     // exp is exactly 0 where the key does not count.
-    Value total = b.loop(begin, hi, b.lanes, {b.splat(f32s, 0)}, [&](Value i, Values l) -> Values {
-      Value p = math::ExpOp::create(b, b.sub(b.loadVec(scores, {head, i}, b.lanes), spread));
-      b.storeVec(p, scores, {head, i});
-      return {b.add(l[0], p)};
-    })[0];
-    Value before = b.load(top, {head}), now = arith::MaximumFOp::create(b, before, here);
-    Value old = math::ExpOp::create(b, b.sub(before, now)), fresh = math::ExpOp::create(b, b.sub(here, now));
+    Value total =
+        b.loop(begin, hi, b.lanes, {b.splat(f32s, 0)},
+               [&](Value i, Values l) -> Values {
+                 Value p = math::ExpOp::create(
+                     b, b.sub(b.loadVec(scores, {head, i}, b.lanes), spread));
+                 b.storeVec(p, scores, {head, i});
+                 return {b.add(l[0], p)};
+               })[0];
+    Value before = b.load(top, {head}),
+          now = arith::MaximumFOp::create(b, before, here);
+    Value old = math::ExpOp::create(b, b.sub(before, now)),
+          fresh = math::ExpOp::create(b, b.sub(here, now));
     b.store(now, top, {head});
-    b.store(b.fma(b.load(sum, {head}), old, b.mul(b.sumTree(total), fresh)), sum, {head});
-    return {old, fresh};
+    b.store(b.fma(b.load(sum, {head}), old, b.mul(b.sumTree(total), fresh)),
+            sum, {head});
+    b.store(old, factors, {head, zero()});
+    b.store(fresh, factors, {head, b.index(1)});
   }
 
-  /// out = old * out + fresh * (weights x values) for heads [h0, h0 + n).
-  void weigh(Value kv, Value s, Value lo, Value hi, int64_t h0, ArrayRef<std::pair<Value, Value>> factors) {
-    int64_t n = factors.size(), chunks = std::max<int64_t>(1, most / n);
-    auto columns = [&](Value d, int64_t chunks, int64_t width) {
-      VectorType type = b.vec(width, b.getF32Type());
-      Value first = b.mul(s, b.index(segment));
-      Values acc(n * chunks, b.splat(type, 0));
-      acc = b.loop(lo, hi, 1, acc, [&](Value key, Values acc) -> Values {
-        Values v(chunks);
-        for (int64_t c = 0; c < chunks; ++c)
-          v[c] = b.loadVec(values, {slot, kv, b.add(first, key), b.add(d, b.index(c * width))}, width);
-        for (int64_t h = 0; h < n; ++h) {
-          Value w = b.broadcast(b.load(scores, {b.index(h0 + h), key}), type);
-          for (int64_t c = 0; c < chunks; ++c)
-            acc[h * chunks + c] = b.fma(w, v[c], acc[h * chunks + c]);
-        }
-        return acc;
-      });
-      for (int64_t h = 0; h < n; ++h)
-        for (int64_t c = 0; c < chunks; ++c) {
-          Value at = b.add(out.first, b.add(b.index((h0 + h) * dim + c * width), d));
-          auto [old, fresh] = factors[h];
-          Value scaled = b.mul(b.loadVec(out.buffer, {out.row, at}, width), b.broadcast(old, type));
-          b.storeVec(b.fma(acc[h * chunks + c], b.broadcast(fresh, type), scaled), out.buffer, {out.row, at});
-        }
+  /// out = old * out + fresh * (weights x values) for every row of the tile:
+  /// columns d … d + chunks * width - 1, heads [h0, h0 + n).
+  void weigh(Value kv, Value s, Value i, Value lo, Value hi, int64_t h0,
+             int64_t n, Value d, int64_t chunks, int64_t width) {
+    VectorType type = b.vec(width, b.getF32Type());
+    Value first = b.mul(s, b.index(segment));
+    Values acc(n * chunks, b.splat(type, 0));
+    acc = b.loop(lo, hi, 1, acc, [&](Value key, Values acc) -> Values {
+      auto weight = [&](int64_t h) {
+        return b.broadcast(b.load(scores, {rowOf(i, h0 + h), key}), type);
+      };
+      auto value = [&](int64_t c) {
+        return b.loadVec(
+            values, {slot, kv, b.add(first, key), b.add(d, b.index(c * width))},
+            width);
+      };
+      return outer(n, chunks, weight, value, acc);
+    });
+    Row out = outOf(i);
+    for (int64_t h = 0; h < n; ++h)
+      for (int64_t c = 0; c < chunks; ++c) {
+        Value at = b.add(out.first,
+                         b.add(b.index((h0 + h) * dim + c * width), d)),
+              row = rowOf(i, h0 + h);
+        Value old = b.broadcast(b.load(factors, {row, zero()}), type),
+              fresh = b.broadcast(b.load(factors, {row, b.index(1)}), type);
+        b.storeVec(
+            b.fma(acc[h * chunks + c], fresh,
+                  b.mul(b.loadVec(out.buffer, {out.row, at}, width), old)),
+            out.buffer, {out.row, at});
+      }
+  }
+
+  /// Heads [h0, h0 + n) over segment `s`.
+  void segmentOf(Value kv, Value s, Value first, Value end, int64_t h0,
+                 int64_t n) {
+    Value start = b.mul(s, b.index(segment)),
+          stop = b.add(start, b.index(segment));
+    auto blockOf = [&](Value key) { return b.div(key, b.index(block)); };
+    auto after = [&](Value key) {
+      return blockOf(b.add(key, b.index(block - 1)));
     };
-    int64_t wide = chunks * b.lanes, whole = dim - dim % wide, vectors = dim - dim % b.lanes;
-    if (whole)
-      b.loop(zero(), b.index(whole), wide, [&](Value d) { columns(d, chunks, b.lanes); });
-    if (whole != vectors)
-      b.loop(b.index(whole), b.index(vectors), b.lanes, [&](Value d) { columns(d, 1, b.lanes); });
-    if (vectors != dim)
-      b.loop(b.index(vectors), b.index(dim), 1, [&](Value d) { columns(d, 1, 1); });
+    Value lo = arith::MaxSIOp::create(b, start, first),
+          hi = arith::MinSIOp::create(b, stop, end);
+    b.loop(blockOf(lo), after(hi), 1, [&](Value j) {
+      tokens([&](Value i) {
+        if (!count)
+          return products(i, kv, s, j, h0, n);
+        auto [from, to] = seen(i);
+        Value sees = arith::AndIOp::create(
+            b,
+            arith::CmpIOp::create(b, arith::CmpIPredicate::sle, blockOf(from),
+                                  j),
+            arith::CmpIOp::create(b, arith::CmpIPredicate::slt, j, after(to)));
+        b.branch(sees, [&] { products(i, kv, s, j, h0, n); }, [] {});
+      });
+    });
+    tokens([&](Value i) {
+      within(s, i, [&](Value lo, Value hi) {
+        for (int64_t h = h0; h < h0 + n; ++h)
+          softmax(rowOf(i, h), lo, hi);
+      });
+    });
+    int64_t chunks = std::max<int64_t>(1, most / n), wide = chunks * b.lanes,
+            whole = dim - dim % wide, vectors = dim - dim % b.lanes;
+    auto columns = [&](int64_t from, int64_t to, int64_t chunks,
+                       int64_t width) {
+      if (from == to)
+        return;
+      b.loop(b.index(from), b.index(to), chunks * width, [&](Value d) {
+        tokens([&](Value i) {
+          within(s, i, [&](Value lo, Value hi) {
+            weigh(kv, s, i, lo, hi, h0, n, d, chunks, width);
+          });
+        });
+      });
+    };
+    columns(0, whole, chunks, b.lanes);
+    columns(whole, vectors, 1, b.lanes);
+    columns(vectors, dim, 1, 1);
   }
 
-  /// Keys [first, count) for token t.
-  void attend(Value t, Value kv, Value first, Value count) {
-    for (int64_t h = 0; h < shared; ++h) {
-      b.store(b.f32(-1e30), top, {b.index(h)});
-      b.store(b.f32(0), sum, {b.index(h)});
+  /// All keys, for KV head `kv`.
+  void attend(Value kv) {
+    tokens([&](Value i) {
+      Row out = outOf(i);
+      for (int64_t h = 0; h < shared; ++h) {
+        b.store(b.f32(-1e30), top, {rowOf(i, h)});
+        b.store(b.f32(0), sum, {rowOf(i, h)});
+      }
+      b.loop(zero(), b.index(shared * dim), 1, [&](Value at) {
+        b.store(b.f32(0), out.buffer, {out.row, b.add(out.first, at)});
+      });
+    });
+    // What any token of the tile sees.
+    auto [first, end] = seen(zero());
+    if (count) {
+      Values range = b.loop(b.index(1), count, 1, {first, end},
+                            [&](Value i, Values range) -> Values {
+                              auto [from, to] = seen(i);
+                              return {arith::MinSIOp::create(b, range[0], from),
+                                      arith::MaxSIOp::create(b, range[1], to)};
+                            });
+      first = range[0];
+      end = range[1];
     }
-    b.loop(zero(), b.index(shared * dim), 1, [&](Value i) { b.store(b.f32(0), out.buffer, {out.row, b.add(out.first, i)}); });
     Value size = b.index(segment);
-    b.loop(b.div(first, size), b.div(b.add(count, b.index(segment - 1)), size), 1, [&](Value s) {
-      Value start = b.mul(s, size);
-      Value lo = arith::MaxSIOp::create(b, b.sub(first, start), zero());
-      Value hi = arith::MinSIOp::create(b, b.sub(count, start), size);
-      Value blockLo = b.div(b.add(start, lo), b.index(block)), blockHi = b.div(b.add(b.add(start, hi), b.index(block - 1)), b.index(block));
-      for (int64_t h0 = 0; h0 < shared; h0 += most) {
-        int64_t n = std::min(most, shared - h0);
-        products(t, kv, s, blockLo, blockHi, h0, n);
-        SmallVector<std::pair<Value, Value>> factors;
-        for (int64_t h = h0; h < h0 + n; ++h)
-          factors.push_back(softmax(h, lo, hi));
-        weigh(kv, s, lo, hi, h0, factors);
+    b.loop(b.div(first, size), b.div(b.add(end, b.index(segment - 1)), size), 1,
+           [&, first = first, end = end](Value s) {
+             for (int64_t h0 = 0; h0 < shared; h0 += most)
+               segmentOf(kv, s, first, end, h0, std::min(most, shared - h0));
+           });
+    tokens([&](Value i) {
+      Row out = outOf(i);
+      for (int64_t h = 0; h < shared; ++h) {
+        Value inverse = b.div(b.f32(1), b.load(sum, {rowOf(i, h)}));
+        b.loop(zero(), b.index(dim), 1, [&](Value d) {
+          Value at = b.add(out.first, b.add(b.index(h * dim), d));
+          b.store(b.mul(b.load(out.buffer, {out.row, at}), inverse), out.buffer,
+                  {out.row, at});
+        });
       }
     });
-    for (int64_t h = 0; h < shared; ++h) {
-      Value inverse = b.div(b.f32(1), b.load(sum, {b.index(h)}));
-      b.loop(zero(), b.index(dim), 1, [&](Value d) {
-        Value at = b.add(out.first, b.add(b.index(h * dim), d));
-        b.store(b.mul(b.load(out.buffer, {out.row, at}), inverse), out.buffer, {out.row, at});
-      });
-    }
   }
 };
 } // namespace
 
-LogicalResult codegen::emitAttention(KernelBuilder &b, KernelOp kernel, ItemLoop items, ValueRange args) {
+LogicalResult codegen::emitAttention(KernelBuilder &b, KernelOp kernel,
+                                     ItemLoop items, ValueRange args) {
   Block &body = kernel.getBody().front();
   auto op = dyn_cast<AttentionOp>(body.front());
   if (!op)
-    return kernel.emitError("an attention kernel begins with a heddle.attention");
+    return kernel.emitError(
+        "an attention kernel begins with a heddle.attention");
   CacheType cache = op.getCache().getType();
-  int64_t shared = op.getHeads() / cache.getHeads(), dim = cache.getDim(), block = cache.getBlock();
-  int64_t segment = kernel.getScheduleAttr().get("segment", 128), most = kernel.getScheduleAttr().get("sums", 12);
-  if (most < 1 || most > 64)
-    return kernel.emitError("sums = ") << most << ", limit 1 to 64";
-  if (block < 1 || (block & (block - 1)) || segment % block || segment < block || segment > 4096 || segment % b.lanes)
-    return kernel.emitError("cache block = ") << block << " and segment = " << segment << ", needs a power of two, and a multiple of it and of the lanes up to 4096";
+  int64_t shared = op.getHeads() / cache.getHeads(), dim = cache.getDim(),
+          block = cache.getBlock();
+  int64_t segment = kernel.getScheduleAttr().get("segment", 128),
+          most = kernel.getScheduleAttr().get("sums", 12);
+  bool oneToken =
+      cast<RankedTensorType>(op.getQuery().getType()).getDimSize(0) == 1;
+  int64_t tile = oneToken ? 1 : kernel.getScheduleAttr().get("token_tile", 1);
+  if (most < 1 || most > 64 || tile < 1 || tile > 64)
+    return kernel.emitError("sums = ")
+           << most << ", token_tile = " << tile << ", limit 1 to 64 each";
+  if (block < 1 || (block & (block - 1)) || segment % block ||
+      segment < block || segment > 4096 || segment % b.lanes)
+    return kernel.emitError("cache block = ")
+           << block << " and segment = " << segment
+           << ", needs a power of two, and a multiple of it and of the lanes "
+              "up to 4096";
 
   RowOps ops(b, kernel.getScheduleAttr());
   size_t next = 0;
@@ -193,41 +361,74 @@ LogicalResult codegen::emitAttention(KernelBuilder &b, KernelOp kernel, ItemLoop
   llvm::DenseMap<Value, Value> yielded;
   for (Value value : body.getTerminator()->getOperands())
     yielded[value] = args[next++];
-  AttentionEmitter e{b, dim, block, segment, shared, most, op.getScale().convertToDouble(), ops.whole[op.getQuery()][0],
-                     ops.whole[op.getCache()][0], ops.whole[op.getCache()][1], ops.whole[op.getSlot()][0], {}, {}, {}};
+  std::optional<int64_t> window;
+  if (op.getWindow())
+    window = *op.getWindow();
+  Value query = ops.whole[op.getQuery()][0];
+  AttentionEmitter e{b,
+                     dim,
+                     block,
+                     segment,
+                     shared,
+                     most,
+                     op.getScale().convertToDouble(),
+                     tile,
+                     window,
+                     query,
+                     ops.whole[op.getCache()][0],
+                     ops.whole[op.getCache()][1],
+                     ops.whole[op.getSlot()][0],
+                     ops.whole[op.getPositions()][0],
+                     {},
+                     {},
+                     {},
+                     {},
+                     {},
+                     {},
+                     {}};
   e.allocate();
   int64_t width = shared * dim;
   llvm::DenseMap<Value, Value> locals;
   for (Operation &other : body.without_terminator())
     for (Value value : other.getResults())
-      if (auto type = cast<RankedTensorType>(value.getType()); !yielded.count(value))
-        locals[value] = b.localRows(type.clone({1, width}), 1);
+      if (auto type = cast<RankedTensorType>(value.getType());
+          !yielded.count(value))
+        locals[value] = b.localRows(type.clone({1, width}), tile);
 
   LogicalResult result = success();
   items([&](Value item) {
-    Value t = b.div(item, b.index(cache.getHeads())), kv = b.rem(item, b.index(cache.getHeads()));
+    Value first = b.div(item, b.index(cache.getHeads())),
+          kv = b.rem(item, b.index(cache.getHeads()));
     Value column = b.mul(kv, b.index(width));
-    auto rowOf = [&](Value value) {
+    e.t0 = b.mul(first, b.index(tile));
+    if (!oneToken)
+      e.count = arith::MinSIOp::create(b, b.sub(b.dim(query, 0), e.t0),
+                                       b.index(tile));
+    auto rowOf = [&](Value value, Value i) {
       Value local = locals.lookup(value);
-      return local ? Row{local, b.index(0), b.index(0)} : Row{yielded.lookup(value), t, column};
+      return local ? Row{local, i, b.index(0)}
+                   : Row{yielded.lookup(value), b.add(e.t0, i), column};
     };
-    Value position = b.toIndex(b.load(ops.whole[op.getPositions()][0], {t})), count = b.add(position, b.index(1));
-    Value first = b.index(0);
-    if (op.getWindow())
-      first = arith::MaxSIOp::create(b, b.sub(count, b.index(*op.getWindow())), first);
-    e.out = ops.rows[op.getResult()] = rowOf(op.getResult());
-    e.attend(t, kv, first, count);
+    auto outOf = [&](Value i) { return rowOf(op.getResult(), i); };
+    e.outOf = outOf;
+    e.attend(kv);
     ops.column = column;
-    for (Operation &other : llvm::drop_begin(body.without_terminator())) {
+    for (Operation &other : llvm::drop_begin(body.without_terminator()))
       if (sliceUnit(&other) == 0 || width % sliceUnit(&other)) {
-        result = other.emitError("unsupported: ") << other.getName() << " after attention, which needs more than " << width << " columns";
+        result = other.emitError("unsupported: ")
+                 << other.getName()
+                 << " after attention, which needs more than " << width
+                 << " columns";
         return;
       }
-      for (Value value : other.getResults())
-        ops.rows[value] = rowOf(value);
-      if (succeeded(result))
-        result = ops.emit(&other, width);
-    }
+    e.tokens([&](Value i) {
+      for (Operation &other : body.without_terminator()) {
+        for (Value value : other.getResults())
+          ops.rows[value] = rowOf(value, i);
+        if (&other != op && succeeded(result))
+          result = ops.emit(&other, width);
+      }
+    });
   });
   return result;
 }

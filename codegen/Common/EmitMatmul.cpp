@@ -1,15 +1,16 @@
 //===- EmitMatmul.cpp - Matrix products with what comes before and after --===//
 //
-// A kernel is, in order: ops that make whole rows (a norm, a conversion), computed once a
-// call by every thread; products of those rows with packed weights; and row-wise ops on
-// what the products make. Products and ops that feed each other make a space of columns
-// (q with its rotation; k and v up to the cache; gate and up with the activation), and an
-// item is a slice of the columns of one space: panels of rows of each of its weights. The
-// products of a slice and of a block of tokens go to a buffer on the stack; what follows
+// A kernel is, in order: ops that make whole rows (a norm, a conversion),
+// computed once a call by every thread; products of those rows with packed
+// weights; and row-wise ops on what the products make. Products and ops that
+// feed each other make a space of columns (q with its rotation; k and v up to
+// the cache; gate and up with the activation), and an item is a slice of the
+// columns of one space: panels of rows of each of its weights. The products of
+// a slice and of a block of tokens go to a buffer on the stack; what follows
 // reads them there.
 //
-// A panel stays in the nearest cache while the block's tokens pass. Sums do not depend on
-// items, blocks or tiles (LinearTile.h).
+// A panel stays in the nearest cache while the block's tokens pass. Sums do not
+// depend on items, blocks or tiles (LinearTile.h).
 //
 //===----------------------------------------------------------------------===//
 #include "heddle/codegen/Common/EmitMatmul.h"
@@ -22,27 +23,39 @@ using namespace mlir;
 using namespace heddle;
 using namespace heddle::codegen;
 
-static int64_t widthOf(Value v) { return cast<RankedTensorType>(v.getType()).getDimSize(1); }
-static PackedAttr packedOf(LinearOp op) { return encodingOf<PackedAttr>(op.getWeight()); }
+static int64_t widthOf(Value v) {
+  return cast<RankedTensorType>(v.getType()).getDimSize(1);
+}
+static PackedAttr packedOf(LinearOp op) {
+  return encodingOf<PackedAttr>(op.getWeight());
+}
 
 FailureOr<MatmulParts> codegen::partsOf(KernelOp kernel) {
   MatmulParts parts;
-  int64_t panels = std::max<int64_t>(1, kernel.getScheduleAttr().get("panels", 1));
+  int64_t panels =
+      std::max<int64_t>(1, kernel.getScheduleAttr().get("panels", 1));
   llvm::EquivalenceClasses<Operation *> classes;
-  llvm::DenseMap<Value, Operation *> madeBy; // by products and what follows them
+  llvm::DenseMap<Value, Operation *>
+      madeBy; // by products and what follows them
   SmallVector<Operation *> ops;
   for (Operation &op : kernel.getBody().front().without_terminator()) {
     auto linear = dyn_cast<LinearOp>(op);
-    bool follows = llvm::any_of(op.getOperands(), [&](Value v) { return madeBy.count(v); });
+    bool follows = llvm::any_of(op.getOperands(),
+                                [&](Value v) { return madeBy.count(v); });
     if (!linear && !follows) {
       parts.prologue.push_back(&op);
       continue;
     }
     if (linear && (follows || !packedOf(linear)))
-      return op.emitError("unsupported: a kernel with a product of a product, or of a weight that is not packed");
-    if (!linear && (sliceUnit(&op) == 0 || (op.getNumResults() && isa<RankedTensorType>(op.getResult(0).getType()) &&
-                                            widthOf(op.getResult(0)) != widthOf(slicedOperands(&op)[0]))))
-      return op.emitError("unsupported: ") << op.getName() << " after a product, which needs whole rows";
+      return op.emitError("unsupported: a kernel with a product of a product, "
+                          "or of a weight that is not packed");
+    if (!linear &&
+        (sliceUnit(&op) == 0 ||
+         (op.getNumResults() &&
+          isa<RankedTensorType>(op.getResult(0).getType()) &&
+          widthOf(op.getResult(0)) != widthOf(slicedOperands(&op)[0]))))
+      return op.emitError("unsupported: ")
+             << op.getName() << " after a product, which needs whole rows";
     classes.insert(&op);
     ops.push_back(&op);
     if (!linear)
@@ -76,7 +89,9 @@ FailureOr<MatmulParts> codegen::partsOf(KernelOp kernel) {
     parts.spaces.push_back(space);
   }
   // The longest first, so that no thread ends with one.
-  llvm::stable_sort(parts.spaces, [](const auto &a, const auto &b) { return a.linears.size() > b.linears.size(); });
+  llvm::stable_sort(parts.spaces, [](const auto &a, const auto &b) {
+    return a.linears.size() > b.linears.size();
+  });
   if (parts.spaces.empty())
     return kernel.emitError("a matmul kernel needs a heddle.linear");
   return parts;
@@ -97,10 +112,11 @@ struct MatmulEmitter {
   KernelBuilder &b;
   const MatmulParts &parts;
   const IntegerDot *dot;
-  int64_t tile, block, prefetch;
+  int64_t tile, chunks, block, prefetch;
   RowOps ops;
-  llvm::DenseMap<Value, Value> yielded, locals; // buffers of results, and on the stack
-  Value count;                                  // tokens; null if there is one
+  llvm::DenseMap<Value, Value> yielded,
+      locals;  // buffers of results, and on the stack
+  Value count; // tokens; null if there is one
   LogicalResult result;
 
   using Values = KernelBuilder::Values;
@@ -108,11 +124,15 @@ struct MatmulEmitter {
   LogicalResult checkWeight(KernelOp kernel, LinearOp op) {
     bool codes = takesCodes(op);
     if (codes && !dot)
-      return kernel.emitError("unsupported: a product of integer codes without a dot instruction");
+      return kernel.emitError(
+          "unsupported: a product of integer codes without a dot instruction");
     PackedAttr packed = packedOf(op);
     int64_t lanes = codes ? dot->lanes : b.lanes;
-    if (packed.getRows() % lanes || packed.getStep() != (codes ? dot->step : 1) || (codes && rowsOf(op).getGroup() % packed.getEnc().getGroup()))
-      return kernel.emitError("a weight packed as ") << packed << " does not fit a product of " << lanes << " lanes";
+    if (packed.getRows() % lanes ||
+        packed.getStep() != (codes ? dot->step : 1) ||
+        (codes && rowsOf(op).getGroup() % packed.getEnc().getGroup()))
+      return kernel.emitError("a weight packed as ")
+             << packed << " does not fit a product of " << lanes << " lanes";
     return success();
   }
 
@@ -121,38 +141,56 @@ struct MatmulEmitter {
       result = ops.emit(op, width);
   }
 
-  void product(LinearOp op, Value first, int64_t width, Value t0, Value blockCount) {
-    LinearTile linear{b, packedOf(op), ops.whole[op.getWeight()][0], rowsOf(op), ops.whole[op.getX()][0],
-                      widthOf(op.getX()), takesCodes(op) ? dot : nullptr, count ? 0 : prefetch};
+  void product(LinearOp op, Value first, int64_t width, Value t0,
+               Value blockCount) {
+    LinearTile linear{b,
+                      packedOf(op),
+                      ops.whole[op.getWeight()][0],
+                      rowsOf(op),
+                      ops.whole[op.getX()][0],
+                      widthOf(op.getX()),
+                      takesCodes(op) ? dot : nullptr,
+                      count ? 0 : prefetch};
     int64_t rows = linear.packed.getRows(), panels = (width + rows - 1) / rows;
     Value out = locals[op.getResult()], panel0 = b.div(first, b.index(rows));
     b.loop(b.index(0), b.index(panels), 1, [&](Value p) {
-      auto tokens = [&](Value t, int64_t n) {
-        Values acc = linear.emit(b.add(panel0, p), b.add(t0, t), n);
+      auto tokens = [&](Value row, int64_t chunks, Value t, int64_t n) {
+        Values acc =
+            linear.emit(b.add(panel0, p), row, chunks, b.add(t0, t), n);
         for (int64_t i = 0; i < n; ++i)
-          for (int64_t c = 0; c < linear.chunks(); ++c)
-            b.storeVec(acc[i * linear.chunks() + c], out,
-                       {b.add(t, b.index(i)), b.add(b.mul(p, b.index(rows)), b.index(c * linear.lanes()))});
+          for (int64_t c = 0; c < chunks; ++c)
+            b.storeVec(acc[i * chunks + c], out,
+                       {b.add(t, b.index(i)),
+                        b.add(b.add(b.mul(p, b.index(rows)), row),
+                              b.index(c * linear.lanes()))});
       };
       if (!count)
-        return tokens(b.index(0), 1);
-      // Whole tiles, then pairs, then one.
-      Value done = b.index(0);
-      SmallVector<int64_t> sizes = {tile};
-      for (int64_t size : {2, 1})
-        if (size < sizes.back())
-          sizes.push_back(size);
-      for (int64_t size : sizes) {
-        Value whole = b.sub(blockCount, b.rem(b.sub(blockCount, done), b.index(size)));
-        b.loop(done, whole, size, [&](Value t) { tokens(t, size); });
-        done = whole;
-      }
+        return tokens(b.index(0), rows / linear.lanes(), b.index(0), 1);
+      int64_t wide = std::min(chunks, rows / linear.lanes());
+      while (rows % (wide * linear.lanes()))
+        --wide;
+      b.loop(b.index(0), b.index(rows), wide * linear.lanes(), [&](Value row) {
+        // Whole tiles, then pairs, then one.
+        Value done = b.index(0);
+        SmallVector<int64_t> sizes = {tile};
+        for (int64_t size : {2, 1})
+          if (size < sizes.back())
+            sizes.push_back(size);
+        for (int64_t size : sizes) {
+          Value whole =
+              b.sub(blockCount, b.rem(b.sub(blockCount, done), b.index(size)));
+          b.loop(done, whole, size,
+                 [&](Value t) { tokens(row, wide, t, size); });
+          done = whole;
+        }
+      });
     });
   }
 
   /// The bias, and the copy of a product that the kernel yields.
   void finish(LinearOp op, Row made, Value t, Value first, int64_t width) {
-    Value bias = op.getBias() ? ops.whole[op.getBias()][0] : Value(), out = yielded.lookup(op.getResult());
+    Value bias = op.getBias() ? ops.whole[op.getBias()][0] : Value(),
+          out = yielded.lookup(op.getResult());
     if (!bias && !out)
       return;
     ops.elements(width, [&](Value i, int64_t n) {
@@ -167,7 +205,8 @@ struct MatmulEmitter {
   }
 
   /// What follows the products, for one token.
-  void follow(const MatmulParts::Space &space, Value first, int64_t width, Value t, Value inBlock) {
+  void follow(const MatmulParts::Space &space, Value first, int64_t width,
+              Value t, Value inBlock) {
     ops.column = first;
     for (LinearOp op : space.linears) {
       ops.rows[op.getResult()] = {locals[op.getResult()], inBlock, b.index(0)};
@@ -175,26 +214,31 @@ struct MatmulEmitter {
     }
     for (Operation *op : space.ops) {
       for (Value operand : op->getOperands())
-        if (isa<RankedTensorType>(operand.getType()) && !locals.count(operand) && !yielded.count(operand)) {
+        if (isa<RankedTensorType>(operand.getType()) &&
+            !locals.count(operand) && !yielded.count(operand)) {
           bool sliced = llvm::is_contained(slicedOperands(op), operand);
-          ops.rows[operand] = {ops.whole[operand][0], t, sliced ? first : b.index(0)};
+          ops.rows[operand] = {ops.whole[operand][0], t,
+                               sliced ? first : b.index(0)};
         }
       for (Value value : op->getResults())
         if (isa<RankedTensorType>(value.getType())) {
           Value out = yielded.lookup(value);
-          ops.rows[value] = out ? Row{out, t, first} : Row{locals[value], inBlock, b.index(0)};
+          ops.rows[value] = out ? Row{out, t, first}
+                                : Row{locals[value], inBlock, b.index(0)};
         }
       emit(op, width);
     }
   }
 
   /// `width` columns from `first`, for one block of tokens.
-  void slice(const MatmulParts::Space &space, Value first, int64_t width, Value t0, Value blockCount) {
+  void slice(const MatmulParts::Space &space, Value first, int64_t width,
+             Value t0, Value blockCount) {
     for (LinearOp op : space.linears)
       product(op, first, width, t0, blockCount);
     if (!count)
       return follow(space, first, width, t0, b.index(0));
-    b.loop(b.index(0), blockCount, 1, [&](Value i) { follow(space, first, width, b.add(t0, i), i); });
+    b.loop(b.index(0), blockCount, 1,
+           [&](Value i) { follow(space, first, width, b.add(t0, i), i); });
   }
 
   void item(const MatmulParts::Space &space, Value index) {
@@ -203,14 +247,16 @@ struct MatmulEmitter {
       if (!count)
         return slice(space, first, width, b.index(0), b.index(1));
       b.loop(b.index(0), count, block, [&](Value t0) {
-        Value left = arith::MinSIOp::create(b, b.sub(count, t0), b.index(block));
+        Value left =
+            arith::MinSIOp::create(b, b.sub(count, t0), b.index(block));
         slice(space, first, width, t0, left);
       });
     };
     int64_t tail = space.width % space.unit;
     if (!tail)
       return blocks(space.unit);
-    Value isLast = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, index, b.index(space.items() - 1));
+    Value isLast = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, index,
+                                         b.index(space.items() - 1));
     b.branch(isLast, [&] { blocks(tail); }, [&] { blocks(space.unit); });
   }
 
@@ -219,24 +265,43 @@ struct MatmulEmitter {
     if (space + 1 == parts.spaces.size())
       return item(parts.spaces[space], index);
     Value end = b.index(parts.spaces[space].items());
-    Value here = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, index, end);
-    b.branch(here, [&] { item(parts.spaces[space], index); }, [&] { items(b.sub(index, end), space + 1); });
+    Value here =
+        arith::CmpIOp::create(b, arith::CmpIPredicate::ult, index, end);
+    b.branch(
+        here, [&] { item(parts.spaces[space], index); },
+        [&] { items(b.sub(index, end), space + 1); });
   }
 };
 } // namespace
 
-LogicalResult codegen::emitMatmul(KernelBuilder &b, KernelOp kernel, ItemLoop items, ValueRange args) {
+LogicalResult codegen::emitMatmul(KernelBuilder &b, KernelOp kernel,
+                                  ItemLoop items, ValueRange args) {
   auto parts = partsOf(kernel);
   if (failed(parts))
     return mlir::failure();
   ScheduleAttr schedule = kernel.getScheduleAttr();
   auto name = schedule.getOptions().getAs<StringAttr>("dot");
-  int64_t tile = schedule.get("token_tile", 1), block = schedule.get("token_block", tile);
-  if (tile < 1 || tile > 64 || block < 1 || block > 256)
-    return kernel.emitError("token_tile = ") << tile << ", token_block = " << block << ", limit 1 to 64, 1 to 256";
+  int64_t tile = schedule.get("token_tile", 1),
+          block = schedule.get("token_block", tile),
+          chunks = schedule.get("chunk_tile", 64);
+  if (tile < 1 || tile > 64 || block < 1 || block > 256 || chunks < 1 ||
+      chunks > 64)
+    return kernel.emitError("token_tile = ")
+           << tile << ", token_block = " << block << ", chunk_tile = " << chunks
+           << ", limit 1 to 64, 1 to 256, 1 to 64";
   block = (block + tile - 1) / tile * tile;
-  MatmulEmitter e{b, *parts, name ? integerDots().find(name.getValue()) : nullptr, tile, block, schedule.get("prefetch"),
-                  RowOps(b, schedule), llvm::DenseMap<Value, Value>(), llvm::DenseMap<Value, Value>(), Value(), success()};
+  MatmulEmitter e{b,
+                  *parts,
+                  name ? integerDots().find(name.getValue()) : nullptr,
+                  tile,
+                  chunks,
+                  block,
+                  schedule.get("prefetch"),
+                  RowOps(b, schedule),
+                  llvm::DenseMap<Value, Value>(),
+                  llvm::DenseMap<Value, Value>(),
+                  Value(),
+                  success()};
 
   Block &body = kernel.getBody().front();
   size_t next = 0;
@@ -250,24 +315,30 @@ LogicalResult codegen::emitMatmul(KernelBuilder &b, KernelOp kernel, ItemLoop it
       e.yielded[value] = args[next++];
 
   LinearOp any = parts->spaces.front().linears.front();
-  bool oneToken = cast<RankedTensorType>(any.getX().getType()).getDimSize(0) == 1;
+  bool oneToken =
+      cast<RankedTensorType>(any.getX().getType()).getDimSize(0) == 1;
   if (!oneToken && !parts->prologue.empty())
-    return kernel.emitError("unsupported: whole rows of several tokens in a kernel with a product");
+    return kernel.emitError(
+        "unsupported: whole rows of several tokens in a kernel with a product");
   if (!oneToken)
     e.count = b.dim(e.ops.whole[any.getX()][0], 0);
 
-  // Buffers of a slice: products are whole panels, the rest has the slice's width.
+  // Buffers of a slice: products are whole panels, the rest has the slice's
+  // width.
   int64_t tokens = oneToken ? 1 : block;
   for (const MatmulParts::Space &space : parts->spaces) {
     for (LinearOp op : space.linears) {
       if (failed(e.checkWeight(kernel, op)))
         return mlir::failure();
-      int64_t rows = packedOf(op).getRows(), padded = (space.unit + rows - 1) / rows * rows;
-      e.locals[op.getResult()] = b.localRows(RankedTensorType::get({1, padded}, b.getF32Type()), tokens);
+      int64_t rows = packedOf(op).getRows(),
+              padded = (space.unit + rows - 1) / rows * rows;
+      e.locals[op.getResult()] = b.localRows(
+          RankedTensorType::get({1, padded}, b.getF32Type()), tokens);
     }
     for (Operation *op : space.ops)
       for (Value value : op->getResults())
-        if (auto type = dyn_cast<RankedTensorType>(value.getType()); type && !e.yielded.count(value))
+        if (auto type = dyn_cast<RankedTensorType>(value.getType());
+            type && !e.yielded.count(value))
           e.locals[value] = b.localRows(type.clone({1, space.unit}), tokens);
   }
   for (Operation *op : parts->prologue) {

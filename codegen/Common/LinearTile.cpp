@@ -7,15 +7,24 @@ using namespace heddle::codegen;
 using Values = KernelBuilder::Values;
 
 Value LinearTile::bytes(const Group &g, Value at, int64_t count, Type elem) {
-  Value raw = b.loadVec(weight, {g.panel, g.block, at}, count * elem.getIntOrFloatBitWidth() / 8);
-  return elem.isInteger(8) ? raw : vector::BitCastOp::create(b, b.vec(count, elem), raw).getResult();
+  Value raw = b.loadVec(weight, {g.panel, g.block, at},
+                        count * elem.getIntOrFloatBitWidth() / 8);
+  return elem.isInteger(8)
+             ? raw
+             : vector::BitCastOp::create(b, b.vec(count, elem), raw)
+                   .getResult();
+}
+
+Value LinearTile::rowsAt(const Group &g, int64_t c, int64_t size) {
+  return b.mul(b.add(g.row, b.index(c * lanes())), b.index(size));
 }
 
 Values LinearTile::halves(const Group &g, Value at) {
   Values values;
-  for (int64_t c = 0; c < chunks(); ++c) {
-    Value half = bytes(g, b.add(at, b.index(c * lanes() * 2)), lanes(), b.getF16Type());
-    values.push_back(arith::ExtFOp::create(b, b.vec(lanes(), b.getF32Type()), half));
+  for (int64_t c = 0; c < g.chunks; ++c) {
+    Value half = bytes(g, b.add(at, rowsAt(g, c, 2)), lanes(), b.getF16Type());
+    values.push_back(
+        arith::ExtFOp::create(b, b.vec(lanes(), b.getF32Type()), half));
   }
   return values;
 }
@@ -24,7 +33,7 @@ void LinearTile::scales(Group &g, Value at, const Values &d, const Values &e) {
   EncAttr enc = packed.getEnc();
   for (bool isMin : {false, true}) {
     Values &values = isMin ? g.min : g.scale;
-    values.assign(chunks(), Value());
+    values.assign(g.chunks, Value());
     if (isMin ? !enc.getMin() : !enc.getScale())
       continue;
     if (!enc.getSuper()) {
@@ -32,8 +41,10 @@ void LinearTile::scales(Group &g, Value at, const Values &d, const Values &e) {
       at = b.add(at, b.index(packed.getRows() * 2));
       continue;
     }
-    for (int64_t c = 0; c < chunks(); ++c)
-      values[c] = b.groupScale(enc, bytes(g, b.add(at, b.index(c * lanes())), lanes(), b.getI8Type()), isMin ? e[c] : d[c], isMin);
+    for (int64_t c = 0; c < g.chunks; ++c)
+      values[c] = b.groupScale(
+          enc, bytes(g, b.add(at, rowsAt(g, c, 1)), lanes(), b.getI8Type()),
+          isMin ? e[c] : d[c], isMin);
     at = b.add(at, b.index(packed.getRows()));
   }
   g.codes = at;
@@ -48,31 +59,36 @@ Value LinearTile::activation(Value t, Value kIndex) {
   return rows ? arith::ExtFOp::create(b, b.getF32Type(), v).getResult() : v;
 }
 
-Values LinearTile::floatGroup(const Group &g, Value t0, int64_t tokens, Values acc) {
+Values LinearTile::floatGroup(const Group &g, Value t0, int64_t tokens,
+                              Values acc) {
   EncAttr enc = packed.getEnc();
   int64_t size = packed.getGroup(), half = size / 2;
   bool nibbles = enc.isNibbles();
   Type elem = enc.getStorageType();
-  int64_t width = elem.getIntOrFloatBitWidth() / 8, steps = nibbles ? half : size;
+  int64_t width = elem.getIntOrFloatBitWidth() / 8,
+          steps = nibbles ? half : size;
   Value k0 = b.mul(g.index, b.index(size));
   VectorType i32s = b.vec(lanes(), b.getI32Type());
   // acc[t][c] += w[c] * x[t0 + t, k].
   auto accumulate = [&](Values &acc, Value w, int64_t c, Value kIndex) {
     for (int64_t t = 0; t < tokens; ++t) {
-      Value xs = b.broadcast(activation(b.add(t0, b.index(t)), kIndex), b.f32s());
-      acc[t * chunks() + c] = b.fma(w, xs, acc[t * chunks() + c]);
+      Value xs =
+          b.broadcast(activation(b.add(t0, b.index(t)), kIndex), b.f32s());
+      acc[t * g.chunks + c] = b.fma(w, xs, acc[t * g.chunks + c]);
     }
   };
   // The codes that share bytes of high bits, one otherwise.
-  int64_t highBits = enc.getHighBits(), unit = highBits ? packed.getPlaneSteps() : 1;
+  int64_t highBits = enc.getHighBits(),
+          unit = highBits ? packed.getPlaneSteps() : 1;
   auto step = [&](Value i, Values acc) {
     for (int64_t u = 0; u < unit; ++u) {
       Value j = unit == 1 ? i : b.add(b.mul(i, b.index(unit)), b.index(u));
       Value at = b.add(g.codes, b.mul(j, b.index(packed.getRows() * width)));
-      for (int64_t c = 0; c < chunks(); ++c) {
-        Value codes = bytes(g, b.add(at, b.index(c * lanes() * width)), lanes(), elem);
+      for (int64_t c = 0; c < g.chunks; ++c) {
+        Value codes = bytes(g, b.add(at, rowsAt(g, c, width)), lanes(), elem);
         if (!nibbles) {
-          accumulate(acc, b.decode(enc, codes, g.scale[c], g.min[c]), c, b.add(k0, j));
+          accumulate(acc, b.decode(enc, codes, g.scale[c], g.min[c]), c,
+                     b.add(k0, j));
           continue;
         }
         Value wide = arith::ExtUIOp::create(b, i32s, codes);
@@ -80,15 +96,22 @@ Values LinearTile::floatGroup(const Group &g, Value t0, int64_t tokens, Values a
         auto whole = [&](Value low, int64_t firstUnit) {
           if (!highBits)
             return low;
-          Value plane = b.mul(b.add(i, b.index(firstUnit)), b.index(packed.getRows()));
-          Value at = b.add(g.codes, b.add(plane, b.index(packed.getPlaneStart() + c * lanes())));
-          Value high = arith::ExtUIOp::create(b, i32s, bytes(g, at, lanes(), b.getI8Type()));
+          Value plane =
+              b.mul(b.add(i, b.index(firstUnit)), b.index(packed.getRows()));
+          Value at =
+              b.add(g.codes, b.add(plane, b.add(b.index(packed.getPlaneStart()),
+                                                rowsAt(g, c, 1))));
+          Value high = arith::ExtUIOp::create(
+              b, i32s, bytes(g, at, lanes(), b.getI8Type()));
           return b.withHighBits(low, high, highBits, u);
         };
         Value low = whole(arith::AndIOp::create(b, wide, b.splat(i32s, 15)), 0);
-        Value high = whole(arith::ShRUIOp::create(b, wide, b.splat(i32s, 4)), half / unit);
-        accumulate(acc, b.decode(enc, low, g.scale[c], g.min[c]), c, b.add(k0, j));
-        accumulate(acc, b.decode(enc, high, g.scale[c], g.min[c]), c, b.add(k0, b.add(j, b.index(half))));
+        Value high = whole(arith::ShRUIOp::create(b, wide, b.splat(i32s, 4)),
+                           half / unit);
+        accumulate(acc, b.decode(enc, low, g.scale[c], g.min[c]), c,
+                   b.add(k0, j));
+        accumulate(acc, b.decode(enc, high, g.scale[c], g.min[c]), c,
+                   b.add(k0, b.add(j, b.index(half))));
       }
     }
     return acc;
@@ -102,9 +125,11 @@ Values LinearTile::floatGroup(const Group &g, Value t0, int64_t tokens, Values a
 // Integer codes: an exact dot product per group, then one fma with its scales
 //===----------------------------------------------------------------------===//
 
-Values LinearTile::integerGroup(const Group &g, Value t0, int64_t tokens, Values acc) {
+Values LinearTile::integerGroup(const Group &g, Value t0, int64_t tokens,
+                                Values acc) {
   EncAttr enc = packed.getEnc();
-  int64_t size = enc.getGroup(), step = dot->step, n = lanes(), highBits = enc.getHighBits();
+  int64_t size = enc.getGroup(), step = dot->step, n = lanes(),
+          highBits = enc.getHighBits();
   bool nibbles = enc.isNibbles(), isSigned = !nibbles;
   int64_t loads = (nibbles ? size / 2 : size) / step, offset = enc.getOffset();
   int64_t depth = dot->depth(enc.getLargestCode());
@@ -112,19 +137,26 @@ Values LinearTile::integerGroup(const Group &g, Value t0, int64_t tokens, Values
   bool shifted = isSigned && !dot->addSigned;
   if (shifted)
     offset -= 128;
-  // Where this group's codes, scale and sum are in x: a group of x may hold two of it.
+  // Where this group's codes, scale and sum are in x: a group of x may hold two
+  // of it.
   int64_t share = rows.getGroup() / size;
-  Value xg = share == 1 ? g.index : b.div(g.index, b.index(share)), part = share == 1 ? b.index(0) : b.rem(g.index, b.index(share));
+  Value xg = share == 1 ? g.index : b.div(g.index, b.index(share)),
+        part = share == 1 ? b.index(0) : b.rem(g.index, b.index(share));
   auto read = [&](int64_t t, Value at, int64_t count, Type elem) -> Value {
-    Value raw = b.loadVec(x, {b.add(t0, b.index(t)), xg, at}, count * elem.getIntOrFloatBitWidth() / 8);
+    Value raw = b.loadVec(x, {b.add(t0, b.index(t)), xg, at},
+                          count * elem.getIntOrFloatBitWidth() / 8);
     return vector::BitCastOp::create(b, b.vec(count, elem), raw);
   };
-  auto first = [&](Value vector, int64_t i) -> Value { return vector::ExtractOp::create(b, vector, i); };
+  auto first = [&](Value vector) -> Value {
+    return vector::ExtractOp::create(b, vector, 0);
+  };
 
-  VectorType i8s = b.vec(n * step, b.getI8Type()), i32s = b.vec(n, b.getI32Type()), f32s = b.vec(n, b.getF32Type());
+  VectorType i8s = b.vec(n * step, b.getI8Type()),
+             i32s = b.vec(n, b.getI32Type()), f32s = b.vec(n, b.getF32Type());
   Type word = b.getIntegerType(8 * step);
-  Type partialType = b.vec(n * 32 / dot->partialBits, b.getIntegerType(dot->partialBits));
-  Value codesAt = share == 1 ? b.index(8) : b.add(b.index(8), b.mul(part, b.index(size)));
+  Type partialType =
+      b.vec(n * 32 / dot->partialBits, b.getIntegerType(dot->partialBits));
+  Value codesAt = b.add(b.index(RowsAttr::CodesAt), b.mul(part, b.index(size)));
 
   // What a token brings: its scale, and what the sum of its codes adds.
   struct Token {
@@ -132,96 +164,168 @@ Values LinearTile::integerGroup(const Group &g, Value t0, int64_t tokens, Values
   };
   SmallVector<Token> of(tokens);
   for (int64_t t = 0; t < tokens; ++t) {
-    Value xScale = first(read(t, b.index(0), 1, b.getF32Type()), 0);
-    of[t].scale = b.broadcast(xScale, f32s);
-    if (!offset && !enc.getMin())
-      continue;
-    auto half = [&](Value i) -> Value {
-      Value at = b.add(b.index(4), b.mul(i, b.index(2)));
-      return arith::ExtSIOp::create(b, b.getI32Type(), first(read(t, at, 1, b.getI16Type()), 0));
+    auto number = [&](Value at, Type type) {
+      return first(read(t, at, 1, type));
     };
-    Value xSum = share == 1 ? b.add(half(b.index(0)), half(b.index(1))) : half(part);
+    Value xScale = number(b.index(RowsAttr::ScaleAt), b.getF32Type());
+    of[t].scale = b.broadcast(xScale, f32s);
+    // Of half a group, the products are made here.
+    Value sum, weighed;
+    if (share == 1) {
+      sum = number(b.index(RowsAttr::SumAt), b.getI32Type());
+      weighed = number(b.index(RowsAttr::WeighedAt), b.getF32Type());
+    } else {
+      Value half =
+          number(b.add(b.index(RowsAttr::HalfSumsAt), b.mul(part, b.index(2))),
+                 b.getI16Type());
+      sum = arith::ExtSIOp::create(b, b.getI32Type(), half);
+      weighed = b.mul(xScale, arith::SIToFPOp::create(b, b.getF32Type(), sum));
+    }
     if (offset)
-      of[t].offset = b.broadcast(b.mul(xSum, b.i32(offset)), i32s);
+      of[t].offset = b.mul(b.broadcast(sum, i32s), b.splat(i32s, offset));
     if (enc.getMin())
-      of[t].weighed = b.broadcast(b.mul(xScale, arith::SIToFPOp::create(b, b.getF32Type(), xSum)), f32s);
+      of[t].weighed = b.broadcast(weighed, f32s);
   }
 
-  // A chunk at a time: its weights of the group stay in registers while the tokens pass.
-  for (int64_t c = 0; c < chunks(); ++c) {
-    Values w(nibbles ? 2 * loads : loads);
-    auto load = [&](int64_t start, int64_t i) {
-      return bytes(g, b.add(g.codes, b.index(start + (i * packed.getRows() + c * n) * step)), n * step, b.getI8Type());
+  // Weights of every chunk meet each token of the tile before the next step
+  // along k: what is loaded of either is used for all of the other. Integer
+  // sums are exact, so their order is free, and the codes of one byte follow
+  // one another.
+  auto weights = [&](Value i, bool high, int64_t c, int64_t j) -> Value {
+    auto load = [&](int64_t start, Value i) {
+      Value at =
+          b.add(b.index(start), b.mul(i, b.index(packed.getRows() * step)));
+      return bytes(g, b.add(b.add(g.codes, at), rowsAt(g, c, step)), n * step,
+                   b.getI8Type());
     };
-    for (int64_t j = 0; j < loads; ++j) {
-      Value raw = load(0, j);
-      if (nibbles) {
-        w[j] = arith::AndIOp::create(b, raw, b.splat(i8s, 15));
-        w[loads + j] = arith::ShRUIOp::create(b, raw, b.splat(i8s, 4));
-      } else {
-        w[j] = shifted ? arith::XOrIOp::create(b, raw, b.splat(i8s, -128)).getResult() : raw;
+    Value raw = load(0, i);
+    if (!nibbles)
+      return shifted
+                 ? arith::XOrIOp::create(b, raw, b.splat(i8s, -128)).getResult()
+                 : raw;
+    Value low =
+        high ? arith::ShRUIOp::create(b, raw, b.splat(i8s, 4)).getResult()
+             : arith::AndIOp::create(b, raw, b.splat(i8s, 15)).getResult();
+    return highBits ? b.withHighBits(low,
+                                     load(packed.getPlaneStart(),
+                                          b.index(j / packed.getPlaneSteps())),
+                                     highBits, j % packed.getPlaneSteps())
+                    : low;
+  };
+  int64_t perByte = nibbles ? 2 : 1, sumCount = tokens * g.chunks;
+  Value noPartial = b.splat(partialType, 0), noSum = b.splat(i32s, 0);
+  // One partial lasts for the group, or is widened into the sums every few
+  // steps.
+  bool lasts = depth >= loads * perByte;
+  auto widen = [&](Values &sums, ValueRange partials) {
+    for (auto [sum, partial] : llvm::zip(sums, partials))
+      sum = b.add(sum, dot->widen ? dot->widen(b, partial) : partial);
+  };
+  auto steps = [&](Value from, int64_t count, int64_t j, Values carried) {
+    Values partials = lasts ? carried : Values(sumCount, noPartial);
+    int64_t done = 0;
+    for (int64_t u = 0; u < count * perByte; ++u) {
+      bool high = u % perByte;
+      Value i = b.add(from, b.index(u / perByte)),
+            xStep = high ? b.add(i, b.index(loads)) : i;
+      Values w;
+      for (int64_t c = 0; c < g.chunks; ++c)
+        w.push_back(weights(i, high, c, j + u / perByte + high * loads));
+      for (int64_t t = 0; t < tokens; ++t) {
+        Value four = first(
+            read(t, b.add(codesAt, b.mul(xStep, b.index(step))), 1, word));
+        Value spread = vector::BitCastOp::create(
+            b, i8s, b.broadcast(four, b.vec(n, word)));
+        for (int64_t c = 0; c < g.chunks; ++c)
+          partials[t * g.chunks + c] =
+              add(b, partials[t * g.chunks + c], w[c], spread);
       }
+      if (lasts || (++done < depth && u + 1 < count * perByte))
+        continue;
+      widen(carried, partials);
+      partials.assign(sumCount, noPartial);
+      done = 0;
     }
-    Value plane;
-    for (int64_t j = 0; highBits && j < 2 * loads; ++j) {
-      if (j % packed.getPlaneSteps() == 0)
-        plane = load(packed.getPlaneStart(), j / packed.getPlaneSteps());
-      w[j] = b.withHighBits(w[j], plane, highBits, j % packed.getPlaneSteps());
-    }
-    for (int64_t t = 0; t < tokens; ++t) {
-      Value partial = b.splat(partialType, 0), sum = of[t].offset;
-      int64_t done = 0;
-      for (auto [j, weights] : llvm::enumerate(w)) {
-        Value four = first(read(t, b.add(codesAt, b.index(j * step)), 1, word), 0);
-        partial = add(b, partial, weights, vector::BitCastOp::create(b, i8s, b.broadcast(four, b.vec(n, word))));
-        if (++done < depth && j + 1 < w.size())
-          continue;
-        Value wide = dot->widen ? dot->widen(b, partial) : partial;
-        sum = sum ? b.add(sum, wide) : wide;
-        partial = b.splat(partialType, 0);
-        done = 0;
-      }
-      Value f = arith::SIToFPOp::create(b, f32s, sum);
-      Value &a = acc[t * chunks() + c];
-      a = b.fma(f, g.scale[c] ? b.mul(g.scale[c], of[t].scale) : of[t].scale, a);
+    return lasts ? partials : carried;
+  };
+  Values sums;
+  for (int64_t t = 0; t < tokens; ++t)
+    sums.append(g.chunks, of[t].offset ? of[t].offset : noSum);
+  Values carried = lasts ? Values(sumCount, noPartial) : sums;
+  // A loop keeps the back end from reordering a tile by sums, which would spill
+  // what the sums share. Bits of a plane need to know their step.
+  if (tokens == 1 || highBits) {
+    carried = steps(b.index(0), loads, 0, carried);
+  } else {
+    int64_t unit = lasts ? 1 : std::clamp<int64_t>(depth / perByte, 1, loads);
+    while (loads % unit)
+      --unit;
+    carried = b.loop(
+        b.index(0), b.index(loads), unit, carried,
+        [&](Value i, Values carried) { return steps(i, unit, 0, carried); });
+  }
+  if (lasts)
+    widen(sums, carried);
+  else
+    sums = carried;
+  for (int64_t t = 0; t < tokens; ++t)
+    for (int64_t c = 0; c < g.chunks; ++c) {
+      Value &a = acc[t * g.chunks + c],
+            f = arith::SIToFPOp::create(b, f32s, sums[t * g.chunks + c]);
+      a = b.fma(f, g.scale[c] ? b.mul(g.scale[c], of[t].scale) : of[t].scale,
+                a);
       if (of[t].weighed)
         a = b.fma(g.min[c], of[t].weighed, a);
     }
-  }
   return acc;
 }
 
 void LinearTile::fetchAhead(Value panel, Value block) {
-  // Blocks follow one another in memory, so those of the next panel are ahead too.
+  // Blocks follow one another in memory, so those of the next panel are ahead
+  // too.
   auto type = cast<MemRefType>(weight.getType());
-  int64_t total = type.getDimSize(0) * type.getDimSize(1), bytes = type.getDimSize(2), ahead = (prefetch + bytes - 1) / bytes;
-  Value flat = memref::CollapseShapeOp::create(b, weight, SmallVector<ReassociationIndices>{{0, 1}, {2}});
-  Value row = b.add(b.add(b.mul(panel, b.index(type.getDimSize(1))), block), b.index(ahead));
+  int64_t total = type.getDimSize(0) * type.getDimSize(1),
+          bytes = type.getDimSize(2), ahead = (prefetch + bytes - 1) / bytes;
+  Value flat = memref::CollapseShapeOp::create(
+      b, weight, SmallVector<ReassociationIndices>{{0, 1}, {2}});
+  Value row = b.add(b.add(b.mul(panel, b.index(type.getDimSize(1))), block),
+                    b.index(ahead));
   row = arith::MinUIOp::create(b, row, b.index(total - 1));
   for (int64_t at = 0; at < bytes; at += 64)
-    memref::PrefetchOp::create(b, flat, ValueRange{row, b.index(at)}, /*isWrite=*/false, /*localityHint=*/3, /*isDataCache=*/true);
+    memref::PrefetchOp::create(b, flat, ValueRange{row, b.index(at)},
+                               /*isWrite=*/false, /*localityHint=*/3,
+                               /*isDataCache=*/true);
 }
 
-Values LinearTile::emit(Value panel, Value t0, int64_t tokens) {
+Values LinearTile::emit(Value panel, Value row, int64_t chunks, Value t0,
+                        int64_t tokens) {
   EncAttr enc = packed.getEnc();
-  Values zero(tokens * chunks(), b.splat(b.vec(lanes(), b.getF32Type()), 0));
-  return b.loop(b.index(0), b.index(packed.getBlocks(k)), 1, zero, [&](Value block, Values acc) {
-    if (prefetch)
-      fetchAhead(panel, block);
-    Group g{panel, block, block, Value(), {}, {}};
-    Values d, e;
-    auto group = [&](Value at, Values acc) {
-      scales(g, at, d, e);
-      return dot ? integerGroup(g, t0, tokens, acc) : floatGroup(g, t0, tokens, acc);
-    };
-    if (!enc.getSuper())
-      return group(b.index(0), acc);
-    d = halves(g, b.index(0));
-    if (enc.getMin())
-      e = halves(g, b.index(packed.getRows() * 2));
-    return b.loop(b.index(0), b.index(packed.getBlockGroups()), 1, acc, [&](Value i, Values acc) {
-      g.index = b.add(b.mul(block, b.index(packed.getBlockGroups())), i);
-      return group(b.add(b.index(packed.getHeadBytes()), b.mul(i, b.index(packed.getGroupBytes()))), acc);
-    });
-  });
+  Values zero(tokens * chunks, b.splat(b.vec(lanes(), b.getF32Type()), 0));
+  return b.loop(
+      b.index(0), b.index(packed.getBlocks(k)), 1, zero,
+      [&](Value block, Values acc) {
+        if (prefetch)
+          fetchAhead(panel, block);
+        Group g{panel, block, row, chunks, block, Value(), {}, {}};
+        Values d, e;
+        auto group = [&](Value at, Values acc) {
+          scales(g, at, d, e);
+          return dot ? integerGroup(g, t0, tokens, acc)
+                     : floatGroup(g, t0, tokens, acc);
+        };
+        if (!enc.getSuper())
+          return group(b.index(0), acc);
+        d = halves(g, b.index(0));
+        if (enc.getMin())
+          e = halves(g, b.index(packed.getRows() * 2));
+        return b.loop(
+            b.index(0), b.index(packed.getBlockGroups()), 1, acc,
+            [&](Value i, Values acc) {
+              g.index =
+                  b.add(b.mul(block, b.index(packed.getBlockGroups())), i);
+              return group(b.add(b.index(packed.getHeadBytes()),
+                                 b.mul(i, b.index(packed.getGroupBytes()))),
+                           acc);
+            });
+      });
 }

@@ -1,8 +1,9 @@
 //===- LinearTile.h - Rows of a weight times some tokens --------*- C++ -*-===//
 //
-// The inner loop of every matrix product: one panel of a packed weight, one linear stream,
-// against a few tokens. Element (row, token) of the result is one chain of operations along
-// k in stream order, so it does not depend on how tokens are tiled.
+// The inner loop of every matrix product: one panel of a packed weight, one
+// linear stream, against a few tokens. Element (row, token) of the result is
+// one chain of operations along k in stream order, so it does not depend on how
+// tokens are tiled.
 //
 //===----------------------------------------------------------------------===//
 #ifndef HEDDLE_CODEGEN_COMMON_LINEARTILE_H
@@ -27,27 +28,33 @@ struct LinearTile {
   int64_t prefetch = 0;
 
   int64_t lanes() const { return dot ? dot->lanes : b.lanes; }
-  /// Vectors of a panel.
-  int64_t chunks() const { return packed.getRows() / lanes(); }
 
-  /// Sums of a panel and the tokens t0 … t0 + tokens - 1: chunk c of token t at
-  /// t * chunks() + c, f32 lanes.
-  KernelBuilder::Values emit(Value panel, Value t0, int64_t tokens);
+  /// Sums of `chunks` vectors of rows from `row` of a panel on, and the tokens
+  /// t0 … t0 + tokens - 1: chunk c of token t at t * chunks + c, f32 lanes.
+  KernelBuilder::Values emit(Value panel, Value row, int64_t chunks, Value t0,
+                             int64_t tokens);
 
 private:
   using Values = KernelBuilder::Values;
-  /// One group of a panel: its number along k, where its codes start, and per chunk its
-  /// scale and its minimum as f32, null where the encoding has none.
+  /// One group of a panel's rows, `chunks` vectors from `row` on: its number
+  /// along k, where its codes start, and per chunk its scale and its minimum as
+  /// f32, null where the encoding has none.
   struct Group {
-    Value panel, block, index, codes;
+    Value panel, block, row;
+    int64_t chunks;
+    Value index, codes;
     Values scale, min;
   };
+  /// Where chunk c starts among numbers of `size` bytes, one a row of the
+  /// panel.
+  Value rowsAt(const Group &g, int64_t c, int64_t size);
   /// Asks for the block that lies `prefetch` bytes ahead.
   void fetchAhead(Value panel, Value block);
   Value bytes(const Group &g, Value at, int64_t count, mlir::Type elem);
-  /// `rows` f16 at `at` as f32, a vector a chunk.
+  /// The f16 at `at`, one a row of the panel, as f32: a vector a chunk.
   Values halves(const Group &g, Value at);
-  /// The scales and minima of the group that starts at `at`; `d` and `e` are its block's.
+  /// The scales and minima of the group that starts at `at`; `d` and `e` are
+  /// its block's.
   void scales(Group &g, Value at, const Values &d, const Values &e);
   Values floatGroup(const Group &g, Value t0, int64_t tokens, Values acc);
   Values integerGroup(const Group &g, Value t0, int64_t tokens, Values acc);

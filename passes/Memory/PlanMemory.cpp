@@ -1,18 +1,19 @@
 //===- PlanMemory.cpp - Values to buffers in one static arena -------------===//
 //
-// A step's launches are numbered by the barriers before them (epochs). A result lives
-// from the epoch that writes it to the last that reads it; two results may share bytes
-// only if their lifetimes share no epoch, since threads inside an epoch run apart.
-// What flows through the layers alternates between two buffers, so that no layer
-// overwrites what it reads.
+// A step's launches are numbered by the barriers before them (epochs). A result
+// lives from the epoch that writes it to the last that reads it; two results
+// may share bytes only if their lifetimes share no epoch, since threads inside
+// an epoch run apart. What flows through the layers alternates between two
+// buffers, so that no layer overwrites what it reads.
 //
-// The arena begins with the counters from which threads take items, one a launch. They are
-// zero when a step begins, and whoever takes last leaves them so; a barrier stands between
-// two runs of a launch.
+// The arena begins with the counters from which threads take items, one a
+// launch. They are zero when a step begins, and whoever takes last leaves them
+// so; a barrier stands between two runs of a launch.
 //
 //===----------------------------------------------------------------------===//
 #include "heddle/codegen/Common/Target.h"
 #include "heddle/passes/Passes.h"
+#include "mlir/Dialect/Affine/Utils.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
@@ -29,7 +30,9 @@ constexpr int64_t kLine = 64; // a cache line, so that counters do not share one
 
 int64_t alignTo64(int64_t n) { return (n + 63) / 64 * 64; }
 
-MemRefType bufferType(RankedTensorType type) { return cast<MemRefType>(bufferTypes(type).front()); }
+MemRefType bufferType(RankedTensorType type) {
+  return cast<MemRefType>(bufferTypes(type).front());
+}
 
 /// First-fit offsets for lifetimes in epochs.
 class Arena {
@@ -41,7 +44,8 @@ public:
     for (bool moved = true; moved;) {
       moved = false;
       for (const Block &b : blocks)
-        if (b.from <= to && from <= b.to && b.at < at + bytes && at < b.at + b.bytes) {
+        if (b.from <= to && from <= b.to && b.at < at + bytes &&
+            at < b.at + b.bytes) {
           at = b.at + b.bytes;
           moved = true;
         }
@@ -76,42 +80,53 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
     func::FuncOp func;
     Value context, tid, nthreads;
     int64_t tokens;
-    llvm::DenseMap<Value, SmallVector<Value>> buffers = llvm::DenseMap<Value, SmallVector<Value>>();
-    llvm::DenseMap<Value, int64_t> cacheIndex = llvm::DenseMap<Value, int64_t>();
+    llvm::DenseMap<Value, SmallVector<Value>> buffers =
+        llvm::DenseMap<Value, SmallVector<Value>>();
+    llvm::DenseMap<Value, int64_t> cacheIndex =
+        llvm::DenseMap<Value, int64_t>();
   };
 
   int64_t bytesOf(RankedTensorType type, int64_t tokens) {
     MemRefType buffer = bufferType(type);
     Type elem = buffer.getElementType();
-    int64_t n = elem.isIntOrFloat() ? llvm::divideCeil(elem.getIntOrFloatBitWidth(), 8) : 8;
+    int64_t n = elem.isIntOrFloat()
+                    ? llvm::divideCeil(elem.getIntOrFloatBitWidth(), 8)
+                    : 8;
     for (int64_t d : buffer.getShape())
       n *= ShapedType::isDynamic(d) ? tokens : d;
     return n;
   }
 
-  SmallVector<Value> cacheBuffers(OpBuilder &b, Location loc, Frame &f, CacheType type, int64_t index) {
+  SmallVector<Value> cacheBuffers(OpBuilder &b, Location loc, Frame &f,
+                                  CacheType type, int64_t index) {
     SmallVector<Type> types = bufferTypes(type);
-    return {rt::CacheOp::create(b, loc, types[0], f.context, 2 * index, type.getBlock()),
+    return {rt::CacheOp::create(b, loc, types[0], f.context, 2 * index,
+                                type.getBlock()),
             rt::CacheOp::create(b, loc, types[1], f.context, 2 * index + 1, 1)};
   }
 
-  Value arena(OpBuilder &b, Location loc, Frame &f, RankedTensorType type, int64_t offset, Value rows) {
-    return rt::ArenaOp::create(b, loc, bufferType(type), f.context, offset, type.isDynamicDim(0) ? rows : Value());
+  Value arena(OpBuilder &b, Location loc, Frame &f, RankedTensorType type,
+              int64_t offset, Value rows) {
+    return rt::ArenaOp::create(b, loc, bufferType(type), f.context, offset,
+                               type.isDynamicDim(0) ? rows : Value());
   }
 
   /// The dynamic leading dimension of a result, from the buffer it follows.
   Value rowsOf(OpBuilder &b, Location loc, Frame &f, LaunchOp launch) {
     Value last;
     for (Value input : launch.getInputs())
-      if (auto type = dyn_cast<RankedTensorType>(input.getType()); type && type.isDynamicDim(0))
+      if (auto type = dyn_cast<RankedTensorType>(input.getType());
+          type && type.isDynamicDim(0))
         last = f.buffers[input][0]; // select_rows lists the rows last
     return last ? memref::DimOp::create(b, loc, last, 0).getResult() : Value();
   }
 
-  /// Whether the kernel takes items from a counter; else it gets a thread's share.
+  /// Whether the kernel takes items from a counter; else it gets a thread's
+  /// share.
   bool takesItems(LaunchOp launch) {
     auto callee = getOperation().lookupSymbol<func::FuncOp>(launch.getCallee());
-    return callee && callee.getNumArguments() && isa<MemRefType>(callee.getArgumentTypes().front());
+    return callee && callee.getNumArguments() &&
+           isa<MemRefType>(callee.getArgumentTypes().front());
   }
 
   void lowerLaunch(OpBuilder &b, Frame &f, LaunchOp launch) {
@@ -130,37 +145,36 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
     }
     if (!lead)
       for (Value input : launch.getInputs())
-        if (auto type = dyn_cast<RankedTensorType>(input.getType()); type && !encodingOf<PackedAttr>(type) && !lead)
+        if (auto type = dyn_cast<RankedTensorType>(input.getType());
+            type && !encodingOf<PackedAttr>(type) && !lead)
           lead = f.buffers[input][0];
     Value rows = memref::DimOp::create(b, loc, lead, 0);
-    AffineExpr expr = launch.getItems().getResult(0);
-    Value items;
-    if (auto constant = dyn_cast<AffineConstantExpr>(expr)) {
-      items = arith::ConstantIndexOp::create(b, loc, constant.getValue());
-    } else if (auto product = dyn_cast<AffineBinaryOpExpr>(expr)) {
-      int64_t factor = cast<AffineConstantExpr>(product.getRHS()).getValue();
-      items = arith::MulIOp::create(b, loc, rows, arith::ConstantIndexOp::create(b, loc, factor));
-    } else {
-      items = rows;
-    }
+    ValueRange dims =
+        launch.getItems().getNumDims() ? ValueRange(rows) : ValueRange();
+    Value items =
+        (*affine::expandAffineMap(b, loc, launch.getItems(), dims)).front();
     if (takesItems(launch)) {
       auto type = MemRefType::get({1}, b.getI64Type());
-      Value counter = rt::ArenaOp::create(b, loc, type, f.context, kLine * counters++, Value());
+      Value counter = rt::ArenaOp::create(b, loc, type, f.context,
+                                          kLine * counters++, Value());
       args.insert(args.begin(), {counter, items, f.nthreads});
     } else {
-      auto share = rt::ShareOp::create(b, loc, b.getIndexType(), b.getIndexType(), items, f.tid, f.nthreads);
+      auto share = rt::ShareOp::create(
+          b, loc, b.getIndexType(), b.getIndexType(), items, f.tid, f.nthreads);
       args.insert(args.begin(), {share.getFirst(), share.getEnd()});
     }
     func::CallOp::create(b, loc, launch.getCallee(), TypeRange(), args);
   }
 
   /// Lays out and lowers the launches (and layers) of one function.
-  LogicalResult lower(Frame &f, int64_t base, llvm::DenseMap<Value, SmallVector<Value>> given) {
+  LogicalResult lower(Frame &f, int64_t base,
+                      llvm::DenseMap<Value, SmallVector<Value>> given) {
     Block &block = f.func.getBody().front();
     llvm::DenseMap<Operation *, int64_t> epoch;
     int64_t now = 0;
     for (Operation &op : block) {
-      if (auto launch = dyn_cast<LaunchOp>(op); launch && launch->hasAttr("heddle.barrier"))
+      if (auto launch = dyn_cast<LaunchOp>(op);
+          launch && launch->hasAttr("heddle.barrier"))
         ++now;
       if (isa<LayersOp>(op))
         now += 2;
@@ -175,11 +189,13 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
     for (Operation *op : ops)
       if (auto l = dyn_cast<LayersOp>(op)) {
         if (layers)
-          return l.emitError("unsupported: more than one heddle.layers in a step");
+          return l.emitError(
+              "unsupported: more than one heddle.layers in a step");
         layers = l;
       }
     auto pinned = [&](Value v) {
-      return layers && (llvm::is_contained(layers.getCarried(), v) || llvm::is_contained(layers.getShared(), v));
+      return layers && (llvm::is_contained(layers.getCarried(), v) ||
+                        llvm::is_contained(layers.getShared(), v));
     };
     OpBuilder b(&getContext());
     auto place = [&](LaunchOp launch) {
@@ -200,8 +216,10 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
         for (Operation *user : result.getUsers())
           to = std::max(to, epoch[user]);
         int64_t from = pinned(result) ? 0 : epoch[launch];
-        int64_t at = plan.place(bytesOf(type, f.tokens), from, pinned(result) ? now : to);
-        f.buffers[result] = {arena(b, launch.getLoc(), f, type, at, rowsOf(b, launch.getLoc(), f, launch))};
+        int64_t at = plan.place(bytesOf(type, f.tokens), from,
+                                pinned(result) ? now : to);
+        f.buffers[result] = {arena(b, launch.getLoc(), f, type, at,
+                                   rowsOf(b, launch.getLoc(), f, launch))};
       }
     };
     for (Operation *op : ops) {
@@ -210,8 +228,12 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
         auto [it, isNew] = paramIndex.try_emplace(param.getName(), 0);
         if (isNew)
           it->second = addParam(param.getName(), param.getType());
-        Value index = arith::ConstantIndexOp::create(b, param.getLoc(), it->second);
-        f.buffers[param] = {rt::ParamOp::create(b, param.getLoc(), bufferType(cast<RankedTensorType>(param.getType())), f.context, index)};
+        Value index =
+            arith::ConstantIndexOp::create(b, param.getLoc(), it->second);
+        f.buffers[param] = {rt::ParamOp::create(
+            b, param.getLoc(),
+            bufferType(cast<RankedTensorType>(param.getType())), f.context,
+            index)};
       } else if (auto launch = dyn_cast<LaunchOp>(op)) {
         place(launch);
         lowerLaunch(b, f, launch);
@@ -219,7 +241,8 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
         if (failed(lowerLayers(b, f, layers, plan)))
           return failure();
       } else if (!isa<func::ReturnOp, arith::ConstantOp>(op)) {
-        return op->emitError("unsupported: ") << op->getName() << " between kernels";
+        return op->emitError("unsupported: ")
+               << op->getName() << " between kernels";
       }
     }
     arenaBytes = std::max(arenaBytes, plan.end);
@@ -232,7 +255,8 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
     return success();
   }
 
-  LogicalResult lowerLayers(OpBuilder &b, Frame &f, LayersOp layers, Arena &plan) {
+  LogicalResult lowerLayers(OpBuilder &b, Frame &f, LayersOp layers,
+                            Arena &plan) {
     Location loc = layers.getLoc();
     int64_t count = layers.getOrder().size();
     // The second buffer of each carried value.
@@ -243,15 +267,19 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
         continue;
       Value buffer = f.buffers[carried][0];
       first.push_back(buffer);
-      int64_t at = plan.place(bytesOf(type, f.tokens), 0, std::numeric_limits<int64_t>::max());
-      Value rows = type.isDynamicDim(0) ? memref::DimOp::create(b, loc, buffer, 0).getResult() : Value();
+      int64_t at = plan.place(bytesOf(type, f.tokens), 0,
+                              std::numeric_limits<int64_t>::max());
+      Value rows = type.isDynamicDim(0)
+                       ? memref::DimOp::create(b, loc, buffer, 0).getResult()
+                       : Value();
       second.push_back(arena(b, loc, f, type, at, rows));
     }
-    // Rows of the table lie one after the other in the parameter list. A layer of another
-    // step (decode, batch, prefill) uses the same rows.
+    // Rows of the table lie one after the other in the parameter list. A layer
+    // of another step (decode, batch, prefill) uses the same rows.
     SmallVector<int64_t> start;
     for (auto [index, row] : llvm::enumerate(layers.getRows())) {
-      auto kind = getOperation().lookupSymbol<func::FuncOp>(cast<FlatSymbolRefAttr>(layers.getKinds()[layers.getOrder()[index]]));
+      auto kind = getOperation().lookupSymbol<func::FuncOp>(
+          cast<FlatSymbolRefAttr>(layers.getKinds()[layers.getOrder()[index]]));
       auto names = cast<ArrayAttr>(row);
       auto types = kind.getFunctionType().getInputs().take_back(names.size());
       std::string key = "row " + std::to_string(index);
@@ -263,9 +291,11 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
     }
     for (size_t i = 2; i < start.size(); ++i)
       if (start[i] - start[i - 1] != start[1] - start[0])
-        return layers.emitError("unsupported: layer kinds with different numbers of parameters");
+        return layers.emitError(
+            "unsupported: layer kinds with different numbers of parameters");
     int64_t stride = count > 1 ? start[1] - start[0] : 0;
-    Value zero = arith::ConstantIndexOp::create(b, loc, 0), one = arith::ConstantIndexOp::create(b, loc, 1),
+    Value zero = arith::ConstantIndexOp::create(b, loc, 0),
+          one = arith::ConstantIndexOp::create(b, loc, 1),
           end = arith::ConstantIndexOp::create(b, loc, count);
     SmallVector<Value> init(first);
     llvm::append_range(init, second);
@@ -277,19 +307,25 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
       OpBuilder::InsertionGuard guard(b);
       b.setInsertionPointToEnd(loop.getBody());
       Value layer = loop.getInductionVar();
-      Value base = arith::AddIOp::create(b, loc, arith::MulIOp::create(b, loc, layer, arith::ConstantIndexOp::create(b, loc, stride)),
-                                         arith::ConstantIndexOp::create(b, loc, start.empty() ? 0 : start[0]));
+      Value base = arith::AddIOp::create(
+          b, loc,
+          arith::MulIOp::create(b, loc, layer,
+                                arith::ConstantIndexOp::create(b, loc, stride)),
+          arith::ConstantIndexOp::create(b, loc, start.empty() ? 0 : start[0]));
       rt::BarrierOp::create(b, loc, f.context, f.tid, f.nthreads);
       SmallVector<Value> args = {f.context, f.tid, f.nthreads, layer, base};
       llvm::append_range(args, loop.getRegionIterArgs());
       llvm::append_range(args, shared);
       call(b, loc, layers, layer, args);
-      SmallVector<Value> swapped(loop.getRegionIterArgs().drop_front(first.size()));
-      llvm::append_range(swapped, loop.getRegionIterArgs().take_front(first.size()));
+      SmallVector<Value> swapped(
+          loop.getRegionIterArgs().drop_front(first.size()));
+      llvm::append_range(swapped,
+                         loop.getRegionIterArgs().take_front(first.size()));
       scf::YieldOp::create(b, loc, swapped);
     }
     size_t next = 0;
-    for (auto [carried, result] : llvm::zip(layers.getCarried(), layers.getResults())) {
+    for (auto [carried, result] :
+         llvm::zip(layers.getCarried(), layers.getResults())) {
       f.buffers[result] = f.buffers[carried];
       if (isa<CacheType>(carried.getType()))
         f.cacheIndex[result] = f.cacheIndex[carried];
@@ -298,7 +334,8 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
     }
     int64_t base = plan.end;
     for (Attribute kind : layers.getKinds()) {
-      auto func = getOperation().lookupSymbol<func::FuncOp>(cast<FlatSymbolRefAttr>(kind));
+      auto func = getOperation().lookupSymbol<func::FuncOp>(
+          cast<FlatSymbolRefAttr>(kind));
       if (failed(lowerKind(func, f, layers, base)))
         return failure();
     }
@@ -306,20 +343,27 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
   }
 
   /// Calls the kind of `layer`; the order of several kinds is a constant table.
-  void call(OpBuilder &b, Location loc, LayersOp layers, Value layer, ArrayRef<Value> args) {
+  void call(OpBuilder &b, Location loc, LayersOp layers, Value layer,
+            ArrayRef<Value> args) {
     if (layers.getKinds().size() == 1) {
-      func::CallOp::create(b, loc, cast<FlatSymbolRefAttr>(layers.getKinds()[0]).getValue(), TypeRange(), args);
+      func::CallOp::create(
+          b, loc, cast<FlatSymbolRefAttr>(layers.getKinds()[0]).getValue(),
+          TypeRange(), args);
       return;
     }
     SmallVector<int64_t> cases;
     for (size_t i = 0; i < layers.getOrder().size(); ++i)
       cases.push_back(i);
-    auto select = scf::IndexSwitchOp::create(b, loc, TypeRange(), layer, cases, cases.size());
+    auto select = scf::IndexSwitchOp::create(b, loc, TypeRange(), layer, cases,
+                                             cases.size());
     auto fill = [&](Region &region, std::optional<int32_t> kind) {
       OpBuilder::InsertionGuard guard(b);
       b.createBlock(&region);
       if (kind)
-        func::CallOp::create(b, loc, cast<FlatSymbolRefAttr>(layers.getKinds()[*kind]).getValue(), TypeRange(), args);
+        func::CallOp::create(
+            b, loc,
+            cast<FlatSymbolRefAttr>(layers.getKinds()[*kind]).getValue(),
+            TypeRange(), args);
       scf::YieldOp::create(b, loc);
     };
     for (auto [index, region] : llvm::enumerate(select.getCaseRegions()))
@@ -327,14 +371,19 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
     fill(select.getDefaultRegion(), std::nullopt);
   }
 
-  LogicalResult lowerKind(func::FuncOp func, Frame &outer, LayersOp layers, int64_t base) {
-    if (!func.getBody().hasOneBlock() || !func.getBody().front().getOps<LayersOp>().empty())
-      return func.emitError("unsupported: a layer kind that is not one block without heddle.layers");
+  LogicalResult lowerKind(func::FuncOp func, Frame &outer, LayersOp layers,
+                          int64_t base) {
+    if (!func.getBody().hasOneBlock() ||
+        !func.getBody().front().getOps<LayersOp>().empty())
+      return func.emitError("unsupported: a layer kind that is not one block "
+                            "without heddle.layers");
     Builder builder(&getContext());
-    Type index = builder.getIndexType(), context = rt::ContextType::get(&getContext());
+    Type index = builder.getIndexType(),
+         context = rt::ContextType::get(&getContext());
     Block &block = func.getBody().front();
     SmallVector<BlockArgument> old(block.getArguments());
-    size_t carried = layers.getCarried().size(), shared = layers.getShared().size();
+    size_t carried = layers.getCarried().size(),
+           shared = layers.getShared().size();
     SmallVector<Type> inputs = {context, index, index, index, index};
     SmallVector<Type> tensors;
     for (Value v : layers.getCarried())
@@ -356,7 +405,8 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
     for (size_t i = 0; i < carried; ++i) {
       if (auto cache = dyn_cast<CacheType>(old[i].getType())) {
         f.cacheIndex[old[i]] = outer.cacheIndex[layers.getCarried()[i]];
-        f.buffers[old[i]] = cacheBuffers(b, func.getLoc(), f, cache, f.cacheIndex[old[i]]);
+        f.buffers[old[i]] =
+            cacheBuffers(b, func.getLoc(), f, cache, f.cacheIndex[old[i]]);
         continue;
       }
       f.buffers[old[i]] = {fresh[5 + tensor]};
@@ -369,9 +419,13 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
     for (size_t i = 0; i < shared; ++i)
       f.buffers[old[carried + 1 + i]] = {fresh[5 + 2 * tensors.size() + i]};
     for (size_t i = carried + 1 + shared; i < old.size(); ++i) {
-      Value at = arith::AddIOp::create(b, func.getLoc(), fresh[4],
-                                       arith::ConstantIndexOp::create(b, func.getLoc(), i - (carried + 1 + shared)));
-      f.buffers[old[i]] = {rt::ParamOp::create(b, func.getLoc(), bufferType(cast<RankedTensorType>(old[i].getType())), f.context, at)};
+      Value at = arith::AddIOp::create(
+          b, func.getLoc(), fresh[4],
+          arith::ConstantIndexOp::create(b, func.getLoc(),
+                                         i - (carried + 1 + shared)));
+      f.buffers[old[i]] = {rt::ParamOp::create(
+          b, func.getLoc(),
+          bufferType(cast<RankedTensorType>(old[i].getType())), f.context, at)};
     }
     if (failed(lowerBody(f, base, given)))
       return failure();
@@ -382,12 +436,14 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
   }
 
   /// `lower`, on a body whose head already holds this pass's own ops.
-  LogicalResult lowerBody(Frame &f, int64_t base, llvm::DenseMap<Value, SmallVector<Value>> given) {
+  LogicalResult lowerBody(Frame &f, int64_t base,
+                          llvm::DenseMap<Value, SmallVector<Value>> given) {
     Block &block = f.func.getBody().front();
     // Split this pass's ops off, plan the rest, put them back.
     SmallVector<Operation *> head;
     for (Operation &op : block)
-      if (isa<rt::ParamOp, rt::CacheOp, rt::InputOp>(op) || isa<arith::AddIOp, arith::ConstantIndexOp>(op))
+      if (isa<rt::ParamOp, rt::CacheOp, rt::InputOp>(op) ||
+          isa<arith::AddIOp, arith::ConstantIndexOp>(op))
         head.push_back(&op);
     for (Operation *op : head)
       op->remove();
@@ -401,10 +457,16 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
     Builder builder(&getContext());
     auto tokens = func->getAttrOfType<IntegerAttr>("heddle.max_tokens");
     if (!tokens || tokens.getInt() < 1)
-      return func.emitError("@") << func.getName() << " needs heddle.max_tokens, a positive integer";
-    if (!func.getBody().hasOneBlock() || func.getNumResults() == 0 || !isa<RankedTensorType>(func.getResultTypes()[0]))
-      return func.emitError("@") << func.getName() << " needs a body of one block that returns logits";
-    Type index = builder.getIndexType(), context = rt::ContextType::get(&getContext());
+      return func.emitError("@")
+             << func.getName()
+             << " needs heddle.max_tokens, a positive integer";
+    if (!func.getBody().hasOneBlock() || func.getNumResults() == 0 ||
+        !isa<RankedTensorType>(func.getResultTypes()[0]))
+      return func.emitError("@")
+             << func.getName()
+             << " needs a body of one block that returns logits";
+    Type index = builder.getIndexType(),
+         context = rt::ContextType::get(&getContext());
     Block &block = func.getBody().front();
     SmallVector<BlockArgument> old(block.getArguments());
     SmallVector<Type> inputs = {context, index, index};
@@ -422,15 +484,20 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
         f.buffers[arg] = cacheBuffers(b, func.getLoc(), f, cache, caches++);
         cacheTypes.push_back(TypeAttr::get(cache));
       } else if (isa<RankedTensorType>(arg.getType()) && ids < 3) {
-        f.buffers[arg] = {rt::InputOp::create(b, func.getLoc(), bufferType(cast<RankedTensorType>(arg.getType())), f.context, names[ids++])};
+        f.buffers[arg] = {rt::InputOp::create(
+            b, func.getLoc(), bufferType(cast<RankedTensorType>(arg.getType())),
+            f.context, names[ids++])};
       } else {
-        return func.emitError("unsupported: a step with argument ") << arg.getType();
+        return func.emitError("unsupported: a step with argument ")
+               << arg.getType();
       }
     }
     getOperation()->setAttr("heddle.caches", builder.getArrayAttr(cacheTypes));
     Value logits = cast<func::ReturnOp>(block.getTerminator()).getOperand(0);
     llvm::DenseMap<Value, SmallVector<Value>> given;
-    given[logits] = {rt::InputOp::create(b, func.getLoc(), bufferType(cast<RankedTensorType>(logits.getType())), f.context, "logits")};
+    given[logits] = {rt::InputOp::create(
+        b, func.getLoc(), bufferType(cast<RankedTensorType>(logits.getType())),
+        f.context, "logits")};
     if (failed(lowerBody(f, counterBytes, given)))
       return failure();
     block.eraseArguments(0, old.size());
@@ -440,7 +507,9 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
 
   void runOnOperation() override {
     ModuleOp module = getOperation();
-    module.walk([&](LaunchOp launch) { counterBytes += takesItems(launch) ? kLine : 0; });
+    module.walk([&](LaunchOp launch) {
+      counterBytes += takesItems(launch) ? kLine : 0;
+    });
     for (const std::string &suffix : codegen::levelSuffixes(module))
       for (const char *step : {"decode", "batch", "prefill"})
         if (auto func = module.lookupSymbol<func::FuncOp>(step + suffix))

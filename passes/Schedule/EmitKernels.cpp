@@ -27,14 +27,19 @@ FailureOr<AffineMap> itemsOf(KernelOp kernel) {
     return AffineMap::get(1, 0, getAffineConstantExpr(parts->items(), context));
   }
   if (auto attention = dyn_cast<AttentionOp>(kernel.getBody().front().front()))
-    return AffineMap::get(1, 0, rows * attention.getCache().getType().getHeads());
+    return AffineMap::get(
+        1, 0,
+        rows.ceilDiv(std::max<int64_t>(
+            1, kernel.getScheduleAttr().get("token_tile", 1))) *
+            attention.getCache().getType().getHeads());
   return AffineMap::get(1, 0, rows);
 }
 
-/// Long items go to whichever thread is free. Rows stay with their thread, so that the next
-/// kernel of rows needs no barrier.
+/// Long items go to whichever thread is free. Rows stay with their thread, so
+/// that the next kernel of rows needs no barrier.
 bool isTaken(KernelOp kernel) {
-  return llvm::is_contained({"matmul", "attention"}, kernel.getScheduleAttr().getEmitter());
+  return llvm::is_contained({"matmul", "attention"},
+                            kernel.getScheduleAttr().getEmitter());
 }
 
 struct EmitKernels : heddle::impl::EmitKernelsBase<EmitKernels> {
@@ -49,7 +54,10 @@ struct EmitKernels : heddle::impl::EmitKernelsBase<EmitKernels> {
   }
 
   /// The level that the kernel's function is for; null where there is one.
-  static StringAttr levelOf(KernelOp kernel) { return kernel->getParentOfType<func::FuncOp>()->getAttrOfType<StringAttr>("heddle.level"); }
+  static StringAttr levelOf(KernelOp kernel) {
+    return kernel->getParentOfType<func::FuncOp>()->getAttrOfType<StringAttr>(
+        "heddle.level");
+  }
 
   /// Text that is equal for kernels that may share a function.
   std::string key(KernelOp kernel) {
@@ -66,7 +74,8 @@ struct EmitKernels : heddle::impl::EmitKernelsBase<EmitKernels> {
   LogicalResult emit(KernelOp kernel) {
     ScheduleAttr schedule = kernel.getScheduleAttr();
     if (!schedule)
-      return kernel.emitError("kernel \"") << kernel.getName() << "\" has no schedule";
+      return kernel.emitError("kernel \"")
+             << kernel.getName() << "\" has no schedule";
     EmitFn emitter = llvm::StringSwitch<EmitFn>(schedule.getEmitter())
                          .Case("matmul", emitMatmul)
                          .Case("attention", emitAttention)
@@ -74,10 +83,12 @@ struct EmitKernels : heddle::impl::EmitKernelsBase<EmitKernels> {
                          .Case("rows", emitRows)
                          .Default(nullptr);
     if (!emitter)
-      return kernel.emitError("unsupported: emitter \"") << schedule.getEmitter() << "\"";
+      return kernel.emitError("unsupported: emitter \"")
+             << schedule.getEmitter() << "\"";
     int64_t lanes = schedule.get("lanes", 4);
     if (lanes < 1 || lanes > 64 || (lanes & (lanes - 1)))
-      return kernel.emitError("lanes = ") << lanes << ", limit a power of two, 1 to 64";
+      return kernel.emitError("lanes = ")
+             << lanes << ", limit a power of two, 1 to 64";
     func::FuncOp &func = emitted[key(kernel)];
     if (!func && failed(create(kernel, emitter, func)))
       return failure();
@@ -96,21 +107,29 @@ struct EmitKernels : heddle::impl::EmitKernelsBase<EmitKernels> {
     for (Type type : kernel.getResultTypes())
       if (!isa<CacheType>(type))
         llvm::append_range(inputs, bufferTypes(type));
-    std::string name = "k" + std::to_string(emitted.size()) + "." + kernel.getName().str();
+    std::string name =
+        "k" + std::to_string(emitted.size()) + "." + kernel.getName().str();
     StringAttr level = levelOf(kernel);
     if (level)
       name += "." + level.str();
-    func = func::FuncOp::create(builder, kernel.getLoc(), name, builder.getFunctionType(inputs, {}));
+    func = func::FuncOp::create(builder, kernel.getLoc(), name,
+                                builder.getFunctionType(inputs, {}));
     func.setPrivate();
     if (level)
       func->setAttr("heddle.level", level);
     Block *entry = func.addEntryBlock();
     builder.setInsertionPointToStart(entry);
-    KernelBuilder b(kernel.getLoc(), builder, kernel.getScheduleAttr().get("lanes", 4));
+    KernelBuilder b(kernel.getLoc(), builder,
+                    kernel.getScheduleAttr().get("lanes", 4));
     ValueRange args = entry->getArguments();
-    auto fixed = [&](llvm::function_ref<void(Value)> body) { b.loop(args[0], args[1], 1, body); };
-    auto taken = [&](llvm::function_ref<void(Value)> body) { b.takeItems(args[0], args[1], args[2], body); };
-    if (failed(isTaken(kernel) ? emitter(b, kernel, taken, args.drop_front(3)) : emitter(b, kernel, fixed, args.drop_front(2))))
+    auto fixed = [&](llvm::function_ref<void(Value)> body) {
+      b.loop(args[0], args[1], 1, body);
+    };
+    auto taken = [&](llvm::function_ref<void(Value)> body) {
+      b.takeItems(args[0], args[1], args[2], body);
+    };
+    if (failed(isTaken(kernel) ? emitter(b, kernel, taken, args.drop_front(3))
+                               : emitter(b, kernel, fixed, args.drop_front(2))))
       return failure();
     func::ReturnOp::create(b);
     return success();
@@ -123,15 +142,18 @@ struct EmitKernels : heddle::impl::EmitKernelsBase<EmitKernels> {
     OpBuilder builder(kernel);
     // Row-wise ops touch row = item of every activation and list of ids.
     Block &body = kernel.getBody().front();
-    bool rowWise = kernel.getScheduleAttr().getEmitter() == "rows" && !isa<SelectRowsOp>(body.front());
+    bool rowWise = kernel.getScheduleAttr().getEmitter() == "rows" &&
+                   !isa<SelectRowsOp>(body.front());
     SmallVector<bool> inputs, results;
     for (Type type : kernel.getOperandTypes())
       inputs.push_back(rowWise && isa<RankedTensorType>(type));
     for (Type type : kernel.getResultTypes())
       results.push_back(rowWise && isa<RankedTensorType>(type));
-    auto launch = LaunchOp::create(builder, kernel.getLoc(), kernel.getResultTypes(), FlatSymbolRefAttr::get(func),
-                                   kernel.getInputs(), AffineMapAttr::get(*items),
-                                   builder.getDenseBoolArrayAttr(inputs), builder.getDenseBoolArrayAttr(results));
+    auto launch = LaunchOp::create(
+        builder, kernel.getLoc(), kernel.getResultTypes(),
+        FlatSymbolRefAttr::get(func), kernel.getInputs(),
+        AffineMapAttr::get(*items), builder.getDenseBoolArrayAttr(inputs),
+        builder.getDenseBoolArrayAttr(results));
     kernel.replaceAllUsesWith(launch.getResults());
     kernel.erase();
     return success();

@@ -17,14 +17,23 @@ struct SetSchedules : heddle::impl::SetSchedulesBase<SetSchedules> {
 
   void runOnOperation() override {
     ModuleOp module = getOperation();
-    int64_t lanes = codegen::lanesOf(module), registers = codegen::registersOf(module);
+    int64_t lanes = codegen::lanesOf(module),
+            registers = codegen::registersOf(module);
     bool laneCount = lanes >= 1 && lanes <= 64 && (lanes & (lanes - 1)) == 0;
-    if (!laneCount || registers < 8 || registers > 64 || tokenTile < 0 || tokenTile > 64 || tokenBlock < 1 || tokenBlock > 256 ||
-        itemBytes < 1 || segment < 1 || prefetch < 0 || prefetch > 65536) {
-      module.emitError("lanes = ") << lanes << ", registers = " << registers << ", token-tile = " << tokenTile.getValue()
-                                   << ", token-block = " << tokenBlock.getValue() << ", item-bytes = " << itemBytes.getValue()
-                                   << ", segment = " << segment.getValue() << ", prefetch = " << prefetch.getValue()
-                                   << ", limit a power of two of 1 to 64, 8 to 64, 0 to 64, 1 to 256, at least 1, at least 1, 0 to 65536";
+    if (!laneCount || registers < 8 || registers > 64 || tokenTile < 0 ||
+        tokenTile > 64 || tokenBlock < 1 || tokenBlock > 256 || itemBytes < 1 ||
+        segment < 1 || queryTile < 1 || queryTile > 64 || prefetch < 0 ||
+        prefetch > 65536) {
+      module.emitError("lanes = ")
+          << lanes << ", registers = " << registers
+          << ", token-tile = " << tokenTile.getValue()
+          << ", token-block = " << tokenBlock.getValue()
+          << ", item-bytes = " << itemBytes.getValue()
+          << ", segment = " << segment.getValue()
+          << ", query-tile = " << queryTile.getValue()
+          << ", prefetch = " << prefetch.getValue()
+          << ", limit a power of two of 1 to 64, 8 to 64, 0 to 64, 1 to 256, "
+             "at least 1, at least 1, 1 to 64, 0 to 65536";
       return signalPassFailure();
     }
     Builder b(&getContext());
@@ -32,32 +41,47 @@ struct SetSchedules : heddle::impl::SetSchedulesBase<SetSchedules> {
     for (const std::string &name : generic)
       unused.insert(name);
     module.walk([&](KernelOp kernel) {
-      int64_t lanes = codegen::lanesOf(kernel), registers = codegen::registersOf(kernel);
+      int64_t lanes = codegen::lanesOf(kernel),
+              registers = codegen::registersOf(kernel);
       const codegen::Level *level = codegen::levelOf(kernel);
-      const codegen::IntegerDot *dot = level ? codegen::integerDotOf(*level) : nullptr;
+      const codegen::IntegerDot *dot =
+          level ? codegen::integerDotOf(*level) : nullptr;
       // The last op decides: a generic kernel's first may be constants.
       Block &body = kernel.getBody().front();
-      Operation &op = body.without_terminator().empty() ? body.front() : *std::prev(body.getTerminator()->getIterator());
-      SmallVector<NamedAttribute> options = {b.getNamedAttr("lanes", b.getI64IntegerAttr(lanes))};
-      auto set = [&](StringRef name, int64_t value) { options.push_back(b.getNamedAttr(name, b.getI64IntegerAttr(value))); };
+      Operation &op = body.without_terminator().empty()
+                          ? body.front()
+                          : *std::prev(body.getTerminator()->getIterator());
+      SmallVector<NamedAttribute> options = {
+          b.getNamedAttr("lanes", b.getI64IntegerAttr(lanes))};
+      auto set = [&](StringRef name, int64_t value) {
+        options.push_back(b.getNamedAttr(name, b.getI64IntegerAttr(value)));
+      };
       SmallVector<Attribute> forced;
       bool product = false;
       for (Operation &inner : body)
         if (StringRef name = inner.getName().stripDialect();
-            isa<LinalgLoweringInterface>(inner) && llvm::is_contained(generic, name)) {
+            isa<LinalgLoweringInterface>(inner) &&
+            llvm::is_contained(generic, name)) {
           unused.erase(name);
           product |= isa<LinearOp>(inner);
-          if (Attribute full = b.getStringAttr(inner.getName().getStringRef()); !llvm::is_contained(forced, full))
+          if (Attribute full = b.getStringAttr(inner.getName().getStringRef());
+              !llvm::is_contained(forced, full))
             forced.push_back(full);
         }
       auto finish = [&](StringRef emitter) {
         // In a generic kernel every op leaves its emitter.
         if (!forced.empty() && emitter != "generic")
           options.push_back(b.getNamedAttr("generic", b.getArrayAttr(forced)));
-        kernel.setScheduleAttr(ScheduleAttr::get(&getContext(), emitter, b.getDictionaryAttr(options)));
+        kernel.setScheduleAttr(ScheduleAttr::get(&getContext(), emitter,
+                                                 b.getDictionaryAttr(options)));
       };
-      if (isa<AttentionOp>(body.front())) {
+      if (auto attention = dyn_cast<AttentionOp>(body.front())) {
         set("segment", segment);
+        // Tokens whose queries meet the same keys while they are near.
+        int64_t shared =
+            std::max<int64_t>(1, attention.getHeads() /
+                                     attention.getCache().getType().getHeads());
+        set("token_tile", std::max<int64_t>(1, queryTile / shared));
         // Sums of queries and of outputs; the rest holds what enters them.
         set("sums", registers * 3 / 4);
         return finish("attention");
@@ -65,9 +89,11 @@ struct SetSchedules : heddle::impl::SetSchedulesBase<SetSchedules> {
       // What has no product runs row by row, or has no emitter.
       auto linears = body.getOps<LinearOp>();
       if (linears.empty() || product)
-        return finish((isRowWise(&op) || isa<SelectRowsOp>(op)) && !product ? "rows" : "generic");
+        return finish((isRowWise(&op) || isa<SelectRowsOp>(op)) && !product
+                          ? "rows"
+                          : "generic");
       int64_t most = 0, vectors = 1, panels = INT64_MAX;
-      bool codes = false;
+      bool codes = false, planes = false;
       for (LinearOp linear : linears) {
         auto type = cast<RankedTensorType>(linear.getWeight().getType());
         auto packed = encodingOf<PackedAttr>(type);
@@ -75,20 +101,37 @@ struct SetSchedules : heddle::impl::SetSchedulesBase<SetSchedules> {
         codes |= rows && rows.isCodes();
         if (!packed)
           continue;
-        vectors = std::max(vectors, packed.getRows() / (codes && dot ? dot->lanes : lanes));
-        most = std::max(most, packed.getBytes(packed.getRows(), type.getDimSize(1)));
+        planes |= codes && packed.getEnc().getHighBits();
+        vectors = std::max(vectors, packed.getRows() /
+                                        (codes && dot ? dot->lanes : lanes));
+        most = std::max(most,
+                        packed.getBytes(packed.getRows(), type.getDimSize(1)));
         // No fewer than 16 items, where there are as many panels.
-        panels = std::min(panels, std::max<int64_t>(1, packed.getPanels(type.getDimSize(0)) / 16));
+        panels = std::min(
+            panels,
+            std::max<int64_t>(1, packed.getPanels(type.getDimSize(0)) / 16));
       }
-      // f32 sums take the registers that weights and activations do not need. With integer
-      // codes they are touched once a group and may lie in memory: half of the registers hold
-      // a chunk's weights while the tile's tokens pass (docs/performance.md).
-      int64_t tile = codes ? registers * 3 / 8 : (registers - 4) / vectors;
-      set("token_tile", tokenTile ? tokenTile.getValue() : std::max<int64_t>(1, tile));
+      // f32 sums take the registers that weights and activations do not need.
+      // Integer products have a sum in a register for two vectors of rows and
+      // each token of the tile, and as many registers again for what meets
+      // there and in between (docs/performance.md). Where codes have bits in a
+      // plane, a group's weights of one vector of rows take half of the
+      // registers, and its sums are touched once a group.
+      int64_t tile = planes  ? registers * 3 / 8
+                     : codes ? registers / 4
+                             : (registers - 4) / vectors;
+      set("token_tile",
+          tokenTile ? tokenTile.getValue() : std::max<int64_t>(1, tile));
       set("token_block", tokenBlock);
+      if (int64_t chunks = chunkTile ? chunkTile.getValue()
+                           : planes  ? 0
+                           : codes   ? 2
+                                     : 0)
+        set("chunk_tile", chunks);
       if (prefetch)
         set("prefetch", prefetch);
-      set("panels", std::min(panels, std::max<int64_t>(1, most ? itemBytes / most : 1)));
+      set("panels",
+          std::min(panels, std::max<int64_t>(1, most ? itemBytes / most : 1)));
       if (codes && dot)
         options.push_back(b.getNamedAttr("dot", b.getStringAttr(dot->name)));
       finish("matmul");
@@ -96,7 +139,8 @@ struct SetSchedules : heddle::impl::SetSchedulesBase<SetSchedules> {
     // In the order given, so that the message is the same every time.
     for (const std::string &name : generic)
       if (unused.contains(name)) {
-        module.emitError("generic = ") << name << ": no kernel has such an op with a lowering to linalg";
+        module.emitError("generic = ")
+            << name << ": no kernel has such an op with a lowering to linalg";
         return signalPassFailure();
       }
   }

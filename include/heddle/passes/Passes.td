@@ -124,7 +124,7 @@ def ChooseLayouts : Pass<"heddle-choose-layouts", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"rows", "rows", "int64_t", "32", "Rows of a weight panel; a multiple of the vector lanes.">,
-    Option<"block", "block", "int64_t", "16", "Keys of a cache block.">];
+    Option<"block", "block", "int64_t", "32", "Keys of a cache block.">];
 }
 
 def SetSchedules : Pass<"heddle-set-schedules", "::mlir::ModuleOp"> {
@@ -138,9 +138,11 @@ def SetSchedules : Pass<"heddle-set-schedules", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"tokenTile", "token-tile", "int64_t", "0", "Tokens of a product's tile; 0 = from the registers.">,
+    Option<"chunkTile", "chunk-tile", "int64_t", "0", "Vectors of a panel's rows in a product's tile; 0 = two for integer codes, all for floats.">,
     Option<"tokenBlock", "token-block", "int64_t", "32", "Tokens that pass while a panel stays in cache.">,
     Option<"prefetch", "prefetch", "int64_t", "3072", "Bytes that a decode stream is fetched ahead, up to 65536; 0 = by the hardware alone.">,
     Option<"segment", "segment", "int64_t", "128", "Keys of an attention segment, merged in order.">,
+    Option<"queryTile", "query-tile", "int64_t", "12", "Query rows of an attention item, up to 64: heads of a KV head, and as many tokens as fit.">,
     Option<"itemBytes", "item-bytes", "int64_t", "32768", "Bytes of weights that one thread takes at a time, about.">,
     ListOption<"generic", "generic", "std::string", "Ops, by name without dialect, that leave their emitter for linalg.">];
   let dependentDialects = ["::heddle::HeddleDialect"];

@@ -8,11 +8,11 @@
 
 // CHECK-NOT: #heddle.enc<
 // CHECK: func.func @f
-// CHECK-SAME: !heddle.cache<full_kv, layers = 2, heads = 1, dim = 8, elem = f32, block = 16>
+// CHECK-SAME: !heddle.cache<full_kv, layers = 2, heads = 1, dim = 8, elem = f32, block = 32>
 // A block that was chosen before stays, and so does a plain tensor.
 // CHECK-SAME: !heddle.cache<full_kv, layers = 2, heads = 1, dim = 8, elem = f32, block = 4>
 // CHECK-SAME: tensor<?x32xf32>
-// CHECK-SAME: -> !heddle.cache<full_kv, layers = 2, heads = 1, dim = 8, elem = f32, block = 16>
+// CHECK-SAME: -> !heddle.cache<full_kv, layers = 2, heads = 1, dim = 8, elem = f32, block = 32>
 // OPTIONS: func.func @f
 // OPTIONS-SAME: block = 8>
 // OPTIONS-SAME: block = 4>

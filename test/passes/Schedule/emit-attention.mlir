@@ -2,21 +2,28 @@
 
 !cache = !heddle.cache<full_kv, layers = 1, heads = 2, dim = 8, elem = f32, block = 16>
 
-// An item is a token and a KV head; both query heads that share it read a key once. Segments
-// start at the first.
-// CHECK: #[[ITEMS:.*]] = affine_map<(d0) -> (d0 * 2)>
+// An item is a tile of three tokens and a KV head; both query heads that share it read a key
+// once. Segments start at the first; a block of keys meets all tokens of the tile before the
+// next, and so do columns of values.
+// CHECK: #[[ITEMS:.*]] = affine_map<(d0) -> ((d0 ceildiv 3) * 2)>
 // CHECK-LABEL: func.func private @k1.full
 // CHECK-DAG: %[[ZERO:.*]] = arith.constant 0 : index
-// CHECK-DAG: %[[SEGMENT:.*]] = arith.constant 128 : index
-// CHECK: arith.divui %{{.*}}, %[[SEGMENT]]
-// CHECK: scf.for %[[S:.*]] = %[[ZERO]] to %{{.*}} step
-// CHECK-NEXT: arith.muli %[[S]], %[[SEGMENT]]
-// One loop over blocks, one over the head's elements, sums of two heads.
+// CHECK-DAG: %[[TILE:.*]] = arith.constant 3 : index
+// The last tile has what is left.
+// CHECK: %[[TOKENS:.*]] = arith.minsi %{{.*}}, %[[TILE]]
+// CHECK: scf.for %[[S:.*]] = %{{.*}} to %{{.*}} step
+// CHECK: scf.for %{{.*}} = %[[ZERO]] to %[[TOKENS]]
+// CHECK: scf.if
+// One loop over the head's elements, sums of two heads.
 // CHECK: scf.for {{.*}} -> (vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>)
 // CHECK-COUNT-4: math.fma
+// CHECK: math.exp
+// CHECK: scf.for %[[TOKEN:.*]] = %[[ZERO]] to %[[TOKENS]]
+// CHECK: scf.for {{.*}} -> (vector<8xf32>, vector<8xf32>)
+// CHECK-COUNT-2: math.fma
 func.func @full(%q: tensor<?x32xf32>, %c: !cache, %slot: index, %pos: tensor<?xi32>) -> tensor<?x32xf32> {
   // CHECK: heddle.launch @k1.full{{.*}} items #[[ITEMS]]
-  %0 = heddle.kernel "full" (%q, %c, %slot, %pos) schedule <"attention", {lanes = 8 : i64, segment = 128 : i64}>
+  %0 = heddle.kernel "full" (%q, %c, %slot, %pos) schedule <"attention", {lanes = 8 : i64, segment = 128 : i64, token_tile = 3 : i64}>
       : (tensor<?x32xf32>, !cache, index, tensor<?xi32>) -> tensor<?x32xf32> {
   ^bb0(%a: tensor<?x32xf32>, %k: !cache, %s: index, %p: tensor<?xi32>):
     %1 = heddle.attention %a, %k[%s] at %p {heads = 4 : i64, scale = 0.5 : f64} : tensor<?x32xf32>, !cache, tensor<?xi32>
@@ -37,7 +44,8 @@ func.func @full(%q: tensor<?x32xf32>, %c: !cache, %slot: index, %pos: tensor<?xi
 // CHECK-DAG: %[[SEGMENT:.*]] = arith.constant 128 : index
 // CHECK: %[[BEYOND:.*]] = arith.addi %{{.*}}, %[[MINUS]] : index
 // CHECK: %[[FROM:.*]] = arith.maxsi %[[BEYOND]], %[[ZERO]] : index
-// CHECK: %[[START:.*]] = arith.divui %[[FROM]], %[[SEGMENT]] : index
+// CHECK: %[[RANGE:.*]]:2 = scf.for {{.*}} iter_args(%{{.*}} = %[[FROM]], %{{.*}})
+// CHECK: %[[START:.*]] = arith.divui %[[RANGE]]#0, %[[SEGMENT]] : index
 // CHECK: scf.for %{{.*}} = %[[START]] to
 func.func @window(%q: tensor<?x8xf32>, %c: !cache, %slot: index, %pos: tensor<?xi32>) -> tensor<?x8xf32> {
   %0 = heddle.kernel "window" (%q, %c, %slot, %pos) schedule <"attention", {lanes = 8 : i64, segment = 128 : i64}>

@@ -106,7 +106,7 @@ func.func @other_op(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
 // -----
 
 func.func @no_tile(%x: tensor<?x8xf32>, %w: tensor<32x8xf32, #heddle.packed<<f32>, rows = 32>>) -> tensor<?x32xf32> {
-  // expected-error @below {{token_tile = 0, token_block = 0, limit 1 to 64, 1 to 256}}
+  // expected-error @below {{token_tile = 0, token_block = 0, chunk_tile = 64, limit 1 to 64, 1 to 256, 1 to 64}}
   %0 = heddle.kernel "l" (%x, %w) schedule <"matmul", {token_tile = 0 : i64}>
       : (tensor<?x8xf32>, tensor<32x8xf32, #heddle.packed<<f32>, rows = 32>>) -> tensor<?x32xf32> {
   ^bb0(%a: tensor<?x8xf32>, %b: tensor<32x8xf32, #heddle.packed<<f32>, rows = 32>>):

@@ -8,7 +8,7 @@
 // bits for the whole group of four-bit codes, and scales come once a group.
 // CHECK: #[[ITEMS_OF:.*]] = affine_map<(d0) -> (3)>
 // CHECK-LABEL: func.func private @k1.l
-// CHECK-SAME: (%[[COUNTER:.*]]: memref<1xi64>, %[[ITEMS:.*]]: index, %[[THREADS:.*]]: index, %{{.*}}: memref<1x2x40xi8>, %{{.*}}: memref<3x2x288xi8>, %{{.*}}: memref<1x48xf32>)
+// CHECK-SAME: (%[[COUNTER:.*]]: memref<1xi64>, %[[ITEMS:.*]]: index, %[[THREADS:.*]]: index, %{{.*}}: memref<1x2x48xi8>, %{{.*}}: memref<3x2x288xi8>, %{{.*}}: memref<1x48xf32>)
 // CHECK: scf.while
 // CHECK: memref.atomic_rmw addi %{{.*}}, %[[COUNTER]]
 // CHECK: scf.for {{.*}} -> (vector<8xf32>, vector<8xf32>)
@@ -52,4 +52,27 @@ func.func @tail(%x: tensor<?x64xf32>, %r: tensor<?x40xf32>, %w: !w) -> tensor<?x
     heddle.yield %2 : tensor<?x40xf32>
   }
   return %0 : tensor<?x40xf32>
+}
+
+// -----
+
+!rows = tensor<?x64xf32, #heddle.rows<i8, group = 32>>
+!w = tensor<32x64xf32, #heddle.packed<<u4, group = 32, scale = true, offset = -8>, rows = 32, step = 4>>
+
+// Of several tokens, two vectors of rows and three tokens have their sums in registers while
+// one loop steps along k: both nibbles of 64 bytes meet what is spread of each token.
+// CHECK-LABEL: func.func private @k1.tile
+// CHECK: %[[ROWS:.*]] = arith.constant 16 : index
+// CHECK: scf.for {{.*}} step %[[ROWS]]
+// CHECK: scf.for {{.*}} -> (vector<16xi16>, vector<16xi16>, vector<16xi16>, vector<16xi16>, vector<16xi16>, vector<16xi16>)
+// CHECK-COUNT-12: llvm.call_intrinsic "llvm.x86.avx2.pmadd.ub.sw"
+// CHECK: scf.yield
+// CHECK-COUNT-6: llvm.call_intrinsic "llvm.x86.avx2.pmadd.wd"
+func.func @tile(%x: !rows, %w: !w) -> tensor<?x32xf32> {
+  %0 = heddle.kernel "tile" (%x, %w) schedule <"matmul", {lanes = 8 : i64, dot = "avx2.pmaddubsw", token_tile = 3 : i64, token_block = 6 : i64, chunk_tile = 2 : i64}> : (!rows, !w) -> tensor<?x32xf32> {
+  ^bb0(%a: !rows, %b: !w):
+    %1 = heddle.linear %a, %b : !rows, !w
+    heddle.yield %1 : tensor<?x32xf32>
+  }
+  return %0 : tensor<?x32xf32>
 }

@@ -4,9 +4,9 @@
 // One layout, and for each level its own schedule and its own function: the lanes and the
 // instruction of the level; on the oldest no fused multiply and add and no f16.
 // SCHEDULE-LABEL: @"decode.x86-64-v2"
-// SCHEDULE: schedule <"matmul", {dot = "ssse3.pmaddubsw", lanes = 4
+// SCHEDULE: schedule <"matmul", {chunk_tile = 2 : i64, dot = "ssse3.pmaddubsw", lanes = 4
 // SCHEDULE-LABEL: @"decode.x86-64-v3+avxvnni"
-// SCHEDULE: schedule <"matmul", {dot = "avxvnni.vpdpbusd", lanes = 8
+// SCHEDULE: schedule <"matmul", {chunk_tile = 2 : i64, dot = "avxvnni.vpdpbusd", lanes = 8
 
 // CHECK-LABEL: func.func private @"k{{[0-9]+}}.linear.x86-64-v3+avxvnni"(
 // CHECK-SAME: memref<[[PANELS:[0-9x]+]]xi8>

@@ -19,7 +19,8 @@ module attributes {heddle.lanes = 16 : i64, heddle.registers = 32 : i64} {
       %1 = heddle.linear %a, %b : tensor<?x8xf32>, !weight
       heddle.yield %1 : tensor<?x64xf32>
     }
-    // CHECK: heddle.kernel "a"{{.*}} schedule <"attention", {lanes = 16 : i64, segment = 128 : i64, sums = 24 : i64}>
+    // Twelve queries meet a block of keys: a head of as many tokens.
+    // CHECK: heddle.kernel "a"{{.*}} schedule <"attention", {lanes = 16 : i64, segment = 128 : i64, sums = 24 : i64, token_tile = 12 : i64}>
     %2 = heddle.kernel "a" (%x, %c, %slot, %pos) : (tensor<?x8xf32>, !cache, index, tensor<?xi32>) -> tensor<?x8xf32> {
     ^bb0(%q: tensor<?x8xf32>, %k: !cache, %s: index, %p: tensor<?xi32>):
       %3 = heddle.attention %q, %k[%s] at %p {heads = 1 : i64, scale = 1.0 : f64} : tensor<?x8xf32>, !cache, tensor<?xi32>

@@ -148,9 +148,10 @@ def Heddle_RowsAttr : Heddle_Attr<"Rows", "rows"> {
   let description = [{
     On the type of an activation [T, K], whose elements stay numbers. With `i8`, each
     `group` consecutive elements of a row are `scale * code`: `scale` = amax / 127 in f32
-    and codes in [-127, 127], rounded to even. The buffer holds per group: the scale (f32),
-    the sum of the codes of each half (i16), then the codes. With `bf16`, elements are
-    rounded to bf16, two side by side.
+    and codes in [-127, 127], rounded to even. The buffer holds per group: the scale (f32), the
+    sum of the codes (i32), of each half of them (i16), scale times sum (f32), then the codes:
+    an offset or a minimum of the weight's group costs a load and one operation. With `bf16`,
+    elements are rounded to bf16, two side by side.
 
     Example: `#heddle.rows<i8, group = 32>`.
   }];
@@ -160,8 +161,9 @@ def Heddle_RowsAttr : Heddle_Attr<"Rows", "rows"> {
   let extraClassDeclaration = [{
     int64_t getGroups(int64_t k) const { return (k + getGroup() - 1) / getGroup(); }
     bool isCodes() const { return getElem() == "i8"; }
-    /// Bytes of one group: 4 for the scale, 2 for each sum, then the codes.
-    int64_t getGroupBytes() const { return getElem() == "i8" ? 8 + getGroup() : 2; }
+    /// Where a group's parts start.
+    enum : int64_t { ScaleAt = 0, SumAt = 4, HalfSumsAt = 8, WeighedAt = 12, CodesAt = 16 };
+    int64_t getGroupBytes() const { return isCodes() ? CodesAt + getGroup() : 2; }
   }];
 }
 
