@@ -47,6 +47,20 @@ install_packages() {
     apt-get -qq install -y --no-install-recommends "${missing[@]}"
 }
 
+# private_apt DIR [options]: sets `apt_options` so that apt's lists, cache and status are
+# in DIR, and the system's stay as they are.
+private_apt() {
+  local dir=$1
+  shift
+  mkdir -p "$dir"/{lists,cache/archives}/partial
+  : >"$dir/status"
+  apt_options=(
+    -o APT::Sandbox::User="$(id -un)" -o Debug::NoLocking=1
+    -o Dir::State="$dir" -o Dir::State::lists="$dir/lists"
+    -o Dir::State::status="$dir/status" -o Dir::Cache="$dir/cache" "$@"
+  )
+}
+
 # install_python NAME REQUIREMENTS [pip options]: into the environment, once
 # for each content of the requirements file.
 install_python() {

@@ -38,15 +38,9 @@ fetch_pcre2_arm64() {
   work=$(mktemp -d)
   # shellcheck disable=SC2064 # expanded now on purpose
   trap "rm -rf '$work'" RETURN
-  mkdir -p "$work"/{lists,cache/archives}/partial
-  : >"$work/status"
-  local apt=(apt-get -qq
-    -o APT::Architecture=arm64 -o APT::Architectures::=arm64
-    -o APT::Sandbox::User="$(id -un)" -o Debug::NoLocking=1
-    -o Dir::State="$work" -o Dir::State::lists="$work/lists"
-    -o Dir::State::status="$work/status" -o Dir::Cache="$work/cache")
-  "${apt[@]}" update
-  (cd "$work" && "${apt[@]}" download libpcre2-dev)
+  private_apt "$work" -o APT::Architecture=arm64 -o APT::Architectures::=arm64
+  apt-get -qq "${apt_options[@]}" update
+  (cd "$work" && apt-get -qq "${apt_options[@]}" download libpcre2-dev)
   dpkg-deb -x "$work"/libpcre2-dev_*_arm64.deb "$work/root"
   cp "$work/root/usr/include/pcre2.h" "$out/include/"
   cp "$work/root/usr/lib/aarch64-linux-gnu/libpcre2-8.a" "$out/lib/"
