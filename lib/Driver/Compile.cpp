@@ -106,6 +106,13 @@ private:
       return error;
     if (auto error = configure())
       return error;
+    // Before the phases: what is wrong with a checkpoint is said at once.
+    if (last + 1 == phases().size() && options.emit == "program") {
+      auto data = tokenizerData(*source, number(*module, "heddle.vocab"));
+      if (!data)
+        return data.takeError();
+      tokenizer = std::move(*data);
+    }
     return runPhases(last);
   }
 
@@ -432,10 +439,7 @@ private:
     std::vector<int64_t> offsets;
     layoutWeights(parts.weights, offsets);
     parts.manifest = manifest(parts.weights, offsets, parameters, bytesByEncoding);
-    auto tokenizer = tokenizerData(*source);
-    if (!tokenizer)
-      return tokenizer.takeError();
-    parts.tokenizer = std::move(*tokenizer);
+    parts.tokenizer = std::move(tokenizer);
     say(fmt::format("packing {} parameters", parts.weights.size()));
     if (auto error = writeProgram(std::move(parts), options.output, options.externalWeights))
       return error;
@@ -453,6 +457,7 @@ private:
   SmallVector<const codegen::Level *> levels; // best last
   size_t next = 0;
   llvm::StringSet<> applied; // pass options that found their pass
+  std::optional<llvm::json::Value> tokenizer;
 };
 } // namespace
 

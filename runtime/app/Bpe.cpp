@@ -1,27 +1,31 @@
-//===- Bpe.cpp - Byte-level byte-pair encoding ----------------------------===//
+//===- Bpe.cpp - Byte-pair encoding ---------------------------------------===//
 
 #include "Bpe.h"
+#include "Normalize.h"
 #include "Utf8.h"
 #include "heddle/runtime/Failure.h"
 #include <algorithm>
 #include <bit>
-#include <nlohmann/json.hpp>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
-
-using nlohmann::json;
 
 namespace heddle::rt {
 
 namespace {
 
 // GGUF token types.
-enum : uint8_t { kUnknown = 2, kControl = 3, kUserDefined = 4, kUnused = 5 };
+enum : uint8_t {
+  kNormal = 1,
+  kUnknown = 2,
+  kControl = 3,
+  kUserDefined = 4,
+  kUnused = 5,
+  kByte = 6
+};
 
-[[noreturn]] void bad(const std::string &what) {
-  fail(ExitCode::Malformed, "tokenizer: " + what);
-}
+// SentencePiece's sign for a space.
+constexpr std::string_view kSpaceSign = "\xe2\x96\x81";
 
 // The byte that a character of GPT-2's alphabet stands for, or -1: printable
 // Latin-1 stands for itself, the other 68 bytes follow from U+0100 in order.
@@ -67,191 +71,42 @@ bool decodeAlphabet(std::string_view token, std::string &bytes) {
   return true;
 }
 
-int32_t readId(const json &value, const char *field, size_t limit) {
-  if (!value.is_number_unsigned() || value.get<uint64_t>() >= limit)
-    bad(std::string(field) + " = " + value.dump() + ", limit " +
-        std::to_string(limit - 1));
-  return value.get<int32_t>();
+// The byte of a token <0xNN>, or -1.
+int byteOfToken(std::string_view token) {
+  if (token.size() != 6 || token.substr(0, 3) != "<0x" || token[5] != '>')
+    return -1;
+  int value = 0;
+  for (char c : token.substr(3, 2)) {
+    int digit = c >= '0' && c <= '9'   ? c - '0'
+                : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                       : -1;
+    if (digit < 0)
+      return -1;
+    value = value * 16 + digit;
+  }
+  return value;
 }
 
-std::optional<int32_t> optionalId(const json &root, const char *field,
-                                  size_t limit) {
-  auto it = root.find(field);
-  if (it == root.end() || it->is_null())
-    return std::nullopt;
-  return readId(*it, field, limit);
+std::string withSpaces(std::string_view text) {
+  std::string out;
+  for (size_t at = 0; at < text.size();) {
+    size_t sign = std::min(text.find(kSpaceSign, at), text.size());
+    out.append(text, at, sign - at);
+    if (sign < text.size())
+      out += ' ';
+    at = sign + kSpaceSign.size();
+  }
+  return out;
 }
-
-bool flag(const json &root, const char *field) {
-  auto it = root.find(field);
-  if (it == root.end() || it->is_null())
-    return false;
-  if (!it->is_boolean())
-    bad(std::string(field) + " = " + it->dump() + ", limit true or false");
-  return it->get<bool>();
-}
-
-// An array of strings as it is read; `problem` says what else was found.
-struct StringsField {
-  Strings values;
-  std::string problem = " = absent";
-
-  void begin() {
-    values = {};
-    problem.clear();
-  }
-  void check(const char *field) const {
-    if (!problem.empty())
-      bad(std::string(field) + problem + ", limit " +
-          (problem[0] == '[' ? "a string" : "an array of strings"));
-  }
-};
-
-// Reads the section into flat tables: a tree of a hundred thousand strings
-// takes longer than the first token. `fields` gets the small fields.
-class SectionReader final : public json::json_sax_t {
-public:
-  explicit SectionReader(bool withLists) : withLists(withLists) {}
-
-  StringsField tokens, merges;
-  std::vector<uint8_t> types;
-  bool hasTypes = false;
-  std::string typesProblem;
-  json fields = json::object();
-
-  void read(const std::string &text) {
-    if (!json::sax_parse(text, this))
-      bad("JSON = not an object, limit one object of depth 4");
-  }
-
-  bool null() override { return value(nullptr); }
-  bool boolean(bool v) override { return value(v); }
-  bool number_integer(int64_t v) override { return value(v); }
-  bool number_float(double v, const std::string &) override { return value(v); }
-  bool binary(json::binary_t &) override { return false; }
-  bool number_unsigned(uint64_t v) override {
-    if (depth != 2 || list != List::Types)
-      return value(v);
-    if (v > 255)
-      typesProblem = std::to_string(v);
-    types.push_back(static_cast<uint8_t>(v));
-    return true;
-  }
-  bool string(std::string &v) override {
-    if (depth != 2 || list != List::Strings)
-      return value(std::move(v));
-    if (strings)
-      strings->values.add(v);
-    return true;
-  }
-  bool start_object(size_t) override { return enter(json::object()); }
-  bool start_array(size_t) override {
-    if (depth == 1) {
-      list = List::Other;
-      if (field == "tokens" || field == "merges") {
-        list = List::Strings;
-        if (withLists) {
-          strings = field == "tokens" ? &tokens : &merges;
-          strings->begin();
-        }
-      } else if (field == "token_types") {
-        list = List::Types;
-        hasTypes = true;
-        types.clear();
-        typesProblem.clear();
-      }
-    }
-    return depth > 0 && enter(json::array());
-  }
-  bool end_object() override { return leave(); }
-  bool end_array() override { return leave(); }
-  bool key(std::string &name) override {
-    if (depth == 1)
-      field = name;
-    return true;
-  }
-  bool parse_error(size_t, const std::string &,
-                   const nlohmann::detail::exception &) override {
-    return false;
-  }
-
-private:
-  enum class List { None, Strings, Types, Other };
-
-  // A container of the small fields is kept if it is one of depth 2.
-  bool enter(json empty) {
-    if (depth == 1 && (list == List::None || list == List::Other))
-      fields[field] = std::move(empty);
-    else if (depth == 2 && list == List::Other)
-      (void)value(nullptr); // no small field holds one
-    else if (depth == 2)
-      elementIsWrong("a container");
-    return ++depth <= 4;
-  }
-  bool leave() {
-    if (--depth == 1) {
-      list = List::None;
-      strings = nullptr;
-    }
-    return true;
-  }
-  bool value(json v) {
-    if (depth == 1) {
-      if (field == "tokens")
-        tokens.problem = " = not an array";
-      else if (field == "merges")
-        merges.problem = " = not an array";
-      else if (field == "token_types") {
-        hasTypes = true;
-        typesProblem = v.dump();
-      } else
-        fields[field] = std::move(v);
-    } else if (depth == 2 && list == List::Other) {
-      if (fields[field].is_array())
-        fields[field].push_back(std::move(v));
-    } else if (depth == 2) {
-      elementIsWrong(v.dump());
-    }
-    return depth > 0;
-  }
-  void elementIsWrong(const std::string &what) {
-    if (strings && strings->problem.empty())
-      strings->problem =
-          "[" + std::to_string(strings->values.size()) + "] = " + what;
-    else if (list == List::Types)
-      typesProblem = what;
-  }
-
-  bool withLists;
-  int depth = 0;
-  std::string field;
-  List list = List::None;
-  StringsField *strings = nullptr;
-};
 
 uint64_t hashOf(std::string_view text) {
   return XXH3_64bits(text.data(), text.size());
 }
 
-// "eos": absent, one id or an array of ids.
-std::vector<int32_t> endTokens(const json &root, size_t limit) {
-  std::vector<int32_t> ids;
-  auto it = root.find("eos");
-  if (it == root.end() || it->is_null())
-    return ids;
-  if (!it->is_array())
-    return {readId(*it, "eos", limit)};
-  for (const json &id : *it)
-    ids.push_back(readId(id, "eos", limit));
-  return ids;
-}
-
 } // namespace
 
 std::vector<int32_t> readEndTokens(const std::string &text, int64_t vocab) {
-  SectionReader section(/*withLists=*/false);
-  section.read(text);
-  return endTokens(section.fields, vocab);
+  return TokenizerSection(text, /*lists=*/false).ends(vocab);
 }
 
 StringIndex::StringIndex(const Strings &strings, size_t most)
@@ -303,146 +158,270 @@ size_t Bpe::MergeTable::place(uint64_t key) const {
   return at;
 }
 
-Bpe::Bpe(const std::string &text, int64_t vocab) {
-  SectionReader section(/*withLists=*/true);
-  section.read(text);
-  const json &root = section.fields;
-  auto string = [&](const char *field) {
-    auto it = root.find(field);
-    if (it == root.end() || !it->is_string())
-      bad(std::string(field) + " = absent, limit a string");
-    return it->get<std::string>();
-  };
-  if (std::string model = string("model"); model != "gpt2")
+Bpe::Bpe(const std::string &json, int64_t vocab) {
+  TokenizerSection section(json, /*lists=*/true);
+  std::string model = section.string("model");
+  if (model != "gpt2" && model != "llama")
     fail(ExitCode::Unsupported,
-         "tokenizer: model = " + model + ", limit gpt2 (byte-level BPE)",
+         "tokenizer: model = " + model +
+             ", limit gpt2 (byte-level BPE) or llama (SentencePiece BPE)",
          "token ids need no tokenizer: `--tokens=1,2,3`");
-  pre = std::make_unique<PreTokenizer>(string("pre"));
+  byteLevel = model == "gpt2";
+  pre = std::make_unique<PreTokenizer>(section.strings("pre"));
 
-  section.tokens.check("tokens");
-  const Strings &tokens = section.tokens.values;
+  const Strings &tokens = section.tokens;
   if (tokens.size() == 0 || tokens.size() > static_cast<size_t>(vocab))
-    bad("tokens = " + std::to_string(tokens.size()) + ", limit " +
-        std::to_string(vocab) + " (the model's vocabulary)");
-  if (!section.typesProblem.empty())
-    bad("token_types = " + section.typesProblem + ", limit 255");
-  if (section.hasTypes && section.types.size() != tokens.size())
-    bad("token_types = another count than tokens, limit " +
-        std::to_string(tokens.size()));
-  types = std::move(section.types);
-  types.resize(tokens.size(), 1);
-  buildTexts(tokens);
-
-  StringIndex idOfToken(tokens, tokens.size());
-  for (size_t i = 0; i < tokens.size(); ++i)
-    idOfToken.add(static_cast<int32_t>(i));
-  section.merges.check("merges");
-  const Strings &rules = section.merges.values;
-  merges.reserve(rules.size());
-  std::string joined;
-  for (size_t rank = 0; rank < rules.size(); ++rank) {
-    // Spaces are written in the alphabet, so the first one separates.
-    std::string_view rule = rules[rank];
-    size_t space = rule.find(' ', 1);
-    if (space == std::string_view::npos)
-      bad("merges[" + std::to_string(rank) + "] = no pair, limit two tokens");
-    int32_t left = idOfToken.find(rule.substr(0, space));
-    int32_t right = idOfToken.find(rule.substr(space + 1));
-    joined.assign(rule.substr(0, space)).append(rule.substr(space + 1));
-    int32_t both = idOfToken.find(joined);
-    if (left < 0 || right < 0 || both < 0)
-      bad("merges[" + std::to_string(rank) +
-          "] = a pair of unknown tokens, "
-          "limit the vocabulary");
-    merges.add(left, right, {static_cast<uint32_t>(rank), both});
+    badTokenizer("tokens = " + std::to_string(tokens.size()) + ", limit " +
+                 std::to_string(vocab) + " (the model's vocabulary)");
+  std::vector<int32_t> kinds = section.numbers("token_types");
+  if (!kinds.empty() && kinds.size() != tokens.size())
+    badTokenizer("token_types = another count than tokens, limit " +
+                 std::to_string(tokens.size()));
+  types.assign(tokens.size(), kNormal);
+  for (size_t i = 0; i < kinds.size(); ++i) {
+    if (kinds[i] > kByte)
+      badTokenizer("token_types = " + std::to_string(kinds[i]) + ", limit 6");
+    types[i] = static_cast<uint8_t>(kinds[i]);
   }
+  readOptions(section);
+  buildTexts(tokens);
+  buildAdded(tokens, section.numbers("matching"));
+  readMerges(section);
 
-  bos = optionalId(root, "bos", tokens.size());
-  eos = endTokens(root, tokens.size());
-  addBos = flag(root, "add_bos");
-  addEos = flag(root, "add_eos");
+  bos = section.id("bos", tokens.size());
+  eos = section.ends(tokens.size());
+  addBos = section.flag("add_bos");
+  addEos = section.flag("add_eos");
   if (addBos && !bos)
-    bad("add_bos = true without bos, limit a bos id");
-  auto it = root.find("chat_template");
-  hasChatTemplate = it != root.end() && it->is_string() &&
-                    !it->get_ref<const std::string &>().empty();
+    badTokenizer("add_bos = true without bos, limit a bos id");
+  hasChatTemplate = section.has("chat_template");
+}
+
+void Bpe::readOptions(const TokenizerSection &section) {
+  nfc = section.flag("nfc");
+  ignoreMerges = section.flag("ignore_merges");
+  prefixIfAbsent = section.flag("prefix_if_absent");
+  splitSpaces = section.flag("split_spaces");
+  byteFallback = section.flag("byte_fallback");
+  fuseUnknown = section.flag("fuse_unk");
+  unknown = section.id("unk", types.size());
+  if (section.has("prefix")) {
+    std::string name = section.string("prefix");
+    if (name != "first" && name != "always")
+      badTokenizer("prefix = " + name + ", limit first or always");
+    prefix = name == "first" ? Prefix::First : Prefix::Always;
+  }
+}
+
+void Bpe::readMerges(TokenizerSection &section) {
+  std::vector<int32_t> rules = section.numbers("merges"),
+                       ranks = section.numbers("merge_ranks");
+  size_t count = rules.size() / 3;
+  if (rules.size() % 3 || (!ranks.empty() && ranks.size() != count))
+    badTokenizer("merges = " + std::to_string(rules.size()) + " ids, " +
+                 std::to_string(ranks.size()) +
+                 " ranks, limit three ids and one rank a merge");
+  merges.reserve(count);
+  spacesBegin = !byteLevel && idOf->find(" ") >= 0;
+  for (size_t i = 0; i < count; ++i) {
+    const int32_t *rule = &rules[i * 3];
+    for (int j = 0; j < 3; ++j)
+      if (static_cast<size_t>(rule[j]) >= texts.size())
+        badTokenizer("merges[" + std::to_string(i) + "] = " +
+                     std::to_string(rule[j]) + ", limit the vocabulary");
+    uint32_t rank = ranks.empty() ? i : ranks[i];
+    merges.add(rule[0], rule[1], {rank, rule[2]});
+    std::string_view left = texts[rule[0]], right = texts[rule[1]];
+    if (!left.empty() && left.back() != ' ' && !right.empty() &&
+        right.front() == ' ')
+      spacesBegin = false;
+  }
 }
 
 void Bpe::buildTexts(const Strings &tokens) {
   std::fill(std::begin(byteIds), std::end(byteIds), -1);
-  // Whole pieces are looked up where the rule skips the merges.
-  if (pre->ignoresMerges())
+  // Bytes are looked up one by one; whole pieces where the rule skips the
+  // merges, characters always.
+  if (ignoreMerges || !byteLevel)
     idOf = std::make_unique<StringIndex>(texts, tokens.size());
   std::string decoded;
   for (size_t i = 0; i < tokens.size(); ++i) {
-    bool added = types[i] == kControl || types[i] == kUserDefined;
+    std::string_view token = tokens[i];
+    bool written = types[i] != kControl && types[i] != kUserDefined;
+    int byte = types[i] == kByte ? byteOfToken(token) : -1;
     // Added tokens are written as themselves.
-    bool plain = !added && decodeAlphabet(tokens[i], decoded);
-    texts.add(plain ? std::string_view(decoded) : tokens[i]);
+    if (written && byteLevel) {
+      texts.add(decodeAlphabet(token, decoded) ? std::string_view(decoded)
+                                               : token);
+    } else if (byte >= 0) {
+      decoded.assign(1, static_cast<char>(byte));
+      texts.add(decoded);
+    } else {
+      texts.add(written ? std::string_view(withSpaces(token)) : token);
+    }
     std::string_view text = texts[i];
-    if (text.empty())
+    if (text.empty() || !written || types[i] == kUnused || types[i] == kUnknown)
       continue;
     auto first = static_cast<unsigned char>(text[0]);
-    if (added)
-      addedByByte[first].push_back(static_cast<int32_t>(i));
-    else if (types[i] != kUnused && types[i] != kUnknown) {
-      if (idOf)
-        idOf->add(static_cast<int32_t>(i));
-      if (text.size() == 1 && byteIds[first] < 0)
+    if (byteLevel ? text.size() == 1 : byte >= 0)
+      if (byteIds[first] < 0)
         byteIds[first] = static_cast<int32_t>(i);
-    }
+    // A token with a space of its own is never met: texts have the sign.
+    if (idOf && byte < 0 &&
+        (byteLevel || token.find(' ') == std::string_view::npos))
+      idOf->add(static_cast<int32_t>(i));
   }
-  for (std::vector<int32_t> &ids : addedByByte)
-    std::sort(ids.begin(), ids.end(), [&](int32_t a, int32_t b) {
-      size_t left = texts[a].size(), right = texts[b].size();
-      return left != right ? left > right : a < b;
-    });
 }
 
-int32_t Bpe::addedAt(std::string_view text, size_t at, bool special) const {
-  for (int32_t id : addedByByte[static_cast<unsigned char>(text[at])])
-    if ((special || types[id] == kUserDefined) &&
-        text.compare(at, texts[id].size(), texts[id]) == 0)
-      return id;
-  return -1;
+void Bpe::buildAdded(const Strings &tokens,
+                     const std::vector<int32_t> &matching) {
+  if (matching.size() % 2)
+    badTokenizer("matching = an odd count, limit pairs of an id and flags");
+  std::map<int32_t, int32_t> flags;
+  for (size_t i = 0; i < matching.size(); i += 2)
+    flags[matching[i]] = matching[i + 1];
+  std::vector<AddedToken> raw, normalized;
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    auto id = static_cast<int32_t>(i);
+    if ((types[i] != kControl && types[i] != kUserDefined) ||
+        tokens[i].empty())
+      continue;
+    auto it = flags.find(id);
+    int32_t bits = it == flags.end() ? 0 : it->second;
+    bool isNormalized = bits & 4;
+    (isNormalized ? normalized : raw)
+        .push_back({isNormalized ? normalize(tokens[i])
+                                 : std::string(tokens[i]),
+                    id, types[i] == kControl, (bits & 1) != 0,
+                    (bits & 2) != 0});
+  }
+  added = std::make_unique<AddedTokens>(std::move(raw));
+  addedNormalized = std::make_unique<AddedTokens>(std::move(normalized));
+}
+
+std::string Bpe::normalize(std::string_view text) const {
+  std::string out = nfc ? toNfc(text) : std::string(text);
+  if (byteLevel)
+    return out;
+  // A space and SentencePiece's sign for it are the same from here on.
+  if (prefix == Prefix::Always && !prefixIfAbsent && !out.empty())
+    out.insert(0, 1, ' ');
+  return withSpaces(out);
 }
 
 std::vector<int32_t> Bpe::encode(std::string_view raw, bool special) {
   dropped = 0;
   std::string text = sanitizeUtf8(raw);
   std::vector<int32_t> ids;
-  size_t done = 0;
-  for (size_t at = 0; at < text.size();) {
-    int32_t id = addedAt(text, at, special);
-    if (id < 0) {
-      ++at;
-      continue;
-    }
-    encodePlain(std::string_view(text).substr(done, at - done), ids);
-    ids.push_back(id);
-    at += texts[id].size();
-    done = at;
-  }
-  encodePlain(std::string_view(text).substr(done), ids);
+  added->split(
+      text, special,
+      [&](size_t begin, size_t end) {
+        encodeRaw(std::string_view(text).substr(begin, end - begin), special,
+                  begin == 0, ids);
+      },
+      [&](int32_t id) { ids.push_back(id); });
   return ids;
 }
 
-void Bpe::encodePlain(std::string_view text, std::vector<int32_t> &ids) {
-  pre->split(text, [&](std::string_view piece) { encodePiece(piece, ids); });
+void Bpe::encodeRaw(std::string_view raw, bool special, bool first,
+                    std::vector<int32_t> &ids) {
+  std::string text = normalize(raw);
+  addedNormalized->split(
+      text, special,
+      [&](size_t begin, size_t end) {
+        encodePlain(std::string_view(text).substr(begin, end - begin),
+                    first && begin == 0, ids);
+      },
+      [&](int32_t id) { ids.push_back(id); });
+}
+
+void Bpe::encodePlain(std::string_view text, bool first,
+                      std::vector<int32_t> &ids) {
+  if (text.empty())
+    return;
+  if (byteLevel)
+    return pre->split(text,
+                      [&](std::string_view piece) { encodePiece(piece, ids); });
+  bool wanted = prefix == Prefix::Always || (prefix == Prefix::First && first);
+  if (prefixIfAbsent && wanted && text[0] != ' ')
+    return encodeSpaced(" " + std::string(text), ids);
+  encodeSpaced(text, ids);
+}
+
+void Bpe::encodeSpaced(std::string_view text, std::vector<int32_t> &ids) {
+  size_t begin = 0;
+  if (splitSpaces || (spacesBegin && !ignoreMerges))
+    for (size_t at = 1; at < text.size(); ++at)
+      if (text[at] == ' ' && (splitSpaces || text[at - 1] != ' ')) {
+        encodePiece(text.substr(begin, at - begin), ids);
+        begin = at;
+      }
+  encodePiece(text.substr(begin), ids);
+}
+
+void Bpe::addSymbol(int32_t id) {
+  auto at = static_cast<int32_t>(symbols.size());
+  symbols.push_back({id, at - 1, at + 1});
+}
+
+void Bpe::addBytes(std::string_view piece) {
+  for (unsigned char byte : piece)
+    if (byteIds[byte] >= 0)
+      addSymbol(byteIds[byte]);
+    else
+      // The reference implementations leave out what the vocabulary cannot
+      // write; an unknown token here would be a control token made of text.
+      ++dropped;
+}
+
+void Bpe::addCharacters(std::string_view piece) {
+  bool afterUnknown = false;
+  for (size_t at = 0; at < piece.size();) {
+    std::string_view character = piece.substr(at, readUtf8(piece, at).length);
+    at += character.size();
+    int32_t id = idOf->find(character);
+    auto hasToken = [&](unsigned char byte) { return byteIds[byte] >= 0; };
+    if (id >= 0) {
+      addSymbol(id);
+      afterUnknown = false;
+    } else if (byteFallback &&
+               std::all_of(character.begin(), character.end(), hasToken)) {
+      for (unsigned char byte : character)
+        addSymbol(byteIds[byte]);
+      afterUnknown = false;
+    } else if (!unknown) {
+      dropped += character.size();
+    } else {
+      if (!afterUnknown || !fuseUnknown)
+        addSymbol(*unknown);
+      afterUnknown = true;
+    }
+  }
 }
 
 void Bpe::encodePiece(std::string_view piece, std::vector<int32_t> &ids) {
-  if (idOf)
+  if (ignoreMerges)
     if (int32_t id = idOf->find(piece); id >= 0) {
       ids.push_back(id);
       return;
     }
-  // Symbols as a linked list; candidates in a heap by rank, then position, so
-  // that a piece of n bytes takes O(n log n).
-  struct Symbol {
-    int32_t id; // -1 once merged into its left neighbour
-    int32_t prev, next;
-  };
+  symbols.clear();
+  symbols.reserve(piece.size());
+  if (byteLevel)
+    addBytes(piece);
+  else
+    addCharacters(piece);
+  if (symbols.empty())
+    return;
+  symbols.back().next = -1;
+  mergeSymbols();
+  for (int32_t at = 0; at >= 0; at = symbols[at].next)
+    ids.push_back(symbols[at].id);
+}
+
+// Symbols are a linked list; candidates are in a heap by rank, then position, so
+// that n symbols take O(n log n).
+void Bpe::mergeSymbols() {
   struct Candidate {
     uint32_t rank;
     int32_t at;
@@ -451,23 +430,6 @@ void Bpe::encodePiece(std::string_view piece, std::vector<int32_t> &ids) {
       return rank != other.rank ? rank > other.rank : at > other.at;
     }
   };
-  std::vector<Symbol> symbols;
-  symbols.reserve(piece.size());
-  for (unsigned char byte : piece) {
-    int32_t id = byteIds[byte];
-    if (id < 0) {
-      // The reference implementations leave out what the vocabulary cannot
-      // write; an unknown token here would be a control token made of text.
-      ++dropped;
-      continue;
-    }
-    auto at = static_cast<int32_t>(symbols.size());
-    symbols.push_back({id, at - 1, at + 1});
-  }
-  if (symbols.empty())
-    return;
-  symbols.back().next = -1;
-
   std::vector<Candidate> heap;
   auto find = [&](int32_t at) -> const Merge * {
     const Symbol &left = symbols[at];
@@ -503,8 +465,6 @@ void Bpe::encodePiece(std::string_view piece, std::vector<int32_t> &ids) {
       push(left.prev);
     push(best.at);
   }
-  for (int32_t at = 0; at >= 0; at = symbols[at].next)
-    ids.push_back(symbols[at].id);
 }
 
 std::string_view Bpe::bytes(int32_t id) const {

@@ -1,8 +1,10 @@
-//===- Bpe.h - Byte-level byte-pair encoding -------------------*- C++ -*-===//
+//===- Bpe.h - Byte-pair encoding ------------------------------*- C++ -*-===//
 #ifndef HEDDLE_RUNTIME_APP_BPE_H
 #define HEDDLE_RUNTIME_APP_BPE_H
 
+#include "AddedTokens.h"
 #include "PreTokenizer.h"
+#include "TokenizerSection.h"
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -11,24 +13,6 @@
 #include <vector>
 
 namespace heddle::rt {
-
-/// A list of texts in one piece of memory.
-class Strings {
-public:
-  void add(std::string_view text) {
-    pool += text;
-    ends.push_back(pool.size());
-  }
-  size_t size() const { return ends.size(); }
-  std::string_view operator[](size_t i) const {
-    size_t begin = i ? ends[i - 1] : 0;
-    return std::string_view(pool).substr(begin, ends[i] - begin);
-  }
-
-private:
-  std::string pool;
-  std::vector<size_t> ends;
-};
 
 /// The first index of each text of a list.
 class StringIndex {
@@ -49,7 +33,8 @@ private:
   std::vector<Slot> slots; // a power of two, never full
 };
 
-/// The tokenizer of a program.
+/// The tokenizer of a program: byte-level BPE, or SentencePiece's BPE on
+/// characters.
 class Bpe {
 public:
   /// Reads the tokenizer section (docs/program-format.md) of a model with
@@ -58,8 +43,9 @@ public:
   Bpe(const Bpe &) = delete;
   Bpe &operator=(const Bpe &) = delete;
 
-  /// Ids of `text`. Invalid UTF-8 becomes U+FFFD. User-defined tokens match
-  /// anywhere in the text; control tokens only with `special`.
+  /// Ids of `text`, in time O(n log n). Invalid UTF-8 becomes U+FFFD.
+  /// User-defined tokens match anywhere in the text; control tokens only with
+  /// `special`.
   std::vector<int32_t> encode(std::string_view text, bool special);
 
   /// Bytes that the last encode() left out: the vocabulary cannot write them.
@@ -68,6 +54,8 @@ public:
   /// The bytes that token `id` stands for; empty for ids without text.
   std::string_view bytes(int32_t id) const;
   bool isControl(int32_t id) const;
+  /// Whether a text's ids begin with a space that is not in the text.
+  bool addsSpace() const { return prefix != Prefix::Never; }
 
   std::optional<int32_t> bos;
   std::vector<int32_t> eos;
@@ -98,19 +86,47 @@ private:
     size_t place(uint64_t key) const;
     std::vector<Slot> slots; // a power of two, never full
   };
+  enum class Prefix { Never, First, Always };
+  struct Symbol {
+    int32_t id; // -1 once merged into its left neighbour
+    int32_t prev, next;
+  };
+  void readOptions(const TokenizerSection &section);
+  void readMerges(TokenizerSection &section);
   void buildTexts(const Strings &tokens);
-  void encodePlain(std::string_view text, std::vector<int32_t> &ids);
+  void buildAdded(const Strings &tokens, const std::vector<int32_t> &matching);
+  std::string normalize(std::string_view text) const;
+  // `first`: the stretch begins the text.
+  void encodeRaw(std::string_view text, bool special, bool first,
+                 std::vector<int32_t> &ids);
+  void encodePlain(std::string_view text, bool first,
+                   std::vector<int32_t> &ids);
+  void encodeSpaced(std::string_view text, std::vector<int32_t> &ids);
   void encodePiece(std::string_view piece, std::vector<int32_t> &ids);
-  // The added token that starts at `at`, longest first; -1 if none.
-  int32_t addedAt(std::string_view text, size_t at, bool special) const;
+  void addBytes(std::string_view piece);
+  void addCharacters(std::string_view piece);
+  void addSymbol(int32_t id);
+  void mergeSymbols();
 
+  bool byteLevel = true;
   std::unique_ptr<PreTokenizer> pre;
+  bool nfc = false, ignoreMerges = false;
+  Prefix prefix = Prefix::Never;
+  bool prefixIfAbsent = false, splitSpaces = false;
+  bool byteFallback = false, fuseUnknown = false;
+  // No merge joins a space to what stands before it, so that such a place may
+  // be cut at.
+  bool spacesBegin = false;
+  std::optional<int32_t> unknown;
+
   Strings texts;                     // bytes by id
   std::vector<uint8_t> types;        // GGUF token types by id
   std::unique_ptr<StringIndex> idOf; // of ordinary tokens' texts; may be null
   MergeTable merges;
-  std::vector<int32_t> addedByByte[256];
-  int32_t byteIds[256];
+  // Added tokens of raw and of normalized text.
+  std::unique_ptr<AddedTokens> added, addedNormalized;
+  int32_t byteIds[256];        // the token of one byte, or -1
+  std::vector<Symbol> symbols; // of the piece at hand
   size_t dropped = 0;
 };
 

@@ -3,8 +3,9 @@
 #include "PreTokenizer.h"
 #include "UnicodeExtra.h"
 #include "heddle/runtime/Failure.h"
+#include <algorithm>
 #include <cstdint>
-#include <cstring>
+#include <iterator>
 #include <pcre2.h>
 
 namespace heddle::rt {
@@ -24,27 +25,79 @@ namespace {
 
 constexpr char kGpt2[] = "'s|'t|'re|'ve|'m|'ll|'d| ?[" LETTER "]+| ?[" NUMBER
                          "]+| ?[^" SPACE LETTER NUMBER "]+|" SPACES;
-constexpr char kOneNumber[] = "[" NUMBER "]";
-constexpr char kLlama3[] =
-    CONTRACTIONS "|[^\\r\\n" LETTER NUMBER "]?[" LETTER "]+|[" NUMBER
-                 "]{1,3}| ?[^" SPACE LETTER NUMBER "]+[\\r\\n]*|[" SPACE
-                 "]*[\\r\\n]+|" SPACES;
-constexpr char kQwen2[] = CONTRACTIONS
-    "|[^\\r\\n" LETTER NUMBER "]?[" LETTER "]+|[" NUMBER
-    "]| ?[^" SPACE LETTER NUMBER "]+[\\r\\n]*|[" SPACE "]*[\\r\\n]+|" SPACES;
+#define LLAMA3_WITH(numbers)                                                   \
+  CONTRACTIONS "|[^\\r\\n" LETTER NUMBER "]?[" LETTER "]+|[" NUMBER             \
+               "]" numbers "| ?[^" SPACE LETTER NUMBER "]+[\\r\\n]*|[" SPACE    \
+               "]*[\\r\\n]+|" SPACES
+
+#define UPPER "\\p{Lu}\\p{Lt}" HEDDLE_EXTRA_UPPER ANY_CASE
+#define LOWER "\\p{Ll}" HEDDLE_EXTRA_LOWER ANY_CASE
+#define ANY_CASE "\\p{Lm}\\p{Lo}" HEDDLE_EXTRA_CASELESS MARK
+#define MARK "\\p{M}" HEDDLE_EXTRA_MARKS
+#define PUNCTUATION "\\p{P}" HEDDLE_EXTRA_PUNCTUATION
+#define SYMBOL "\\p{S}" HEDDLE_EXTRA_SYMBOLS
+constexpr char kO200k[] =
+    "[^\\r\\n" LETTER NUMBER "]?[" UPPER "]*[" LOWER "]+" CONTRACTIONS
+    "?|[^\\r\\n" LETTER NUMBER "]?[" UPPER "]+[" LOWER "]*" CONTRACTIONS
+    "?|[" NUMBER "]{1,3}| ?[^" SPACE LETTER NUMBER "]+[\\r\\n/]*|[" SPACE
+    "]*[\\r\\n]+|" SPACES;
+constexpr char kDeepSeek3[] =
+    "[!-/:-@\\[-`{-~][A-Za-z]+|[^\\r\\n" LETTER PUNCTUATION SYMBOL
+    "]?[" LETTER MARK "]+| ?[" PUNCTUATION SYMBOL "]+[\\r\\n]*|[" SPACE
+    "]*[\\r\\n]+|" SPACES;
+// DeepSeek-LLM's letters of alphabets with upper and lower case.
+constexpr char kAlphabets[] =
+    "[" SPACE "]?["
+    "A-Za-z\\x{b5}\\x{c0}-\\x{d6}\\x{d8}-\\x{f6}\\x{f8}-\\x{1ba}"
+    "\\x{1bc}-\\x{1bf}\\x{1c4}-\\x{293}\\x{295}-\\x{2af}\\x{370}-\\x{373}"
+    "\\x{376}\\x{377}\\x{37b}-\\x{37d}\\x{37f}\\x{386}\\x{388}-\\x{38a}"
+    "\\x{38c}\\x{38e}-\\x{3a1}\\x{3a3}-\\x{3f5}\\x{3f7}-\\x{481}"
+    "\\x{48a}-\\x{52f}\\x{531}-\\x{556}\\x{10a0}-\\x{10c5}"
+    "\\x{13a0}-\\x{13f5}\\x{13f8}-\\x{13fd}\\x{1c90}-\\x{1cba}"
+    "\\x{1cbd}-\\x{1cbf}\\x{1d00}-\\x{1d2b}\\x{1d6b}-\\x{1d77}"
+    "\\x{1d79}-\\x{1d9a}\\x{1e00}-\\x{1f15}\\x{1f18}-\\x{1f1d}"
+    "\\x{1f20}-\\x{1f45}\\x{1f48}-\\x{1f4d}\\x{1f50}-\\x{1f57}\\x{1f59}"
+    "\\x{1f5b}\\x{1f5d}\\x{1f5f}-\\x{1f7d}\\x{1f80}-\\x{1fb4}"
+    "\\x{1fb6}-\\x{1fbc}\\x{1fbe}\\x{1fc2}-\\x{1fc4}\\x{1fc6}-\\x{1fcc}"
+    "\\x{1fd0}-\\x{1fd3}\\x{1fd6}-\\x{1fdb}\\x{1fe0}-\\x{1fec}"
+    "\\x{1ff2}-\\x{1ff4}\\x{1ff6}-\\x{1ffc}\\x{2102}\\x{2107}"
+    "\\x{210a}-\\x{2113}\\x{2115}\\x{2119}-\\x{211d}\\x{2124}\\x{2126}"
+    "\\x{2128}\\x{212a}-\\x{212d}\\x{212f}-\\x{2134}\\x{2139}"
+    "\\x{213c}-\\x{213f}\\x{2145}-\\x{2149}\\x{214e}\\x{2183}\\x{2184}"
+    "\\x{2c00}-\\x{2c7b}\\x{2c7e}-\\x{2ce4}\\x{2ceb}-\\x{2cee}\\x{2cf2}"
+    "\\x{2cf3}\\x{a640}-\\x{a66d}\\x{a680}-\\x{a69b}\\x{a722}-\\x{a76f}"
+    "\\x{a771}-\\x{a787}\\x{a78b}-\\x{a78e}\\x{ab70}-\\x{abbf}"
+    "\\x{fb00}-\\x{fb06}\\x{fb13}-\\x{fb17}\\x{ff21}-\\x{ff3a}"
+    "\\x{ff41}-\\x{ff5a}\\x{10400}-\\x{1044f}\\x{104b0}-\\x{104d3}"
+    "\\x{104d8}-\\x{104fb}\\x{10c80}-\\x{10cb2}\\x{10cc0}-\\x{10cf2}"
+    "\\x{118a0}-\\x{118df}\\x{1e900}-\\x{1e943}"
+    "]+";
 
 struct Rule {
-  const char *name;
-  const char *patterns[2]; // applied one after the other; null: no more
-  bool ignoreMerges;
+  const char *name, *pattern;
 };
 
 constexpr Rule kRules[] = {
-    {"gpt2", {kGpt2, nullptr}, false},
-    {"gpt-2", {kGpt2, nullptr}, false},
-    {"smollm", {kOneNumber, kGpt2}, false},
-    {"llama-bpe", {kLlama3, nullptr}, true},
-    {"qwen2", {kQwen2, nullptr}, false},
+    {"gpt2", kGpt2},
+    {"llama3", LLAMA3_WITH("{1,3}")},
+    {"qwen2", LLAMA3_WITH("")},
+    {"o200k", kO200k},
+    {"deepseek3", kDeepSeek3},
+    {"digit", "[" NUMBER "]"},
+    {"digits", "[" NUMBER "]+"},
+    {"digits3", "[" NUMBER "]{1,3}"},
+    {"cjk-kana", "[\\x{4e00}-\\x{9fa5}\\x{3040}-\\x{309f}\\x{30a0}-\\x{30ff}]+"},
+    {"cjk-hangul", "[\\x{4e00}-\\x{9fa5}\\x{800}-\\x{4e00}\\x{ac00}-\\x{d7ff}]+"},
+    {"newline", "[\\r\\n]"},
+    {"letters", "[" SPACE "]?[" LETTER "]+"},
+    {"punctuation", "[" SPACE "]?[" PUNCTUATION "]+"},
+    {"alphabets", kAlphabets},
+    {"ascii-punctuation",
+     "[" SPACE "]?[!-/:-~\\x{ff01}-\\x{ff0f}\\x{ff1a}-\\x{ff5e}"
+     "\\x{2018}-\\x{201f}\\x{3000}-\\x{3002}]+"},
+    // The look behind keeps a run that another character ends from being tried
+    // at each of its spaces.
+    {"spaces-end", "(?<![" SPACE "])[" SPACE "]+\\z"},
 };
 
 // Bounds on one match; the patterns above backtrack one step at most per
@@ -81,21 +134,21 @@ struct PreTokenizer::Stage {
   }
 };
 
-PreTokenizer::PreTokenizer(const std::string &name) {
-  std::string known;
-  for (const Rule &rule : kRules) {
-    known += (known.empty() ? "" : ", ") + std::string(rule.name);
-    if (name != rule.name)
-      continue;
-    wholePieces = rule.ignoreMerges;
-    for (const char *pattern : rule.patterns)
-      if (pattern)
-        stages.push_back(std::make_unique<Stage>(pattern));
-    return;
+PreTokenizer::PreTokenizer(const std::vector<std::string> &names) {
+  for (const std::string &name : names) {
+    auto rule =
+        std::find_if(std::begin(kRules), std::end(kRules),
+                     [&](const Rule &rule) { return name == rule.name; });
+    if (rule == std::end(kRules)) {
+      std::string known;
+      for (const Rule &rule : kRules)
+        known += (known.empty() ? "" : ", ") + std::string(rule.name);
+      fail(ExitCode::Unsupported,
+           "tokenizer: pre = " + name + ", limit one of " + known,
+           "token ids need no tokenizer: `--tokens=1,2,3`");
+    }
+    stages.push_back(std::make_unique<Stage>(rule->pattern));
   }
-  fail(ExitCode::Unsupported,
-       "tokenizer: pre = " + name + ", limit one of " + known,
-       "token ids need no tokenizer: `--tokens=1,2,3`");
 }
 
 PreTokenizer::~PreTokenizer() = default;

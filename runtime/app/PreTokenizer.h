@@ -10,12 +10,12 @@
 
 namespace heddle::rt {
 
-/// One of the named splitting rules, compiled.
+/// Named splitting patterns, compiled; each cuts the pieces of the one before.
 class PreTokenizer {
 public:
-  /// `name` as in the tokenizer's "pre"; throws Failure(Unsupported) naming
+  /// `names` as in the tokenizer's "pre"; throws Failure(Unsupported) naming
   /// an unknown one.
-  explicit PreTokenizer(const std::string &name);
+  explicit PreTokenizer(const std::vector<std::string> &names);
   ~PreTokenizer();
   PreTokenizer(const PreTokenizer &) = delete;
   PreTokenizer &operator=(const PreTokenizer &) = delete;
@@ -25,14 +25,10 @@ public:
   using Sink = std::function<void(std::string_view)>;
   void split(std::string_view text, const Sink &sink) const;
 
-  /// A piece that is a token by itself skips the merges.
-  bool ignoresMerges() const { return wholePieces; }
-
 private:
   struct Stage;
   void splitFrom(size_t stage, std::string_view text, const Sink &sink) const;
   std::vector<std::unique_ptr<Stage>> stages;
-  bool wholePieces = false;
 };
 
 } // namespace heddle::rt

@@ -74,6 +74,8 @@ int runDetokenize(Program &program, const Options &options) {
     for (int32_t id : parseTokens(*options.tokens, program.manifest().vocab))
       text += stream.add(bpe->bytes(id));
   text += stream.finish();
+  if (bpe->addsSpace() && text[0] == ' ')
+    text.erase(0, 1);
   if (outputIsTerminal())
     text += "\n";
   printOut(text);

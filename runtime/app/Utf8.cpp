@@ -59,6 +59,12 @@ void appendUtf8(std::string &text, uint32_t c) {
   put(0x80 | (c & 0x3f));
 }
 
+bool isSpace(uint32_t c) {
+  return c == ' ' || (c >= 0x9 && c <= 0xd) || c == 0x85 || c == 0xa0 ||
+         c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x2028 ||
+         c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
+}
+
 std::string sanitizeUtf8(std::string_view text) {
   std::string result;
   result.reserve(text.size());

@@ -22,6 +22,9 @@ Utf8Step readUtf8(std::string_view text, size_t at);
 
 void appendUtf8(std::string &text, uint32_t codePoint);
 
+/// Unicode's White_Space.
+bool isSpace(uint32_t codePoint);
+
 /// The text with each maximal invalid subpart replaced by U+FFFD, as Python's
 /// errors='replace' does.
 std::string sanitizeUtf8(std::string_view text);

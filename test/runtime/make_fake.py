@@ -31,29 +31,18 @@ def gguf_path() -> pathlib.Path:
     return next(pathlib.Path(spec.origin).parent.glob("*.gguf"))
 
 
+def read_section(path, *flags) -> dict:
+    """The tokenizer section of docs/program-format.md, as the compiler makes it of
+    a GGUF file or of a directory with a tokenizer.json."""
+    probe = os.environ.get("HEDDLE_TOKENIZER_PROBE",
+                           ROOT / "build/bin/tokenizer-probe")
+    return json.loads(subprocess.run(
+        [probe, path, *flags], check=True, stdout=subprocess.PIPE,
+        env={**os.environ, "ASAN_OPTIONS": "detect_container_overflow=0"}).stdout)
+
+
 def read_tokenizer() -> dict:
-    """The tokenizer section of docs/program-format.md from the GGUF file."""
-    from gguf import GGUFReader
-
-    fields = GGUFReader(gguf_path()).fields
-
-    def get(name):
-        return fields[f"tokenizer.{name}"].contents()
-
-    return {
-        "model": get("ggml.model"),
-        "pre": get("ggml.pre"),
-        "tokens": get("ggml.tokens"),
-        "token_types": get("ggml.token_type"),
-        "merges": get("ggml.merges"),
-        "bos": get("ggml.bos_token_id"),
-        "eos": [get("ggml.eos_token_id")],
-        "unk": get("ggml.unknown_token_id"),
-        "pad": get("ggml.padding_token_id"),
-        "add_bos": get("ggml.add_bos_token"),
-        "add_eos": False,
-        "chat_template": get("chat_template"),
-    }
+    return read_section(gguf_path())
 
 
 def run(*command):
@@ -71,7 +60,7 @@ def runtime_library(build: pathlib.Path) -> pathlib.Path:
 
 
 def make(out, build, tokenizer=None, external=False, context=8192,
-         impossible=False, vocab=None, pre=None):
+         impossible=False, vocab=None):
     """Writes the program OUT. `tokenizer` is a dict, or None for none."""
     out, build = pathlib.Path(out), pathlib.Path(build)
     library = runtime_library(build)
@@ -93,8 +82,6 @@ def make(out, build, tokenizer=None, external=False, context=8192,
     }
     if external:
         manifest["weights_file"] = out.name + ".weights"
-    if tokenizer and pre:
-        tokenizer = dict(tokenizer, pre=pre)
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         (folder / "manifest").write_text(json.dumps(manifest))

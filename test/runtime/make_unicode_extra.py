@@ -86,7 +86,11 @@ def main():
             "----------===//\n"
             "#ifndef HEDDLE_RUNTIME_APP_UNICODEEXTRA_H\n"
             "#define HEDDLE_RUNTIME_APP_UNICODEEXTRA_H\n\n")
-    for name, pattern in (("LETTERS", r"\p{L}"), ("NUMBERS", r"\p{N}")):
+    for name, pattern in (
+            ("LETTERS", r"\p{L}"), ("NUMBERS", r"\p{N}"), ("MARKS", r"\p{M}"),
+            ("PUNCTUATION", r"\p{P}"), ("SYMBOLS", r"\p{S}"),
+            ("UPPER", r"[\p{Lu}\p{Lt}]"), ("LOWER", r"\p{Ll}"),
+            ("CASELESS", r"[\p{Lm}\p{Lo}]")):
         wanted, have = reference(pattern), pcre(pattern)
         extra, lost = wanted - have, have - wanted
         print(f"{name}: {len(wanted)} wanted, {len(extra)} added, "

@@ -6,9 +6,9 @@
 #include "llvm/Support/JSON.h"
 
 namespace heddle {
-/// The tokenizer of a checkpoint as docs/program-format.md has it; none if the file has
-/// no tokens. Errors: Malformed for an id outside the vocabulary.
-llvm::Expected<std::optional<llvm::json::Value>> tokenizerData(const import::ModelSource &source);
+/// The tokenizer of a checkpoint of `vocab` tokens as docs/program-format.md has it; none
+/// if it has none. Errors: those of Import/Tokenizer.h.
+llvm::Expected<std::optional<llvm::json::Value>> tokenizerData(const import::ModelSource &source, int64_t vocab);
 } // namespace heddle
 
 #endif // HEDDLE_DRIVER_TOKENIZERDATA_H

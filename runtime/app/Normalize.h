@@ -1,0 +1,16 @@
+//===- Normalize.h - Unicode's form C --------------------------*- C++ -*-===//
+#ifndef HEDDLE_RUNTIME_APP_NORMALIZE_H
+#define HEDDLE_RUNTIME_APP_NORMALIZE_H
+
+#include <string>
+#include <string_view>
+
+namespace heddle::rt {
+
+/// `text` (valid UTF-8) in form C (Unicode Standard Annex 15), in time
+/// O(n log n) whatever the marks.
+std::string toNfc(std::string_view text);
+
+} // namespace heddle::rt
+
+#endif // HEDDLE_RUNTIME_APP_NORMALIZE_H
