@@ -37,3 +37,9 @@ def program(request):
     """What the tokenizer tests run."""
     given = os.environ.get("HEDDLE_TEST_PROGRAM")
     return pathlib.Path(given) if given else request.getfixturevalue("fake")
+
+
+@pytest.fixture(scope="session")
+def count(request):
+    """How many random strings each tokenizer is tried on."""
+    return 10000 if request.config.getoption("--full") else 2000
