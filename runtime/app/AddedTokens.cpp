@@ -80,8 +80,8 @@ void AddedTokens::split(std::string_view text, bool control,
         break;
       begin = before;
     }
-    for (size_t space; token->rstrip && end < text.size() &&
-                       (space = spaceAt(text, end));)
+    for (size_t space;
+         token->rstrip && end < text.size() && (space = spaceAt(text, end));)
       end += space;
     onText(done, begin);
     onToken(token->id);

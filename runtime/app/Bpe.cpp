@@ -283,17 +283,15 @@ void Bpe::buildAdded(const Strings &tokens,
   std::vector<AddedToken> raw, normalized;
   for (size_t i = 0; i < tokens.size(); ++i) {
     auto id = static_cast<int32_t>(i);
-    if ((types[i] != kControl && types[i] != kUserDefined) ||
-        tokens[i].empty())
+    if ((types[i] != kControl && types[i] != kUserDefined) || tokens[i].empty())
       continue;
     auto it = flags.find(id);
     int32_t bits = it == flags.end() ? 0 : it->second;
     bool isNormalized = bits & 4;
     (isNormalized ? normalized : raw)
-        .push_back({isNormalized ? normalize(tokens[i])
-                                 : std::string(tokens[i]),
-                    id, types[i] == kControl, (bits & 1) != 0,
-                    (bits & 2) != 0});
+        .push_back(
+            {isNormalized ? normalize(tokens[i]) : std::string(tokens[i]), id,
+             types[i] == kControl, (bits & 1) != 0, (bits & 2) != 0});
   }
   added = std::make_unique<AddedTokens>(std::move(raw));
   addedNormalized = std::make_unique<AddedTokens>(std::move(normalized));
@@ -419,8 +417,8 @@ void Bpe::encodePiece(std::string_view piece, std::vector<int32_t> &ids) {
     ids.push_back(symbols[at].id);
 }
 
-// Symbols are a linked list; candidates are in a heap by rank, then position, so
-// that n symbols take O(n log n).
+// Symbols are a linked list; candidates are in a heap by rank, then position,
+// so that n symbols take O(n log n).
 void Bpe::mergeSymbols() {
   struct Candidate {
     uint32_t rank;

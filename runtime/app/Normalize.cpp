@@ -56,8 +56,8 @@ public:
   // The character that two make; 0 if none.
   uint32_t compose(uint32_t first, uint32_t second) const {
     if (first - kLeads < kLeadCount && second - kVowels < kVowelCount)
-      return kSyllables + ((first - kLeads) * kVowelCount + second - kVowels) *
-                              kTailCount;
+      return kSyllables +
+             ((first - kLeads) * kVowelCount + second - kVowels) * kTailCount;
     if (uint32_t syllable = first - kSyllables;
         syllable < kSyllableCount && syllable % kTailCount == 0 &&
         second > kTails && second < kTails + kTailCount)

@@ -2,6 +2,7 @@
 
 #include "PreTokenizer.h"
 #include "UnicodeExtra.h"
+#include "Utf8.h"
 #include "heddle/runtime/Failure.h"
 #include <algorithm>
 #include <cstdint>
@@ -13,33 +14,32 @@ namespace heddle::rt {
 namespace {
 
 // Class members, to be used inside [ ]. PCRE2's \s has U+180E, which is not
-// White_Space; its letters and numbers are those of the Unicode version it was
-// built for, so newer ones are added by range.
+// White_Space. A class is tried member by member: what is frequent comes first.
 #define SPACE                                                                  \
   "\\x{9}-\\x{d}\\x{20}\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}"    \
   "\\x{2029}\\x{202f}\\x{205f}\\x{3000}"
-#define LETTER "\\p{L}" HEDDLE_EXTRA_LETTERS
-#define NUMBER "\\p{N}" HEDDLE_EXTRA_NUMBERS
+#define LETTER "\\p{L}"
+#define NUMBER "\\p{N}"
 #define SPACES "[" SPACE "]+(?![^" SPACE "])|[" SPACE "]+"
 #define CONTRACTIONS "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 
 constexpr char kGpt2[] = "'s|'t|'re|'ve|'m|'ll|'d| ?[" LETTER "]+| ?[" NUMBER
-                         "]+| ?[^" SPACE LETTER NUMBER "]+|" SPACES;
+                         "]+| ?[^" LETTER NUMBER SPACE "]+|" SPACES;
 #define LLAMA3_WITH(numbers)                                                   \
-  CONTRACTIONS "|[^\\r\\n" LETTER NUMBER "]?[" LETTER "]+|[" NUMBER             \
-               "]" numbers "| ?[^" SPACE LETTER NUMBER "]+[\\r\\n]*|[" SPACE    \
+  CONTRACTIONS "|[^\\r\\n" LETTER NUMBER "]?[" LETTER "]+|[" NUMBER            \
+               "]" numbers "| ?[^" LETTER NUMBER SPACE "]+[\\r\\n]*|[" SPACE   \
                "]*[\\r\\n]+|" SPACES
 
-#define UPPER "\\p{Lu}\\p{Lt}" HEDDLE_EXTRA_UPPER ANY_CASE
-#define LOWER "\\p{Ll}" HEDDLE_EXTRA_LOWER ANY_CASE
-#define ANY_CASE "\\p{Lm}\\p{Lo}" HEDDLE_EXTRA_CASELESS MARK
-#define MARK "\\p{M}" HEDDLE_EXTRA_MARKS
-#define PUNCTUATION "\\p{P}" HEDDLE_EXTRA_PUNCTUATION
-#define SYMBOL "\\p{S}" HEDDLE_EXTRA_SYMBOLS
+#define UPPER "\\p{Lu}\\p{Lt}" ANY_CASE
+#define LOWER "\\p{Ll}" ANY_CASE
+#define ANY_CASE "\\p{Lo}\\p{Lm}" MARK
+#define MARK "\\p{M}"
+#define PUNCTUATION "\\p{P}"
+#define SYMBOL "\\p{S}"
 constexpr char kO200k[] =
     "[^\\r\\n" LETTER NUMBER "]?[" UPPER "]*[" LOWER "]+" CONTRACTIONS
     "?|[^\\r\\n" LETTER NUMBER "]?[" UPPER "]+[" LOWER "]*" CONTRACTIONS
-    "?|[" NUMBER "]{1,3}| ?[^" SPACE LETTER NUMBER "]+[\\r\\n/]*|[" SPACE
+    "?|[" NUMBER "]{1,3}| ?[^" LETTER NUMBER SPACE "]+[\\r\\n/]*|[" SPACE
     "]*[\\r\\n]+|" SPACES;
 constexpr char kDeepSeek3[] =
     "[!-/:-@\\[-`{-~][A-Za-z]+|[^\\r\\n" LETTER PUNCTUATION SYMBOL
@@ -75,6 +75,7 @@ constexpr char kAlphabets[] =
 
 struct Rule {
   const char *name, *pattern;
+  bool ranges = false; // has ranges of characters, not only properties
 };
 
 constexpr Rule kRules[] = {
@@ -86,15 +87,18 @@ constexpr Rule kRules[] = {
     {"digit", "[" NUMBER "]"},
     {"digits", "[" NUMBER "]+"},
     {"digits3", "[" NUMBER "]{1,3}"},
-    {"cjk-kana", "[\\x{4e00}-\\x{9fa5}\\x{3040}-\\x{309f}\\x{30a0}-\\x{30ff}]+"},
-    {"cjk-hangul", "[\\x{4e00}-\\x{9fa5}\\x{800}-\\x{4e00}\\x{ac00}-\\x{d7ff}]+"},
+    {"cjk-kana", "[\\x{4e00}-\\x{9fa5}\\x{3040}-\\x{309f}\\x{30a0}-\\x{30ff}]+",
+     true},
+    {"cjk-hangul",
+     "[\\x{4e00}-\\x{9fa5}\\x{800}-\\x{4e00}\\x{ac00}-\\x{d7ff}]+", true},
     {"newline", "[\\r\\n]"},
     {"letters", "[" SPACE "]?[" LETTER "]+"},
     {"punctuation", "[" SPACE "]?[" PUNCTUATION "]+"},
-    {"alphabets", kAlphabets},
+    {"alphabets", kAlphabets, true},
     {"ascii-punctuation",
      "[" SPACE "]?[!-/:-~\\x{ff01}-\\x{ff0f}\\x{ff1a}-\\x{ff5e}"
-     "\\x{2018}-\\x{201f}\\x{3000}-\\x{3002}]+"},
+     "\\x{2018}-\\x{201f}\\x{3000}-\\x{3002}]+",
+     true},
     // The look behind keeps a run that another character ends from being tried
     // at each of its spaces.
     {"spaces-end", "(?<![" SPACE "])[" SPACE "]+\\z"},
@@ -111,11 +115,12 @@ struct PreTokenizer::Stage {
   pcre2_code *code = nullptr;
   pcre2_match_data *data = nullptr;
   pcre2_match_context *context = nullptr;
+  bool ranges;
 
-  explicit Stage(const char *pattern) {
+  explicit Stage(const Rule &rule) : ranges(rule.ranges) {
     int error = 0;
     PCRE2_SIZE at = 0;
-    code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern),
+    code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(rule.pattern),
                          PCRE2_ZERO_TERMINATED, PCRE2_UTF | PCRE2_UCP, &error,
                          &at, nullptr);
     context = pcre2_match_context_create(nullptr);
@@ -147,24 +152,58 @@ PreTokenizer::PreTokenizer(const std::vector<std::string> &names) {
            "tokenizer: pre = " + name + ", limit one of " + known,
            "token ids need no tokenizer: `--tokens=1,2,3`");
     }
-    stages.push_back(std::make_unique<Stage>(rule->pattern));
+    stages.push_back(std::make_unique<Stage>(*rule));
   }
 }
 
 PreTokenizer::~PreTokenizer() = default;
 
+// The text with older characters of the same category in place of those that
+// PCRE2 does not know; empty if it has none.
+static std::string withOlderCharacters(std::string_view text) {
+  std::string out;
+  constexpr unsigned char kLead = 0xe0; // of U+0800, below all of them
+  for (size_t at = 0; at < text.size();) {
+    if (static_cast<unsigned char>(text[at]) < kLead) {
+      ++at;
+      continue;
+    }
+    Utf8Step step = readUtf8(text, at);
+    auto it = std::lower_bound(std::begin(kNewerCharacters),
+                               std::end(kNewerCharacters), step.codePoint,
+                               [](const NewerCharacters &range, uint32_t c) {
+                                 return range.high < c;
+                               });
+    if (it != std::end(kNewerCharacters) && it->low <= step.codePoint) {
+      if (out.empty())
+        out = text;
+      std::string older;
+      appendUtf8(older, it->older);
+      out.replace(at, step.length, older);
+    }
+    at += step.length;
+  }
+  return out;
+}
+
 void PreTokenizer::split(std::string_view text, const Sink &sink) const {
-  splitFrom(0, text, sink);
+  std::string older = withOlderCharacters(text);
+  splitFrom(0, text, older.empty() ? text : older, sink);
 }
 
 void PreTokenizer::splitFrom(size_t index, std::string_view text,
-                             const Sink &sink) const {
+                             std::string_view older, const Sink &sink) const {
   if (text.empty())
     return;
   if (index == stages.size())
     return sink(text);
   const Stage &stage = *stages[index];
-  auto subject = reinterpret_cast<PCRE2_SPTR>(text.data());
+  auto subject =
+      reinterpret_cast<PCRE2_SPTR>(stage.ranges ? text.data() : older.data());
+  auto pass = [&](size_t begin, size_t end) {
+    splitFrom(index + 1, text.substr(begin, end - begin),
+              older.substr(begin, end - begin), sink);
+  };
   size_t done = 0;
   while (done < text.size()) {
     int count = pcre2_match(stage.code, subject, text.size(), done,
@@ -176,13 +215,12 @@ void PreTokenizer::splitFrom(size_t index, std::string_view text,
                             "error " +
                                 std::to_string(count));
     PCRE2_SIZE *range = pcre2_get_ovector_pointer(stage.data);
-    size_t begin = range[0], end = range[1];
     // What no match covers is a piece of its own.
-    splitFrom(index + 1, text.substr(done, begin - done), sink);
-    splitFrom(index + 1, text.substr(begin, end - begin), sink);
-    done = end;
+    pass(done, range[0]);
+    pass(range[0], range[1]);
+    done = range[1];
   }
-  splitFrom(index + 1, text.substr(done), sink);
+  pass(done, text.size());
 }
 
 } // namespace heddle::rt

@@ -27,7 +27,9 @@ public:
 
 private:
   struct Stage;
-  void splitFrom(size_t stage, std::string_view text, const Sink &sink) const;
+  // `older` stands for `text` in patterns of properties.
+  void splitFrom(size_t stage, std::string_view text, std::string_view older,
+                 const Sink &sink) const;
   std::vector<std::unique_ptr<Stage>> stages;
 };
 

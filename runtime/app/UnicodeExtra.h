@@ -1,170 +1,134 @@
 //===- UnicodeExtra.h - Characters newer than PCRE2's tables ----*- C++ -*-===//
 //
-// Written by test/runtime/make_unicode_extra.py. Class members of a pattern.
+// Written by test/runtime/make_unicode_extra.py.
 //
 //===----------------------------------------------------------------------===//
 #ifndef HEDDLE_RUNTIME_APP_UNICODEEXTRA_H
 #define HEDDLE_RUNTIME_APP_UNICODEEXTRA_H
 
-#define HEDDLE_EXTRA_LETTERS                                                   \
-  "\\x{1c89}-\\x{1c8a}"                                                        \
-  "\\x{a7cb}-\\x{a7cd}"                                                        \
-  "\\x{a7da}-\\x{a7dc}"                                                        \
-  "\\x{105c0}-\\x{105f3}"                                                      \
-  "\\x{10d4a}-\\x{10d65}"                                                      \
-  "\\x{10d6f}-\\x{10d85}"                                                      \
-  "\\x{10ec2}-\\x{10ec4}"                                                      \
-  "\\x{1123f}-\\x{11240}"                                                      \
-  "\\x{11380}-\\x{11389}"                                                      \
-  "\\x{1138b}"                                                                 \
-  "\\x{1138e}"                                                                 \
-  "\\x{11390}-\\x{113b5}"                                                      \
-  "\\x{113b7}"                                                                 \
-  "\\x{113d1}"                                                                 \
-  "\\x{113d3}"                                                                 \
-  "\\x{11bc0}-\\x{11be0}"                                                      \
-  "\\x{11f02}"                                                                 \
-  "\\x{11f04}-\\x{11f10}"                                                      \
-  "\\x{11f12}-\\x{11f33}"                                                      \
-  "\\x{1342f}"                                                                 \
-  "\\x{13441}-\\x{13446}"                                                      \
-  "\\x{13460}-\\x{143fa}"                                                      \
-  "\\x{16100}-\\x{1611d}"                                                      \
-  "\\x{16d40}-\\x{16d6c}"                                                      \
-  "\\x{18cff}"                                                                 \
-  "\\x{1b132}"                                                                 \
-  "\\x{1b155}"                                                                 \
-  "\\x{1df25}-\\x{1df2a}"                                                      \
-  "\\x{1e030}-\\x{1e06d}"                                                      \
-  "\\x{1e4d0}-\\x{1e4eb}"                                                      \
-  "\\x{1e5d0}-\\x{1e5ed}"                                                      \
-  "\\x{1e5f0}"                                                                 \
-  "\\x{2b739}"                                                                 \
-  "\\x{2ebf0}-\\x{2ee5d}"                                                      \
-  "\\x{31350}-\\x{323af}"
+#include <cstdint>
 
-#define HEDDLE_EXTRA_NUMBERS                                                   \
-  "\\x{10d40}-\\x{10d49}"                                                      \
-  "\\x{116d0}-\\x{116e3}"                                                      \
-  "\\x{11bf0}-\\x{11bf9}"                                                      \
-  "\\x{11f50}-\\x{11f59}"                                                      \
-  "\\x{16130}-\\x{16139}"                                                      \
-  "\\x{16d70}-\\x{16d79}"                                                      \
-  "\\x{1ccf0}-\\x{1ccf9}"                                                      \
-  "\\x{1d2c0}-\\x{1d2d3}"                                                      \
-  "\\x{1e4f0}-\\x{1e4f9}"                                                      \
-  "\\x{1e5f1}-\\x{1e5fa}"
+namespace heddle::rt {
 
-#define HEDDLE_EXTRA_MARKS                                                     \
-  "\\x{897}"                                                                   \
-  "\\x{cf3}"                                                                   \
-  "\\x{ece}"                                                                   \
-  "\\x{10d69}-\\x{10d6d}"                                                      \
-  "\\x{10efc}-\\x{10eff}"                                                      \
-  "\\x{11241}"                                                                 \
-  "\\x{113b8}-\\x{113c0}"                                                      \
-  "\\x{113c2}"                                                                 \
-  "\\x{113c5}"                                                                 \
-  "\\x{113c7}-\\x{113ca}"                                                      \
-  "\\x{113cc}-\\x{113d0}"                                                      \
-  "\\x{113d2}"                                                                 \
-  "\\x{113e1}-\\x{113e2}"                                                      \
-  "\\x{11f00}-\\x{11f01}"                                                      \
-  "\\x{11f03}"                                                                 \
-  "\\x{11f34}-\\x{11f3a}"                                                      \
-  "\\x{11f3e}-\\x{11f42}"                                                      \
-  "\\x{11f5a}"                                                                 \
-  "\\x{13440}"                                                                 \
-  "\\x{13447}-\\x{13455}"                                                      \
-  "\\x{1611e}-\\x{1612f}"                                                      \
-  "\\x{1e08f}"                                                                 \
-  "\\x{1e4ec}-\\x{1e4ef}"                                                      \
-  "\\x{1e5ee}-\\x{1e5ef}"
+/// Characters that PCRE2 takes for unassigned, and an older one of the same
+/// category that takes as many bytes.
+struct NewerCharacters {
+  uint32_t low, high, older;
+};
 
-#define HEDDLE_EXTRA_PUNCTUATION                                               \
-  "\\x{1b4e}-\\x{1b4f}"                                                        \
-  "\\x{1b7f}"                                                                  \
-  "\\x{10d6e}"                                                                 \
-  "\\x{113d4}-\\x{113d5}"                                                      \
-  "\\x{113d7}-\\x{113d8}"                                                      \
-  "\\x{11b00}-\\x{11b09}"                                                      \
-  "\\x{11be1}"                                                                 \
-  "\\x{11f43}-\\x{11f4f}"                                                      \
-  "\\x{16d6d}-\\x{16d6f}"                                                      \
-  "\\x{1e5ff}"
+constexpr NewerCharacters kNewerCharacters[] = {
+    {0x897, 0x897, 0x816},
+    {0xcf3, 0xcf3, 0x816},
+    {0xece, 0xece, 0x816},
+    {0x1b4e, 0x1b4f, 0x830},
+    {0x1b7f, 0x1b7f, 0x830},
+    {0x1c89, 0x1c89, 0x10a0},
+    {0x1c8a, 0x1c8a, 0x10d0},
+    {0x2427, 0x2429, 0x888},
+    {0x2ffc, 0x2fff, 0x888},
+    {0x31e4, 0x31e5, 0x888},
+    {0x31ef, 0x31ef, 0x888},
+    {0xa7cb, 0xa7cc, 0x10a0},
+    {0xa7cd, 0xa7cd, 0x10d0},
+    {0xa7da, 0xa7da, 0x10a0},
+    {0xa7db, 0xa7db, 0x10d0},
+    {0xa7dc, 0xa7dc, 0x10a0},
+    {0x105c0, 0x105f3, 0x10000},
+    {0x10d40, 0x10d49, 0x10107},
+    {0x10d4a, 0x10d4f, 0x10000},
+    {0x10d50, 0x10d65, 0x10400},
+    {0x10d69, 0x10d6d, 0x101fd},
+    {0x10d6e, 0x10d6e, 0x10100},
+    {0x10d6f, 0x10d6f, 0x10000},
+    {0x10d70, 0x10d85, 0x10428},
+    {0x10d8e, 0x10d8f, 0x10137},
+    {0x10ec2, 0x10ec4, 0x10000},
+    {0x10efc, 0x10eff, 0x101fd},
+    {0x1123f, 0x11240, 0x10000},
+    {0x11241, 0x11241, 0x101fd},
+    {0x11380, 0x11389, 0x10000},
+    {0x1138b, 0x1138b, 0x10000},
+    {0x1138e, 0x1138e, 0x10000},
+    {0x11390, 0x113b5, 0x10000},
+    {0x113b7, 0x113b7, 0x10000},
+    {0x113b8, 0x113c0, 0x101fd},
+    {0x113c2, 0x113c2, 0x101fd},
+    {0x113c5, 0x113c5, 0x101fd},
+    {0x113c7, 0x113ca, 0x101fd},
+    {0x113cc, 0x113d0, 0x101fd},
+    {0x113d1, 0x113d1, 0x10000},
+    {0x113d2, 0x113d2, 0x101fd},
+    {0x113d3, 0x113d3, 0x10000},
+    {0x113d4, 0x113d5, 0x10100},
+    {0x113d7, 0x113d8, 0x10100},
+    {0x113e1, 0x113e2, 0x101fd},
+    {0x116d0, 0x116e3, 0x10107},
+    {0x11b00, 0x11b09, 0x10100},
+    {0x11bc0, 0x11be0, 0x10000},
+    {0x11be1, 0x11be1, 0x10100},
+    {0x11bf0, 0x11bf9, 0x10107},
+    {0x11f00, 0x11f01, 0x101fd},
+    {0x11f02, 0x11f02, 0x10000},
+    {0x11f03, 0x11f03, 0x101fd},
+    {0x11f04, 0x11f10, 0x10000},
+    {0x11f12, 0x11f33, 0x10000},
+    {0x11f34, 0x11f3a, 0x101fd},
+    {0x11f3e, 0x11f42, 0x101fd},
+    {0x11f43, 0x11f4f, 0x10100},
+    {0x11f50, 0x11f59, 0x10107},
+    {0x11f5a, 0x11f5a, 0x101fd},
+    {0x1342f, 0x1342f, 0x10000},
+    {0x13440, 0x13440, 0x101fd},
+    {0x13441, 0x13446, 0x10000},
+    {0x13447, 0x13455, 0x101fd},
+    {0x13460, 0x143fa, 0x10000},
+    {0x16100, 0x1611d, 0x10000},
+    {0x1611e, 0x1612f, 0x101fd},
+    {0x16130, 0x16139, 0x10107},
+    {0x16d40, 0x16d6c, 0x10000},
+    {0x16d6d, 0x16d6f, 0x10100},
+    {0x16d70, 0x16d79, 0x10107},
+    {0x18cff, 0x18cff, 0x10000},
+    {0x1b132, 0x1b132, 0x10000},
+    {0x1b155, 0x1b155, 0x10000},
+    {0x1cc00, 0x1ccef, 0x10137},
+    {0x1ccf0, 0x1ccf9, 0x10107},
+    {0x1cd00, 0x1ceb3, 0x10137},
+    {0x1d2c0, 0x1d2d3, 0x10107},
+    {0x1df25, 0x1df2a, 0x10428},
+    {0x1e030, 0x1e06d, 0x10000},
+    {0x1e08f, 0x1e08f, 0x101fd},
+    {0x1e4d0, 0x1e4eb, 0x10000},
+    {0x1e4ec, 0x1e4ef, 0x101fd},
+    {0x1e4f0, 0x1e4f9, 0x10107},
+    {0x1e5d0, 0x1e5ed, 0x10000},
+    {0x1e5ee, 0x1e5ef, 0x101fd},
+    {0x1e5f0, 0x1e5f0, 0x10000},
+    {0x1e5f1, 0x1e5fa, 0x10107},
+    {0x1e5ff, 0x1e5ff, 0x10100},
+    {0x1f6dc, 0x1f6dc, 0x10137},
+    {0x1f774, 0x1f776, 0x10137},
+    {0x1f77b, 0x1f77f, 0x10137},
+    {0x1f7d9, 0x1f7d9, 0x10137},
+    {0x1f8b2, 0x1f8bb, 0x10137},
+    {0x1f8c0, 0x1f8c1, 0x10137},
+    {0x1fa75, 0x1fa77, 0x10137},
+    {0x1fa87, 0x1fa89, 0x10137},
+    {0x1fa8f, 0x1fa8f, 0x10137},
+    {0x1faad, 0x1faaf, 0x10137},
+    {0x1fabb, 0x1fabf, 0x10137},
+    {0x1fac6, 0x1fac6, 0x10137},
+    {0x1face, 0x1facf, 0x10137},
+    {0x1fada, 0x1fadc, 0x10137},
+    {0x1fadf, 0x1fadf, 0x10137},
+    {0x1fae8, 0x1fae9, 0x10137},
+    {0x1faf7, 0x1faf8, 0x10137},
+    {0x1fbcb, 0x1fbef, 0x10137},
+    {0x2b739, 0x2b739, 0x10000},
+    {0x2ebf0, 0x2ee5d, 0x10000},
+    {0x31350, 0x323af, 0x10000},
+};
 
-#define HEDDLE_EXTRA_SYMBOLS                                                   \
-  "\\x{2427}-\\x{2429}"                                                        \
-  "\\x{2ffc}-\\x{2fff}"                                                        \
-  "\\x{31e4}-\\x{31e5}"                                                        \
-  "\\x{31ef}"                                                                  \
-  "\\x{10d8e}-\\x{10d8f}"                                                      \
-  "\\x{1cc00}-\\x{1ccef}"                                                      \
-  "\\x{1cd00}-\\x{1ceb3}"                                                      \
-  "\\x{1f6dc}"                                                                 \
-  "\\x{1f774}-\\x{1f776}"                                                      \
-  "\\x{1f77b}-\\x{1f77f}"                                                      \
-  "\\x{1f7d9}"                                                                 \
-  "\\x{1f8b2}-\\x{1f8bb}"                                                      \
-  "\\x{1f8c0}-\\x{1f8c1}"                                                      \
-  "\\x{1fa75}-\\x{1fa77}"                                                      \
-  "\\x{1fa87}-\\x{1fa89}"                                                      \
-  "\\x{1fa8f}"                                                                 \
-  "\\x{1faad}-\\x{1faaf}"                                                      \
-  "\\x{1fabb}-\\x{1fabf}"                                                      \
-  "\\x{1fac6}"                                                                 \
-  "\\x{1face}-\\x{1facf}"                                                      \
-  "\\x{1fada}-\\x{1fadc}"                                                      \
-  "\\x{1fadf}"                                                                 \
-  "\\x{1fae8}-\\x{1fae9}"                                                      \
-  "\\x{1faf7}-\\x{1faf8}"                                                      \
-  "\\x{1fbcb}-\\x{1fbef}"
-
-#define HEDDLE_EXTRA_UPPER                                                     \
-  "\\x{1c89}"                                                                  \
-  "\\x{a7cb}-\\x{a7cc}"                                                        \
-  "\\x{a7da}"                                                                  \
-  "\\x{a7dc}"                                                                  \
-  "\\x{10d50}-\\x{10d65}"
-
-#define HEDDLE_EXTRA_LOWER                                                     \
-  "\\x{1c8a}"                                                                  \
-  "\\x{a7cd}"                                                                  \
-  "\\x{a7db}"                                                                  \
-  "\\x{10d70}-\\x{10d85}"                                                      \
-  "\\x{1df25}-\\x{1df2a}"
-
-#define HEDDLE_EXTRA_CASELESS                                                  \
-  "\\x{105c0}-\\x{105f3}"                                                      \
-  "\\x{10d4a}-\\x{10d4f}"                                                      \
-  "\\x{10d6f}"                                                                 \
-  "\\x{10ec2}-\\x{10ec4}"                                                      \
-  "\\x{1123f}-\\x{11240}"                                                      \
-  "\\x{11380}-\\x{11389}"                                                      \
-  "\\x{1138b}"                                                                 \
-  "\\x{1138e}"                                                                 \
-  "\\x{11390}-\\x{113b5}"                                                      \
-  "\\x{113b7}"                                                                 \
-  "\\x{113d1}"                                                                 \
-  "\\x{113d3}"                                                                 \
-  "\\x{11bc0}-\\x{11be0}"                                                      \
-  "\\x{11f02}"                                                                 \
-  "\\x{11f04}-\\x{11f10}"                                                      \
-  "\\x{11f12}-\\x{11f33}"                                                      \
-  "\\x{1342f}"                                                                 \
-  "\\x{13441}-\\x{13446}"                                                      \
-  "\\x{13460}-\\x{143fa}"                                                      \
-  "\\x{16100}-\\x{1611d}"                                                      \
-  "\\x{16d40}-\\x{16d6c}"                                                      \
-  "\\x{18cff}"                                                                 \
-  "\\x{1b132}"                                                                 \
-  "\\x{1b155}"                                                                 \
-  "\\x{1e030}-\\x{1e06d}"                                                      \
-  "\\x{1e4d0}-\\x{1e4eb}"                                                      \
-  "\\x{1e5d0}-\\x{1e5ed}"                                                      \
-  "\\x{1e5f0}"                                                                 \
-  "\\x{2b739}"                                                                 \
-  "\\x{2ebf0}-\\x{2ee5d}"                                                      \
-  "\\x{31350}-\\x{323af}"
+} // namespace heddle::rt
 
 #endif // HEDDLE_RUNTIME_APP_UNICODEEXTRA_H

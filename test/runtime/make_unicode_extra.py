@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes runtime/app/UnicodeExtra.h: letters and numbers newer than PCRE2's.
+"""Writes runtime/app/UnicodeExtra.h: characters newer than PCRE2's tables, each
+with an older one of its category and length that stands for it in patterns.
 
 The reference is the package `tokenizers`; PCRE2 is this system's shared
 library, of the version that programs are linked with.
@@ -65,39 +66,52 @@ def ranges(values):
     return result
 
 
-def macro(name, values):
-    lines = [f"#define {name}"]
-    for low, high in ranges(values):
-        text = f"\\\\x{{{low:x}}}" + (f"-\\\\x{{{high:x}}}" if high > low else "")
-        lines.append(f'  "{text}"')
-    if len(lines) == 1:
-        lines.append('  ""')
-    width = 79
-    return "\n".join([line.ljust(width) + "\\" for line in lines[:-1]] +
-                     [lines[-1]]) + "\n"
+CATEGORIES = (r"[\p{Lu}\p{Lt}]", r"\p{Ll}", r"[\p{Lm}\p{Lo}]", r"\p{N}",
+              r"\p{M}", r"\p{P}", r"\p{S}")
 
 
 def main():
-    text = ("//===- UnicodeExtra.h - Characters newer than PCRE2's tables "
-            "----*- C++ -*-===//\n//\n"
-            "// Written by test/runtime/make_unicode_extra.py. Class members "
-            "of a pattern.\n//\n"
-            "//===------------------------------------------------------------"
-            "----------===//\n"
-            "#ifndef HEDDLE_RUNTIME_APP_UNICODEEXTRA_H\n"
-            "#define HEDDLE_RUNTIME_APP_UNICODEEXTRA_H\n\n")
-    for name, pattern in (
-            ("LETTERS", r"\p{L}"), ("NUMBERS", r"\p{N}"), ("MARKS", r"\p{M}"),
-            ("PUNCTUATION", r"\p{P}"), ("SYMBOLS", r"\p{S}"),
-            ("UPPER", r"[\p{Lu}\p{Lt}]"), ("LOWER", r"\p{Ll}"),
-            ("CASELESS", r"[\p{Lm}\p{Lo}]")):
+    rows = []
+    for pattern in CATEGORIES:
         wanted, have = reference(pattern), pcre(pattern)
         extra, lost = wanted - have, have - wanted
-        print(f"{name}: {len(wanted)} wanted, {len(extra)} added, "
+        print(f"{pattern}: {len(wanted)} wanted, {len(extra)} added, "
               f"{len(lost)} that only PCRE2 has: "
               f"{[hex(c) for c in sorted(lost)][:20]}", file=sys.stderr)
-        text += macro(f"HEDDLE_EXTRA_{name}", extra) + "\n"
-    OUT.write_text(text + "#endif // HEDDLE_RUNTIME_APP_UNICODEEXTRA_H\n")
+        for low, high in ranges(extra):
+            size = len(chr(low).encode())
+            assert size == len(chr(high).encode())
+            old = min(c for c in wanted & have if len(chr(c).encode()) == size)
+            rows.append((low, high, old))
+    table = "\n".join(f"    {{0x{low:x}, 0x{high:x}, 0x{old:x}}},"
+                      for low, high, old in sorted(rows))
+    OUT.write_text(f"""\
+//===- UnicodeExtra.h - Characters newer than PCRE2's tables ----*- C++ -*-===//
+//
+// Written by test/runtime/make_unicode_extra.py.
+//
+//===----------------------------------------------------------------------===//
+#ifndef HEDDLE_RUNTIME_APP_UNICODEEXTRA_H
+#define HEDDLE_RUNTIME_APP_UNICODEEXTRA_H
+
+#include <cstdint>
+
+namespace heddle::rt {{
+
+/// Characters that PCRE2 takes for unassigned, and an older one of the same
+/// category that takes as many bytes.
+struct NewerCharacters {{
+  uint32_t low, high, older;
+}};
+
+constexpr NewerCharacters kNewerCharacters[] = {{
+{table}
+}};
+
+}} // namespace heddle::rt
+
+#endif // HEDDLE_RUNTIME_APP_UNICODEEXTRA_H
+""")
 
 
 if __name__ == "__main__":
