@@ -21,6 +21,12 @@ namespace {
 
 constexpr char kSpace[] = "\u2581"; // SentencePiece's sign for a space
 
+// <0xNN>
+bool isByteToken(llvm::StringRef text) {
+  return text.size() == 6 && text.consume_front("<0x") && text.consume_back(">") &&
+         llvm::all_of(text, [](char c) { return llvm::isDigit(c) || (c >= 'A' && c <= 'F'); });
+}
+
 /// Reads typed fields of one file; the first that is wrong is kept as an error, those
 /// that are not supported are collected.
 class Fields {
@@ -345,7 +351,7 @@ private:
       if (it->second != id || (fresh && out.types[id] != TokenType::Unused))
         return fields.malformed(where, std::to_string(id), "one token an id and one id a token");
       out.tokens[id] = text;
-      out.types[id] = TokenType::Normal;
+      out.types[id] = out.byteFallback && isByteToken(text) ? TokenType::Byte : TokenType::Normal;
     };
     for (auto &[text, id] : file.vocab) {
       if (ids.contains(text))
