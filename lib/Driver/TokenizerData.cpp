@@ -5,10 +5,11 @@
 
 using namespace heddle;
 
-llvm::Expected<std::optional<llvm::json::Value>> heddle::tokenizerData(const import::ModelSource &source,
-                                                                       int64_t vocab) {
-  auto tokenizer = llvm::sys::fs::is_directory(source.path) ? import::readTokenizerJson(source.path, vocab)
-                                                            : import::readGGUFTokenizer(source);
+llvm::Expected<std::optional<llvm::json::Value>>
+heddle::tokenizerData(const import::ModelSource &source, int64_t vocab) {
+  auto tokenizer = llvm::sys::fs::is_directory(source.path)
+                       ? import::readTokenizerJson(source.path, vocab)
+                       : import::readGGUFTokenizer(source);
   if (!tokenizer)
     return tokenizer.takeError();
   return *tokenizer ? std::optional((*tokenizer)->section()) : std::nullopt;

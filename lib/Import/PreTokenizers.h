@@ -9,8 +9,8 @@
 
 namespace heddle::import {
 
-/// A splitting pattern that is known to be linear, as tokenizer.json has it, and
-/// the name of the stage that the runtime has for it.
+/// A splitting pattern that is known to be linear, as tokenizer.json has it,
+/// and the name of the stage that the runtime has for it.
 struct KnownPattern {
   const char *regex, *stage;
   bool covers; // every character is in a match

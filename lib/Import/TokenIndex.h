@@ -13,10 +13,11 @@ public:
   explicit TokenIndex(const std::vector<std::string> &tokens);
   std::optional<int64_t> find(llvm::StringRef text) const;
 
-  /// The merge of two tokens. Errors: Malformed, naming `field`, unless both and what
-  /// they make are tokens.
-  llvm::Expected<Tokenizer::Merge> merge(llvm::StringRef file, const llvm::Twine &field, llvm::StringRef left,
-                                         llvm::StringRef right, int64_t rank) const;
+  /// The merge of two tokens. Errors: Malformed, naming `field`, unless both
+  /// and what they make are tokens.
+  llvm::Expected<Tokenizer::Merge>
+  merge(llvm::StringRef file, const llvm::Twine &field, llvm::StringRef left,
+        llvm::StringRef right, int64_t rank) const;
 
 private:
   llvm::StringMap<int64_t> ids;

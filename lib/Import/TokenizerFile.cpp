@@ -13,8 +13,9 @@ namespace {
 constexpr size_t kDepthLimit = 64;
 constexpr uint64_t kSizeLimit = uint64_t(256) << 20;
 
-// Fills the lists as they are read (a tree of half a million merges takes a gigabyte),
-// and a tree with the rest. A reader that returns false has said why in `error`.
+// Fills the lists as they are read (a tree of half a million merges takes a
+// gigabyte), and a tree with the rest. A reader that returns false has said why
+// in `error`.
 class FileReader final : public json::json_sax_t {
 public:
   explicit FileReader(TokenizerFile &file) : file(file) {}
@@ -22,8 +23,12 @@ public:
 
   bool null() override { return value(nullptr, "null"); }
   bool boolean(bool v) override { return value(v, v ? "true" : "false"); }
-  bool number_integer(int64_t v) override { return value(v, std::to_string(v)); }
-  bool number_float(double v, const std::string &text) override { return value(v, text); }
+  bool number_integer(int64_t v) override {
+    return value(v, std::to_string(v));
+  }
+  bool number_float(double v, const std::string &text) override {
+    return value(v, text);
+  }
   bool binary(json::binary_t &) override { return false; }
   bool number_unsigned(uint64_t v) override {
     if (list != List::Vocab || v > INT32_MAX)
@@ -38,7 +43,8 @@ public:
       return value(std::move(v), "a string");
     if (++pairSize > 2)
       return mergeIsWrong("three tokens");
-    (pairSize == 1 ? file.merges.back().first : file.merges.back().second) = std::move(v);
+    (pairSize == 1 ? file.merges.back().first : file.merges.back().second) =
+        std::move(v);
     return true;
   }
   bool start_object(size_t) override {
@@ -78,12 +84,16 @@ public:
       return true;
     }
     if (open.back()->contains(text))
-      return fails(malformed(file.path, "key", import::quoted(text) + " twice", "unique keys"));
+      return fails(malformed(file.path, "key", import::quoted(text) + " twice",
+                             "unique keys"));
     keys.back() = std::move(text);
     return true;
   }
-  bool parse_error(size_t at, const std::string &, const nlohmann::detail::exception &) override {
-    return fails(malformed(file.path, "JSON", "an error at byte " + llvm::Twine(at), "the grammar of RFC 8259, UTF-8"));
+  bool parse_error(size_t at, const std::string &,
+                   const nlohmann::detail::exception &) override {
+    return fails(malformed(file.path, "JSON",
+                           "an error at byte " + llvm::Twine(at),
+                           "the grammar of RFC 8259, UTF-8"));
   }
 
 private:
@@ -96,18 +106,25 @@ private:
       llvm::consumeError(std::move(e));
     return false;
   }
-  bool inModel() const { return open.size() == 2 && keys[0] == "model" && open.back()->is_object(); }
+  bool inModel() const {
+    return open.size() == 2 && keys[0] == "model" && open.back()->is_object();
+  }
   bool mergeIsWrong(llvm::StringRef what) {
-    return fails(malformed(file.path, "model.merges[" + llvm::Twine(file.merges.size() - 1) + "]", what, "two tokens"));
+    return fails(malformed(
+        file.path, "model.merges[" + llvm::Twine(file.merges.size() - 1) + "]",
+        what, "two tokens"));
   }
   bool merge(llvm::StringRef text) {
     auto [left, right] = text.split(' ');
     file.merges.emplace_back(left.str(), right.str());
-    return (!left.empty() && !right.empty() && !right.contains(' ')) || mergeIsWrong(import::quoted(text));
+    return (!left.empty() && !right.empty() && !right.contains(' ')) ||
+           mergeIsWrong(import::quoted(text));
   }
   bool value(json v, llvm::StringRef what) {
     if (list == List::Vocab)
-      return fails(malformed(file.path, "model.vocab[" + import::quoted(name) + "]", what, "an id in [0, 2147483647]"));
+      return fails(malformed(file.path,
+                             "model.vocab[" + import::quoted(name) + "]", what,
+                             "an id in [0, 2147483647]"));
     if (list != List::None) {
       if (list == List::Merges)
         file.merges.emplace_back();
@@ -126,7 +143,9 @@ private:
   }
   bool enter(json container) {
     if (open.size() == kDepthLimit)
-      return fails(failure(ExitCode::Limit, file.path + ": nesting = deeper, limit " + std::to_string(kDepthLimit)));
+      return fails(failure(ExitCode::Limit, file.path +
+                                                ": nesting = deeper, limit " +
+                                                std::to_string(kDepthLimit)));
     if (open.empty()) {
       if (!container.is_object())
         return add(nullptr);
@@ -167,7 +186,8 @@ llvm::Expected<TokenizerFile> readTokenizerFile(llvm::StringRef path) {
   llvm::ArrayRef<uint8_t> bytes = mapped->bytes();
   if (bytes.size() > kSizeLimit)
     return failure(ExitCode::Limit,
-                   path.str() + ": size = " + std::to_string(bytes.size()) + ", limit " + std::to_string(kSizeLimit));
+                   path.str() + ": size = " + std::to_string(bytes.size()) +
+                       ", limit " + std::to_string(kSizeLimit));
   TokenizerFile file;
   file.path = path.str();
   FileReader reader(file);

@@ -15,12 +15,16 @@ namespace heddle::import {
 
 namespace {
 
-// SentencePiece's own are at most 16 characters; all cuts of a token are looked up.
+// SentencePiece's own are at most 16 characters; all cuts of a token are looked
+// up.
 constexpr size_t kLongestPiece = 1024;
 
 class Reader {
 public:
-  Reader(const ModelSource &source, const std::vector<std::string> &tokens) : source(source) { out.tokens = tokens; }
+  Reader(const ModelSource &source, const std::vector<std::string> &tokens)
+      : source(source) {
+    out.tokens = tokens;
+  }
 
   llvm::Expected<Tokenizer> read() {
     if (auto error = readFields())
@@ -36,7 +40,9 @@ public:
   }
 
 private:
-  static std::string key(llvm::StringRef name) { return "tokenizer.ggml." + name.str(); }
+  static std::string key(llvm::StringRef name) {
+    return "tokenizer.ggml." + name.str();
+  }
 
   template <typename T> const std::vector<T> *list(llvm::StringRef name) const {
     const MetaValue *value = source.findMeta(key(name));
@@ -53,7 +59,8 @@ private:
 
   llvm::Error readFields() {
     int64_t count = out.tokens.size();
-    auto model = source.getString(key("model")), chat = source.getString("tokenizer.chat_template", "");
+    auto model = source.getString(key("model")),
+         chat = source.getString("tokenizer.chat_template", "");
     if (!model || !chat)
       return llvm::joinErrors(model.takeError(), chat.takeError());
     out.model = *model;
@@ -61,16 +68,22 @@ private:
     out.types.assign(count, TokenType::Normal);
     if (const auto *types = list<int64_t>("token_type")) {
       if (int64_t(types->size()) != count)
-        return malformed(source.path, key("token_type"), fmt::format("{} types", types->size()),
+        return malformed(source.path, key("token_type"),
+                         fmt::format("{} types", types->size()),
                          fmt::format("{}, one a token", count));
       for (auto [i, type] : llvm::enumerate(*types)) {
         if (type < 0 || type > int64_t(TokenType::Byte))
-          return malformed(source.path, fmt::format("{}[{}]", key("token_type"), i), llvm::Twine(type), "types 0 to 6");
+          return malformed(source.path,
+                           fmt::format("{}[{}]", key("token_type"), i),
+                           llvm::Twine(type), "types 0 to 6");
         out.types[i] = TokenType(type);
       }
     }
     std::optional<int64_t> eos;
-    for (auto [name, id] : {std::pair{"bos", &out.bos}, {"eos", &eos}, {"unknown", &out.unknown}, {"padding", &out.padding}}) {
+    for (auto [name, id] : {std::pair{"bos", &out.bos},
+                            {"eos", &eos},
+                            {"unknown", &out.unknown},
+                            {"padding", &out.padding}}) {
       std::string full = key(name) + "_token_id";
       if (!source.findMeta(full))
         continue;
@@ -89,7 +102,8 @@ private:
       return error;
     out.addBos &= out.bos.has_value() || source.findMeta(key("add_bos_token"));
     if (out.addBos && !out.bos)
-      return malformed(source.path, key("add_bos_token"), "true", "a file with a bos_token_id");
+      return malformed(source.path, key("add_bos_token"), "true",
+                       "a file with a bos_token_id");
     return flag("add_eos_token", false, out.addEos);
   }
 
@@ -104,16 +118,19 @@ private:
       return error;
     const auto *rules = list<std::string>("merges");
     if (!rules)
-      return malformed(source.path, key("merges"), "absent", "an array of strings");
+      return malformed(source.path, key("merges"), "absent",
+                       "an array of strings");
     TokenIndex index(out.tokens);
     for (auto [rank, rule] : llvm::enumerate(*rules)) {
       std::string field = fmt::format("{}[{}]", key("merges"), rank);
       // Spaces are written in the alphabet, so the first one separates.
       size_t space = rule.find(' ', 1);
       if (space == std::string::npos)
-        return malformed(source.path, field, import::quoted(rule), "two tokens");
+        return malformed(source.path, field, import::quoted(rule),
+                         "two tokens");
       llvm::StringRef text = rule;
-      auto merge = index.merge(source.path, field, text.take_front(space), text.drop_front(space + 1), rank);
+      auto merge = index.merge(source.path, field, text.take_front(space),
+                               text.drop_front(space + 1), rank);
       if (!merge)
         return merge.takeError();
       out.merges.push_back(*merge);
@@ -121,23 +138,27 @@ private:
     return llvm::Error::success();
   }
 
-  // Any two tokens that make a third may merge, the best score first: the rank of a
-  // merge is that of the score of what it makes.
+  // Any two tokens that make a third may merge, the best score first: the rank
+  // of a merge is that of the score of what it makes.
   llvm::Error readSentencePiece() {
     bool prefix = true;
-    if (auto error = llvm::joinErrors(readEnds(true), flag("add_space_prefix", true, prefix)))
+    if (auto error = llvm::joinErrors(readEnds(true),
+                                      flag("add_space_prefix", true, prefix)))
       return error;
     out.prefix = prefix ? Tokenizer::Prefix::Always : Tokenizer::Prefix::Never;
     out.byteFallback = llvm::is_contained(out.types, TokenType::Byte);
     out.fuseUnknown = true;
     const auto *scores = list<double>("scores");
     if (!scores || scores->size() != out.tokens.size())
-      return malformed(source.path, key("scores"), scores ? fmt::format("{} scores", scores->size()) : "absent",
+      return malformed(source.path, key("scores"),
+                       scores ? fmt::format("{} scores", scores->size())
+                              : "absent",
                        fmt::format("{}, one a token", out.tokens.size()));
     std::vector<double> best;
     for (auto [i, score] : llvm::enumerate(*scores)) {
       if (std::isnan(score))
-        return malformed(source.path, fmt::format("{}[{}]", key("scores"), i), "NaN", "a number");
+        return malformed(source.path, fmt::format("{}[{}]", key("scores"), i),
+                         "NaN", "a number");
       best.push_back(score);
     }
     llvm::sort(best, std::greater<>());
@@ -147,11 +168,16 @@ private:
       if (out.types[id] != TokenType::Normal || index.find(text) != int64_t(id))
         continue;
       if (text.size() > kLongestPiece)
-        return failure(ExitCode::Limit, fmt::format("{}: {}[{}] = {} bytes, limit {}", source.path, key("tokens"), id, text.size(), kLongestPiece));
-      int64_t rank = llvm::lower_bound(best, (*scores)[id], std::greater<>()) - best.begin();
+        return failure(ExitCode::Limit,
+                       fmt::format("{}: {}[{}] = {} bytes, limit {}",
+                                   source.path, key("tokens"), id, text.size(),
+                                   kLongestPiece));
+      int64_t rank = llvm::lower_bound(best, (*scores)[id], std::greater<>()) -
+                     best.begin();
       for (size_t cut = 1; cut < text.size(); ++cut) {
         auto left = index.find(llvm::StringRef(text).take_front(cut));
-        auto right = left ? index.find(llvm::StringRef(text).drop_front(cut)) : std::nullopt;
+        auto right = left ? index.find(llvm::StringRef(text).drop_front(cut))
+                          : std::nullopt;
         if (right && joins(*left) && joins(*right))
           out.merges.push_back({*left, *right, int64_t(id), rank});
       }
@@ -167,13 +193,16 @@ private:
 
 } // namespace
 
-llvm::Expected<std::optional<Tokenizer>> readGGUFTokenizer(const ModelSource &source) {
+llvm::Expected<std::optional<Tokenizer>>
+readGGUFTokenizer(const ModelSource &source) {
   const MetaValue *tokens = source.findMeta("tokenizer.ggml.tokens");
   if (!tokens)
     return std::nullopt;
   const auto *texts = std::get_if<std::vector<std::string>>(tokens);
   if (!texts || texts->empty())
-    return malformed(source.path, "tokenizer.ggml.tokens", texts ? "no tokens" : "another type", "an array of strings");
+    return malformed(source.path, "tokenizer.ggml.tokens",
+                     texts ? "no tokens" : "another type",
+                     "an array of strings");
   auto tokenizer = Reader(source, *texts).read();
   if (!tokenizer)
     return tokenizer.takeError();

@@ -15,7 +15,8 @@
 using namespace heddle;
 using namespace heddle::import;
 
-static llvm::Expected<std::optional<Tokenizer>> read(llvm::StringRef path, int64_t vocab) {
+static llvm::Expected<std::optional<Tokenizer>> read(llvm::StringRef path,
+                                                     int64_t vocab) {
   if (llvm::sys::fs::is_directory(path))
     return readTokenizerJson(path, vocab);
   for (const EncodingInfo &encoding : builtinEncodings())
@@ -28,13 +29,16 @@ static llvm::Expected<std::optional<Tokenizer>> read(llvm::StringRef path, int64
 
 int main(int argc, char **argv) {
   int64_t vocab = 1 << 20;
-  if (argc < 2 || argc > 3 || (argc == 3 && !llvm::to_integer(argv[2], vocab, 10)))
-    return report(failure(ExitCode::Usage, "arguments = other, limit PATH [VOCAB]"));
+  if (argc < 2 || argc > 3 ||
+      (argc == 3 && !llvm::to_integer(argv[2], vocab, 10)))
+    return report(
+        failure(ExitCode::Usage, "arguments = other, limit PATH [VOCAB]"));
   auto tokenizer = read(argv[1], vocab);
   if (!tokenizer)
     return report(tokenizer.takeError());
   if (!*tokenizer)
-    return report(failure(ExitCode::Unsupported, std::string(argv[1]) + ": tokenizer = absent"));
+    return report(failure(ExitCode::Unsupported,
+                          std::string(argv[1]) + ": tokenizer = absent"));
   llvm::outs() << (*tokenizer)->section() << '\n';
   return 0;
 }

@@ -13,16 +13,27 @@
 namespace heddle::import {
 
 /// What a token is for; the numbers are GGUF's.
-enum class TokenType : uint8_t { Undefined, Normal, Unknown, Control, UserDefined, Unused, Byte };
+enum class TokenType : uint8_t {
+  Undefined,
+  Normal,
+  Unknown,
+  Control,
+  UserDefined,
+  Unused,
+  Byte
+};
 
 struct Tokenizer {
-  /// GGUF's name of the kind: "gpt2" is byte-level BPE, "llama" is SentencePiece
-  /// BPE (tokens of characters, U+2581 for a space). Programs refuse text for others.
+  /// GGUF's name of the kind: "gpt2" is byte-level BPE, "llama" is
+  /// SentencePiece BPE (tokens of characters, U+2581 for a space). Programs
+  /// refuse text for others.
   std::string model;
-  /// By id; "" where an id has no token. Byte-level tokens are in GPT-2's alphabet.
+  /// By id; "" where an id has no token. Byte-level tokens are in GPT-2's
+  /// alphabet.
   std::vector<std::string> tokens;
   std::vector<TokenType> types;
-  /// How an added (control or user-defined) token matches, where it is not plainly.
+  /// How an added (control or user-defined) token matches, where it is not
+  /// plainly.
   struct Matching {
     int64_t id;
     bool lstrip, rstrip; // takes the white space before, after it
@@ -40,8 +51,8 @@ struct Tokenizer {
   bool ignoreMerges = false;
   /// Text is brought to Unicode's form C.
   bool nfc = false;
-  /// Where SentencePiece puts a space before text: before every stretch between added
-  /// tokens, before one that begins the text, or nowhere.
+  /// Where SentencePiece puts a space before text: before every stretch between
+  /// added tokens, before one that begins the text, or nowhere.
   enum class Prefix { Never, First, Always } prefix = Prefix::Never;
   /// Not before text that begins with a space.
   bool prefixIfAbsent = false;
@@ -61,13 +72,16 @@ struct Tokenizer {
 
 /// The tokenizer in a GGUF file's metadata; none if it has no tokens.
 /// Errors: Malformed, naming the file and the key.
-llvm::Expected<std::optional<Tokenizer>> readGGUFTokenizer(const ModelSource &source);
+llvm::Expected<std::optional<Tokenizer>>
+readGGUFTokenizer(const ModelSource &source);
 
 /// The tokenizer of a Hugging Face directory: `tokenizer.json`, as the package
-/// `tokenizers` writes it, with the tokens that `tokenizer_config.json`, if there,
-/// names. None if there is no tokenizer.json. Every id is below `vocab`, the rows of
-/// the embedding. Errors: Malformed; Unsupported, with all that is; Limit.
-llvm::Expected<std::optional<Tokenizer>> readTokenizerJson(llvm::StringRef directory, int64_t vocab);
+/// `tokenizers` writes it, with the tokens that `tokenizer_config.json`, if
+/// there, names. None if there is no tokenizer.json. Every id is below `vocab`,
+/// the rows of the embedding. Errors: Malformed; Unsupported, with all that is;
+/// Limit.
+llvm::Expected<std::optional<Tokenizer>>
+readTokenizerJson(llvm::StringRef directory, int64_t vocab);
 
 } // namespace heddle::import
 
