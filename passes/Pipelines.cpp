@@ -11,7 +11,8 @@
 using namespace mlir;
 using namespace heddle;
 
-static void fold(OpPassManager &pm) {
+static void canonicalizeGraph(OpPassManager &pm) {
+  pm.addPass(createSetRopeFrequencies());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
 }
@@ -71,6 +72,7 @@ static void target(OpPassManager &pm) {
 }
 
 void heddle::passes::registerParts(Registry &registry) {
+  registry.addPass(createSetRopeFrequencies);
   registry.addPass(createSetNumericMode);
   registry.addPass([] { return createSpecialize(); });
   registry.addPass(createConvertActivations);
@@ -89,7 +91,7 @@ void heddle::passes::registerParts(Registry &registry) {
   registry.addPass(createPlanMemory);
   registry.addPass(createLowerRuntime);
 
-  registry.addToPhase("canonicalize", fold);
+  registry.addToPhase("canonicalize", canonicalizeGraph);
   registry.addToPhase("quantize", quantize);
   registry.addToPhase("specialize", specialize);
   registry.addToPhase("fuse", fuse);

@@ -142,10 +142,23 @@ LogicalResult RopeAnglesOp::verify() {
   int64_t dim = getDim();
   if (dim < 2 || dim > 65536 || dim % 2) // C1
     return emitOpError("(C1) dim = ") << dim << ", limit even, 2 to 65536";
-  if (!(getTheta().convertToDouble() > 0) || !(getScale().convertToDouble() > 0)) // C2
-    return emitOpError("(C2) theta and scale must be positive");
+  if (!(getTheta().convertToDouble() > 0) || !(getScale().convertToDouble() > 0) ||
+      !(getAmplitude().convertToDouble() > 0)) // C2
+    return emitOpError("(C2) theta, scale and amplitude must be positive");
   if (getDivisors() && rowsOf(getDivisors()) != dim / 2) // C3
     return emitOpError("(C3) divisors has ") << rowsOf(getDivisors()) << " elements, needs " << dim / 2;
+  for (auto [name, list] : {std::pair{"frequencies", getFrequencies()}, {"beyond", getBeyond()}}) {
+    if (!list)
+      continue;
+    if (int64_t(list->size()) != dim / 2) // C3
+      return emitOpError("(C3) ") << name << " has " << list->size() << " elements, needs " << dim / 2;
+    if (!llvm::all_of(*list, [](double f) { return f > 0; })) // C2
+      return emitOpError("(C2) ") << name << " must be positive";
+  }
+  if (getOriginal() && int64_t(*getOriginal()) < 1) // C2
+    return emitOpError("(C2) original = ") << int64_t(*getOriginal()) << " is not positive";
+  if (bool(getBeyond()) != bool(getOriginal()) || (getBeyond() && !getFrequencies())) // C4
+    return emitOpError("(C4) beyond needs original and frequencies, and original beyond");
   return success();
 }
 

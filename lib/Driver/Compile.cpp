@@ -190,9 +190,12 @@ private:
     if (numeric == "a16")
       return heddle::failure(ExitCode::Unsupported, fmt::format("{}: numeric = {}, supported: auto, f32, a8", options.model, numeric));
     int64_t most = number(*module, "heddle.model_context");
-    int64_t length = options.context.value_or(std::min<int64_t>(most, 8192));
+    int64_t length = options.context.value_or(std::min<int64_t>(defaultContext(), 8192));
     if (length < 1 || length > most)
       return heddle::failure(ExitCode::Limit, fmt::format("{}: context = {}, limit 1 to {}", options.model, length, most));
+    if (int64_t original = number(*module, "heddle.default_context"))
+      say(fmt::format("context {}: rotary frequencies are those {} {} positions", length,
+                      length > original ? "of more than" : "up to", original));
     if (numeric != "f32")
       if (auto step = codegen::dotStepOf(levels); !step)
         return heddle::failure(ExitCode::Unsupported, options.model + ": " + llvm::toString(step.takeError()),
@@ -210,6 +213,12 @@ private:
     if (!given.empty())
       (*module)->setAttr("heddle.pass_options", b.getArrayAttr(given));
     return llvm::Error::success();
+  }
+
+  /// The model's, or the part of it that its rotary frequencies are made for.
+  int64_t defaultContext() const {
+    int64_t length = number(*module, "heddle.default_context");
+    return length > 0 ? length : number(*module, "heddle.model_context");
   }
 
   std::string levelNames() const {
@@ -425,8 +434,8 @@ private:
         const import::EncodingInfo *info = import::findEncoding(tensor->encoding);
         if (!info || import::encodingAttr(context, *info) != packed.getEnc())
           return heddle::failure(ExitCode::Malformed, fmt::format("{}: tensor {} has encoding {}, not the graph's", source->path, name, tensor->encoding));
-      } else if (tensor->encoding != "f32") {
-        return heddle::failure(ExitCode::Malformed, fmt::format("{}: tensor {} has encoding {}, the graph's is f32", source->path, name, tensor->encoding));
+      } else if (const import::EncodingInfo *info = import::findEncoding(tensor->encoding); !info || !import::isFloat(*info)) {
+        return heddle::failure(ExitCode::Malformed, fmt::format("{}: tensor {} has encoding {}, the graph's is of floats", source->path, name, tensor->encoding));
       }
       parameters += tensor->numElements();
       bytesByEncoding[tensor->encoding] += tensor->bytes.size();

@@ -110,6 +110,8 @@ void checkAttributes(Checker &c, size_t phase) {
   c.integer("hidden", 1, INT32_MAX);
   c.integer("layers", 1, 65536);
   int64_t context = c.integer("model_context", 1, INT32_MAX);
+  if (c.get("default_context"))
+    c.integer("default_context", 1, context);
   if (Attribute value = c.get("unpermute")) {
     auto heads = dyn_cast<DictionaryAttr>(value);
     if (!heads || !llvm::all_of(heads, [](NamedAttribute e) { return Checker::within(e.getValue(), 1, 65536); }))

@@ -16,11 +16,16 @@ llvm::Error heddle::packParameter(const import::TensorEntry &tensor, RankedTenso
                                   llvm::function_ref<int64_t(int64_t)> storedRow, const ByteSink &sink) {
   auto packed = encodingOf<PackedAttr>(type);
   if (!packed) {
-    // A row is an element of a vector, or a row of a plain matrix.
-    int64_t rowBytes = type.getNumElements() / type.getDimSize(0) * 4;
-    for (int64_t i = 0; i < tensor.shape[0]; ++i)
-      if (llvm::Error error = sink(tensor.bytes.slice(storedRow(i) * rowBytes, rowBytes)))
+    // A row is an element of a vector, or a row of a plain matrix. Narrower floats are
+    // stored as the f32 that they are.
+    const import::EncodingInfo &info = *import::findEncoding(tensor.encoding);
+    int64_t width = type.getNumElements() / type.getDimSize(0);
+    std::vector<float> row(width);
+    for (int64_t i = 0; i < tensor.shape[0]; ++i) {
+      import::dequantize(info, tensor.bytes.data() + storedRow(i) * width * info.blockBytes, width, row.data());
+      if (llvm::Error error = sink({reinterpret_cast<const uint8_t *>(row.data()), row.size() * sizeof(float)}))
         return error;
+    }
     return llvm::Error::success();
   }
   const import::EncodingInfo &info = *import::findEncoding(tensor.encoding);

@@ -67,7 +67,11 @@ llvm::Error runReference(llvm::StringRef model, llvm::ArrayRef<int32_t> tokens, 
     return module.takeError();
   if (llvm::Error error = checkPermutations(**module, **source, model))
     return error;
-  int64_t limit = (**module)->getAttrOfType<mlir::IntegerAttr>("heddle.model_context").getInt();
+  // The frequencies for more positions are chosen by a pass that has not run.
+  auto limitAttr = (**module)->getAttrOfType<mlir::IntegerAttr>("heddle.default_context");
+  if (!limitAttr)
+    limitAttr = (**module)->getAttrOfType<mlir::IntegerAttr>("heddle.model_context");
+  int64_t limit = limitAttr.getInt();
   int64_t count = tokens.size();
   if (count > limit || n > limit - count)
     return failure(ExitCode::Limit, fmt::format("{}: tokens and those to generate = {} + {}, limit {}", model.str(),

@@ -19,48 +19,95 @@ static std::string text(llvm::ArrayRef<int64_t> shape) {
 
 static StringRef word(ElemKind kind) {
   switch (kind) {
-  case ElemKind::F32: return "f32";
-  case ElemKind::F16: return "f16";
-  case ElemKind::BF16: return "bf16";
-  case ElemKind::I8: return "i8";
-  case ElemKind::U4: return "u4";
-  case ElemKind::U5: return "u5";
-  case ElemKind::U6: return "u6";
+  case ElemKind::F32:
+    return "f32";
+  case ElemKind::F16:
+    return "f16";
+  case ElemKind::BF16:
+    return "bf16";
+  case ElemKind::I8:
+    return "i8";
+  case ElemKind::U4:
+    return "u4";
+  case ElemKind::U5:
+    return "u5";
+  case ElemKind::U6:
+    return "u6";
   }
   llvm_unreachable("every element kind has a word");
 }
 
 static StringRef word(ScaleKind kind) {
   switch (kind) {
-  case ScaleKind::F16: return "f16";
-  case ScaleKind::U6: return "u6";
-  case ScaleKind::I8: return "i8";
+  case ScaleKind::F16:
+    return "f16";
+  case ScaleKind::U6:
+    return "u6";
+  case ScaleKind::I8:
+    return "i8";
   }
   llvm_unreachable("every scale kind has a word");
 }
 
-// Anything of rank 1 is a plain f32 vector in the graph.
+// Anything of rank 1 is a plain f32 vector in the graph, whatever floats the
+// file has.
 static bool isReadable(const TensorEntry &entry) {
-  return findEncoding(entry.encoding) &&
-         (entry.shape.size() != 1 || entry.encoding == "f32");
+  const EncodingInfo *info = findEncoding(entry.encoding);
+  return info && (entry.shape.size() != 1 || isFloat(*info));
 }
 
-GraphBuilder::GraphBuilder(const ModelSource &source, ModuleOp module)
-    : b(module.getContext()), module(module), source(source) {
+// The other side of `stem` among pairs, which `from` and `to` are the halves
+// of.
+static StringRef mapped(StringRef stem, llvm::ArrayRef<TensorNames::Pair> pairs,
+                        StringRef TensorNames::Pair::*from,
+                        StringRef TensorNames::Pair::*to) {
+  auto it = llvm::find_if(
+      pairs, [&](const TensorNames::Pair &pair) { return pair.*from == stem; });
+  return it == pairs.end() ? StringRef() : (*it).*to;
+}
+
+std::string TensorNames::stored(StringRef name) const {
+  auto [stem, tail] = name.rsplit('.');
+  std::string prefix;
+  llvm::ArrayRef<Pair> pairs = model;
+  if (stem.consume_front("blk.")) {
+    StringRef number;
+    std::tie(number, stem) = stem.split('.');
+    prefix = (layerPrefix + number + ".").str();
+    pairs = layer;
+  }
+  StringRef own = mapped(stem, pairs, &Pair::first, &Pair::second);
+  return (prefix + (own.empty() ? stem : own) + "." + tail).str();
+}
+
+bool TensorNames::knows(StringRef stored) const {
+  StringRef stem = stored.rsplit('.').first;
+  uint64_t number;
+  if (stem.consume_front(layerPrefix))
+    return !stem.consumeInteger(10, number) && stem.consume_front(".") &&
+           !mapped(stem, layer, &Pair::second, &Pair::first).empty();
+  return !mapped(stem, model, &Pair::second, &Pair::first).empty();
+}
+
+GraphBuilder::GraphBuilder(const ModelSource &source, ModuleOp module,
+                           TensorNames names)
+    : b(module.getContext()), module(module), source(source), names(names) {
   b.setInsertionPointToEnd(module.getBody());
   // By encoding, and whether only the rank is what is wrong.
-  llvm::MapVector<std::pair<StringRef, unsigned>, std::pair<StringRef, int64_t>> unread;
+  llvm::MapVector<std::pair<StringRef, unsigned>, std::pair<StringRef, int64_t>>
+      unread;
   for (const TensorEntry &t : source.tensors)
-    if (!isReadable(t)) {
+    if (!isReadable(t) && (names.model.empty() || names.knows(t.name))) {
       unsigned isVector = findEncoding(t.encoding) ? 1 : 0;
       auto at = unread.try_emplace({t.encoding, isVector}, t.name, 0).first;
       ++at->second.second;
     }
   for (auto &[what, tensors] : unread)
-    unsupported(fmt::format("encoding {} of {} {}, the first {}", what.first.str(),
-                            tensors.second,
-                            what.second ? "tensors of rank 1" : "tensors",
-                            quoted(tensors.first)));
+    unsupportedNotes.push_back(
+        {source.path, fmt::format("encoding {} of {} {}, the first {}",
+                                  what.first.str(), tensors.second,
+                                  what.second ? "tensors of rank 1" : "tensors",
+                                  quoted(tensors.first))});
 }
 
 //===----------------------------------------------------------------------===//
@@ -68,30 +115,46 @@ GraphBuilder::GraphBuilder(const ModelSource &source, ModuleOp module)
 //===----------------------------------------------------------------------===//
 
 void GraphBuilder::unsupported(const llvm::Twine &what) {
-  unsupportedNotes.push_back(what.str());
+  unsupportedNotes.push_back({source.metadataFile().str(), what.str()});
+}
+
+void GraphBuilder::ignored(const llvm::Twine &what) {
+  ignoredNotes.push_back(what.str());
 }
 
 void GraphBuilder::malformed(const llvm::Twine &field, const llvm::Twine &value,
                              const llvm::Twine &limit) {
-  malformedNotes.push_back((field + " = " + value + ", limit " + limit).str());
+  malformedNotes.push_back(
+      {source.metadataFile().str(),
+       (field + " = " + value + ", limit " + limit).str()});
 }
 
+void GraphBuilder::malformedTensor(const llvm::Twine &name,
+                                   const llvm::Twine &value,
+                                   const llvm::Twine &limit) {
+  malformedNotes.push_back(
+      {source.path, (name + " = " + value + ", limit " + limit).str()});
+}
+
+// A value for each layer; an empty list is none.
 static bool isArray(const MetaValue *value) {
-  return value && (std::holds_alternative<std::vector<int64_t>>(*value) ||
-                   std::holds_alternative<std::vector<double>>(*value));
+  if (!value)
+    return false;
+  const auto *ints = std::get_if<std::vector<int64_t>>(value);
+  const auto *floats = std::get_if<std::vector<double>>(value);
+  return (ints && !ints->empty()) || (floats && !floats->empty());
 }
 
 // The value, or `fallback` with the failure's message, less the file, noted.
 template <typename T>
-static T noted(llvm::Expected<T> value, T fallback, StringRef path,
-               std::vector<std::string> &notes) {
+T GraphBuilder::noted(llvm::Expected<T> value, T fallback) {
   if (value)
     return *value;
   std::string message = llvm::toString(value.takeError());
   StringRef rest = message;
-  if (rest.consume_front(path))
+  if (rest.consume_front(source.metadataFile()))
     rest.consume_front(": ");
-  notes.push_back(rest.str());
+  malformedNotes.push_back({source.metadataFile().str(), rest.str()});
   return fallback;
 }
 
@@ -104,7 +167,7 @@ int64_t GraphBuilder::integer(const llvm::Twine &key, int64_t min, int64_t max,
   }
   return noted(fallback ? source.getInt(name, min, max, *fallback)
                         : source.getInt(name, min, max),
-               min, source.path, malformedNotes);
+               min);
 }
 
 double GraphBuilder::number(const llvm::Twine &key, double min, double max,
@@ -116,12 +179,53 @@ double GraphBuilder::number(const llvm::Twine &key, double min, double max,
   }
   return noted(fallback ? source.getFloat(name, min, max, *fallback)
                         : source.getFloat(name, min, max),
-               min, source.path, malformedNotes);
+               min);
 }
 
 std::string GraphBuilder::string(const llvm::Twine &key, std::string fallback) {
-  return noted(source.getString(key.str(), fallback), fallback, source.path,
-               malformedNotes);
+  return noted(source.getString(key.str(), fallback), fallback);
+}
+
+bool GraphBuilder::boolean(const llvm::Twine &key, bool fallback) {
+  return noted(source.getBool(key.str(), fallback), fallback);
+}
+
+std::vector<std::string> GraphBuilder::strings(const llvm::Twine &key) {
+  return noted(source.getStrings(key.str()), {});
+}
+
+std::vector<double> GraphBuilder::numbers(const llvm::Twine &key, double min,
+                                          double max) {
+  const MetaValue *value = source.findMeta(key.str());
+  if (!value)
+    return {};
+  std::vector<double> list;
+  if (const auto *floats = std::get_if<std::vector<double>>(value))
+    list = *floats;
+  else if (const auto *ints = std::get_if<std::vector<int64_t>>(value))
+    list.assign(ints->begin(), ints->end());
+  if (!list.empty() &&
+      llvm::all_of(list, [&](double x) { return x >= min && x <= max; }))
+    return list;
+  malformed(key, list.empty() ? "no list of numbers" : "a number outside",
+            fmt::format("numbers in [{}, {}]", min, max));
+  return {};
+}
+
+std::vector<std::string> GraphBuilder::keys() const {
+  auto keys = llvm::make_first_range(source.metadata);
+  return {keys.begin(), keys.end()};
+}
+
+bool GraphBuilder::hasPrefix(StringRef prefix) const {
+  return llvm::any_of(source.metadata, [&](const auto &pair) {
+    return StringRef(pair.first).starts_with(prefix);
+  });
+}
+
+bool GraphBuilder::hasValue(StringRef key) const {
+  const MetaValue *value = source.findMeta(key);
+  return value && !std::holds_alternative<std::monostate>(*value);
 }
 
 void GraphBuilder::refuseUnknownKeys(StringRef prefix,
@@ -136,15 +240,31 @@ void GraphBuilder::refuseUnknownKeys(StringRef prefix,
 llvm::Error GraphBuilder::check() const {
   constexpr size_t kMost = 16;
   bool bad = !malformedNotes.empty();
-  const std::vector<std::string> &notes = bad ? malformedNotes : unsupportedNotes;
+  llvm::ArrayRef<Note> notes = bad ? malformedNotes : unsupportedNotes;
   if (notes.empty())
     return llvm::Error::success();
-  std::string message = source.path + (bad ? ": " : ": unsupported: ");
-  size_t shown = std::min(notes.size(), kMost);
-  message += llvm::join(notes.begin(), notes.begin() + shown, "; ");
-  if (notes.size() > shown)
-    message += fmt::format("; and {} more", notes.size() - shown);
+  std::string message =
+      notes[0].file + (bad ? ": " : ": unsupported: ") + notes[0].text;
+  for (size_t i = 1; i < std::min(notes.size(), kMost); ++i)
+    message +=
+        "; " +
+        (notes[i].file == notes[i - 1].file ? "" : notes[i].file + ": ") +
+        notes[i].text;
+  if (notes.size() > kMost)
+    message += fmt::format("; and {} more", notes.size() - kMost);
   return failure(bad ? ExitCode::Malformed : ExitCode::Unsupported, message);
+}
+
+void GraphBuilder::warn() const {
+  constexpr size_t kMost = 8;
+  if (ignoredNotes.empty())
+    return;
+  size_t shown = std::min(ignoredNotes.size(), kMost);
+  std::string message =
+      llvm::join(ignoredNotes.begin(), ignoredNotes.begin() + shown, ", ");
+  if (ignoredNotes.size() > shown)
+    message += fmt::format(" and {} more", ignoredNotes.size() - shown);
+  heddle::warning(source.path + ": ignored: " + message);
 }
 
 //===----------------------------------------------------------------------===//
@@ -161,18 +281,22 @@ Type GraphBuilder::typeOf(const TensorEntry &entry) const {
 
 EncAttr encodingAttr(MLIRContext &context, const EncodingInfo &info) {
   const CanonicalEncoding &c = info.canonical;
-  return EncAttr::get(&context, word(c.elem), c.group, c.hasScale, c.hasMin, c.offset, c.super, word(c.scales));
+  return EncAttr::get(&context, word(c.elem), c.group, c.hasScale, c.hasMin,
+                      c.offset, c.super, word(c.scales));
 }
 
 Type GraphBuilder::declare(StringRef name, llvm::ArrayRef<int64_t> shape) {
-  declared.insert(name);
-  const TensorEntry *entry = source.find(name);
+  std::string stored = names.stored(name);
+  declared.insert(stored);
+  const TensorEntry *entry = source.find(stored);
   if (!entry) {
-    malformed("tensor " + quoted(name), "absent", "shape " + text(shape));
+    malformedTensor("tensor " + quoted(stored), "absent",
+                    "shape " + text(shape));
     return {};
   }
   if (llvm::ArrayRef<int64_t>(entry->shape) != shape) {
-    malformed("shape of tensor " + quoted(name), text(entry->shape), text(shape));
+    malformedTensor("shape of tensor " + quoted(stored), text(entry->shape),
+                    text(shape));
     return {};
   }
   if (!isReadable(*entry)) // noted by the constructor
@@ -181,10 +305,12 @@ Type GraphBuilder::declare(StringRef name, llvm::ArrayRef<int64_t> shape) {
 }
 
 LayerStack GraphBuilder::declareLayers(int64_t count,
-                                       llvm::ArrayRef<LayerTensor> tensors) {
+                                       llvm::ArrayRef<LayerTensor> tensors,
+                                       llvm::ArrayRef<int64_t> variants) {
   LayerStack stack;
   for (int64_t layer = 0; layer < count; ++layer) {
     LayerStack::Kind kind;
+    kind.variant = variants.empty() ? 0 : variants[layer];
     for (const LayerTensor &t : tensors) {
       std::string name = fmt::format("blk.{}.{}", layer, t.suffix.str());
       if (t.optional && !has(name))
@@ -193,7 +319,8 @@ LayerStack GraphBuilder::declareLayers(int64_t count,
       kind.types.push_back(declare(name, t.shape));
     }
     auto same = llvm::find_if(stack.kinds, [&](const LayerStack::Kind &k) {
-      return k.suffixes == kind.suffixes && k.types == kind.types;
+      return k.suffixes == kind.suffixes && k.types == kind.types &&
+             k.variant == kind.variant;
     });
     stack.order.push_back(same - stack.kinds.begin());
     if (same == stack.kinds.end())
@@ -205,7 +332,13 @@ LayerStack GraphBuilder::declareLayers(int64_t count,
 void GraphBuilder::refuseUndeclared() {
   for (const TensorEntry &t : source.tensors)
     if (!declared.contains(t.name))
-      unsupported("tensor " + quoted(t.name));
+      unsupportedNotes.push_back({source.path, "tensor " + quoted(t.name)});
+}
+
+void GraphBuilder::ignoreUndeclared() {
+  for (const TensorEntry &t : source.tensors)
+    if (!declared.contains(t.name))
+      ignored("tensor " + quoted(t.name));
 }
 
 //===----------------------------------------------------------------------===//
@@ -227,9 +360,9 @@ RankedTensorType GraphBuilder::ids() const {
 }
 
 Value GraphBuilder::param(StringRef name) {
-  const TensorEntry *entry = source.find(name);
-  assert(entry && declared.contains(name) && "declare the tensor first");
-  return ParamOp::create(b, loc(name), typeOf(*entry), name);
+  const TensorEntry *entry = find(name);
+  assert(entry && declared.contains(entry->name) && "declare the tensor first");
+  return ParamOp::create(b, loc(name), typeOf(*entry), entry->name);
 }
 
 func::FuncOp GraphBuilder::function(StringRef name, TypeRange inputs,
@@ -256,12 +389,14 @@ ValueRange GraphBuilder::layers(StringRef name, const LayerStack &stack,
   {
     OpBuilder::InsertionGuard guard(b);
     for (auto [index, kind] : llvm::enumerate(stack.kinds)) {
-      std::string symbol = index ? fmt::format("{}_{}", name.str(), index) : name.str();
+      std::string symbol =
+          index ? fmt::format("{}_{}", name.str(), index) : name.str();
       SmallVector<Type> inputs(carried.getTypes());
       inputs.push_back(b.getIndexType());
       llvm::append_range(inputs, shared.getTypes());
       llvm::append_range(inputs, kind.types);
-      func::FuncOp func = function(symbol, inputs, carried.getTypes(), /*isPrivate=*/true);
+      func::FuncOp func =
+          function(symbol, inputs, carried.getTypes(), /*isPrivate=*/true);
       ValueRange args = func.getArguments();
       size_t n = carried.size(), s = shared.size();
       Layer layer{args.take_front(n), args[n], args.slice(n + 1, s), &kind,
@@ -273,11 +408,13 @@ ValueRange GraphBuilder::layers(StringRef name, const LayerStack &stack,
   for (auto [layer, index] : llvm::enumerate(stack.order)) {
     SmallVector<Attribute> row;
     for (StringRef suffix : stack.kinds[index].suffixes)
-      row.push_back(b.getStringAttr(fmt::format("blk.{}.{}", layer, suffix.str())));
+      row.push_back(b.getStringAttr(
+          names.stored(fmt::format("blk.{}.{}", layer, suffix.str()))));
     rows.push_back(b.getArrayAttr(row));
   }
   return LayersOp::create(b, loc(name), carried.getTypes(), carried, shared,
-                          b.getArrayAttr(symbols), llvm::ArrayRef<int32_t>(stack.order),
+                          b.getArrayAttr(symbols),
+                          llvm::ArrayRef<int32_t>(stack.order),
                           b.getArrayAttr(rows))
       .getResults();
 }

@@ -42,13 +42,14 @@ static std::string describe(const MetaValue &value) {
     std::string operator()(const std::vector<std::string> &v) const {
       return fmt::format("array of {} strings", v.size());
     }
+    std::string operator()(std::monostate) const { return "null"; }
   };
   return std::visit(Describe{}, value);
 }
 
 static llvm::Error absent(const ModelSource &source, llvm::StringRef key,
                           const llvm::Twine &limit) {
-  return malformed(source.path, key, "absent", limit);
+  return malformed(source.metadataFile(), key, "absent", limit);
 }
 
 llvm::Expected<int64_t> ModelSource::getInt(llvm::StringRef key, int64_t min,
@@ -63,7 +64,7 @@ llvm::Expected<int64_t> ModelSource::getInt(llvm::StringRef key, int64_t min,
                                               int64_t(*u) >= min &&
                                               int64_t(*u) <= max)
     return int64_t(*u);
-  return malformed(path, key, describe(*value), limit);
+  return malformed(metadataFile(), key, describe(*value), limit);
 }
 
 llvm::Expected<int64_t> ModelSource::getInt(llvm::StringRef key, int64_t min,
@@ -83,7 +84,10 @@ llvm::Expected<double> ModelSource::getFloat(llvm::StringRef key, double min,
   // Written so that a NaN, for which every comparison is false, is refused.
   if (auto *d = std::get_if<double>(value); d && *d >= min && *d <= max)
     return *d;
-  return malformed(path, key, describe(*value), limit);
+  if (auto *i = std::get_if<int64_t>(value);
+      i && untypedNumbers && double(*i) >= min && double(*i) <= max)
+    return double(*i);
+  return malformed(metadataFile(), key, describe(*value), limit);
 }
 
 llvm::Expected<double> ModelSource::getFloat(llvm::StringRef key, double min,
@@ -100,7 +104,7 @@ llvm::Expected<std::string> ModelSource::getString(llvm::StringRef key) const {
     return absent(*this, key, "string");
   if (auto *s = std::get_if<std::string>(value))
     return *s;
-  return malformed(path, key, describe(*value), "string");
+  return malformed(metadataFile(), key, describe(*value), "string");
 }
 
 llvm::Expected<std::string> ModelSource::getString(llvm::StringRef key,
@@ -117,7 +121,17 @@ llvm::Expected<bool> ModelSource::getBool(llvm::StringRef key,
     return fallback;
   if (auto *b = std::get_if<bool>(value))
     return *b;
-  return malformed(path, key, describe(*value), "true or false");
+  return malformed(metadataFile(), key, describe(*value), "true or false");
+}
+
+llvm::Expected<std::vector<std::string>>
+ModelSource::getStrings(llvm::StringRef key) const {
+  const MetaValue *value = findMeta(key);
+  if (!value)
+    return std::vector<std::string>();
+  if (auto *list = std::get_if<std::vector<std::string>>(value))
+    return *list;
+  return malformed(metadataFile(), key, describe(*value), "a list of strings");
 }
 
 } // namespace heddle::import

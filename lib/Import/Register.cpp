@@ -1,13 +1,34 @@
 //===- Register.cpp - Importers, encodings and families -------------------===//
 #include "Families/Families.h"
+#include "heddle/Import/HuggingFace.h"
 #include "heddle/Plugin/Builtin.h"
 #include "heddle/Plugin/Registry.h"
 
 void heddle::import::registerParts(Registry &registry) {
-  registry.addImporter({"gguf", "GGUF v3, single and split", claimsGGUF, openGGUF});
+  registry.addImporter(
+      {"gguf", "GGUF v3, single and split", claimsGGUF, openGGUF});
+  registry.addImporter(
+      {"huggingface",
+       "directories of config.json and safetensors, single and sharded",
+       claimsHuggingFace, openHuggingFace});
   for (const EncodingInfo &encoding : builtinEncodings())
     registry.addEncoding(encoding);
-  registry.addFamily({"llama", "Llama 2 and 3, SmolLM, Yi and other dense models of the shape", buildLlama});
-  registry.addFamily({"qwen2", "Qwen 1.5, 2 and 2.5, dense", buildQwen2});
-  registry.addFamily({"qwen3", "Qwen 3, dense", buildQwen3});
+  static constexpr Architecture llama[] = {
+      {"LlamaForCausalLM", "llama"},
+      {"InternLM3ForCausalLM", "internlm3", /*ownCode=*/true}};
+  static constexpr Architecture mistral[] = {{"MistralForCausalLM", "mistral"}};
+  static constexpr Architecture qwen2[] = {{"Qwen2ForCausalLM", "qwen2"}};
+  static constexpr Architecture qwen3[] = {{"Qwen3ForCausalLM", "qwen3"}};
+  registry.addFamily({"llama",
+                      "Llama 2 and 3, Yi, DeepSeek-LLM and -Coder (v1), "
+                      "R1-Distill-Llama, SmolLM 1 and 2, InternLM3; "
+                      "Mistral as GGUF",
+                      buildLlama, llama});
+  registry.addFamily({"mistral",
+                      "Mistral 7B, Nemo, Small (text), from Hugging Face",
+                      buildMistral, mistral});
+  registry.addFamily({"qwen2",
+                      "Qwen 1.5, 2 and 2.5 (dense), QwQ, R1-Distill-Qwen",
+                      buildQwen2, qwen2});
+  registry.addFamily({"qwen3", "Qwen 3 (dense)", buildQwen3, qwen3});
 }

@@ -209,15 +209,17 @@ static llvm::Error evalLinear(Interpreter &, LinearOp op, Operands v, Results &r
 static llvm::Error evalRopeAngles(Interpreter &, RopeAnglesOp op, Operands v, Results &results) {
   int64_t tokens = v[0].shape[0], dim = op.getDim(), half = dim / 2;
   double theta = op.getTheta().convertToDouble(), scale = op.getScale().convertToDouble();
+  double amplitude = op.getAmplitude().convertToDouble();
+  std::optional<llvm::ArrayRef<double>> given = op.getFrequencies();
   std::vector<double> out(tokens * dim);
   for (int64_t i = 0; i < half; ++i) {
-    double f = std::pow(theta, -2.0 * i / dim) / scale;
+    double f = (given ? (*given)[i] : std::pow(theta, -2.0 * i / dim)) / scale;
     if (v.size() > 1)
       f /= (*v[1].floats)[i];
     for (int64_t t = 0; t < tokens; ++t) {
       double angle = (*v[0].ints)[t] * f;
-      out[t * dim + i] = std::cos(angle);
-      out[t * dim + half + i] = std::sin(angle);
+      out[t * dim + i] = amplitude * std::cos(angle);
+      out[t * dim + half + i] = amplitude * std::sin(angle);
     }
   }
   results.push_back(Data::ofFloats({tokens, dim}, std::move(out)));

@@ -57,4 +57,9 @@ int report(llvm::Error error, llvm::StringRef tool) {
   return static_cast<int>(code);
 }
 
+void warning(llvm::StringRef message, llvm::StringRef tool) {
+  std::string text = oneLine((tool + ": warning: " + message).str()) + "\n";
+  std::fwrite(text.data(), 1, text.size(), stderr);
+}
+
 } // namespace heddle

@@ -1,12 +1,15 @@
-//===- gguf-probe.cpp - Opens a GGUF file and says what it holds ----------===//
+//===- gguf-probe.cpp - Opens a checkpoint and says what it holds ---------===//
 //
-// gguf-probe FILE                     counts, metadata and tensors as lines
-// gguf-probe FILE --dump-tensor NAME  the tensor as raw little-endian f32
+// gguf-probe MODEL                     counts, metadata and tensors as lines
+// gguf-probe MODEL --dump-tensor NAME  the tensor as raw little-endian f32
+//
+// MODEL is a GGUF file, or a directory of safetensors if it ends in `/`.
 //
 // The tests run this built with the address and undefined-behaviour sanitizers.
 //
 //===----------------------------------------------------------------------===//
 #include "heddle/Import/Encoding.h"
+#include "heddle/Import/HuggingFace.h"
 #include "heddle/Import/ModelSource.h"
 #include <cstdio>
 #include <fmt/format.h>
@@ -58,11 +61,13 @@ static llvm::Error dump(const ModelSource &source, llvm::StringRef name) {
 int main(int argc, char **argv) {
   llvm::StringRef flag = argc == 4 ? argv[2] : "";
   if (argc != 2 && flag != "--dump-tensor")
-    return report(failure(ExitCode::Usage, "arguments = other, limit FILE "
+    return report(failure(ExitCode::Usage, "arguments = other, limit MODEL "
                                            "[--dump-tensor NAME]"));
   for (const EncodingInfo &encoding : builtinEncodings())
     llvm::cantFail(encodings().add(encoding, "gguf-probe"));
-  auto source = openGGUF(argv[1]);
+  auto source = llvm::StringRef(argv[1]).ends_with("/")
+                    ? openHuggingFace(argv[1])
+                    : openGGUF(argv[1]);
   if (!source)
     return report(source.takeError());
   if (argc == 2)

@@ -1,5 +1,6 @@
 """Where the tools are, and how to run one with its cost measured."""
 
+import functools
 import json
 import os
 import pathlib
@@ -12,6 +13,10 @@ PROBE = pathlib.Path(os.environ.get("HEDDLE_GGUF_PROBE",
                                     REPO / "build/bin/gguf-probe"))
 # Only set when the whole tool is to be tested as well.
 HEDDLE = os.environ.get("HEDDLE_BIN")
+
+OK, MALFORMED, UNSUPPORTED, LIMIT, IO = 0, 3, 4, 5, 6
+TOOLS = ["probe"] + (["heddle"] if HEDDLE else [])
+IS_SANITIZED = PROBE.exists() and b"__asan_init" in PROBE.read_bytes()
 
 # LLVM is not instrumented, so its containers cannot keep the annotations that
 # this check reads.
@@ -70,3 +75,51 @@ def dump(path, tensor):
                           capture_output=True)
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout
+
+
+def sparse(size, head):
+    """Writes `head`, then a hole: a big file that costs nothing."""
+    def write(path):
+        path.write_bytes(head)
+        os.truncate(path, size)
+    return write
+
+
+def header_bytes(path):
+    # The sparse files are header all through; the others are small anyway.
+    files = path.iterdir() if path.is_dir() else [path]
+    return min(sum(file.stat().st_size for file in files if file.is_file()), 2**27)
+
+
+@functools.cache
+def start_memory():
+    return run(HEDDLE, "--version").peak_rss
+
+
+def check(tool, path, code, part):
+    """What is asked of every answer: the exit status, one line that names the file
+    and holds `part`, within 2 s and 64 MiB + 4x header, and nothing left behind."""
+    before = {p for p in path.parent.rglob("*")}
+    out = path.parent / "out.mlir"
+    # A directory is one of safetensors to the probe if it says so.
+    command = ([PROBE, f"{path}/" if path.is_dir() else path] if tool == "probe" else
+               [HEDDLE, "import", path, "-o", out])
+    result = run(*command)
+    assert result.code == code, (result.code, result.err)
+    assert result.cpu_s <= 2, result.cpu_s
+    if tool == "heddle" or not IS_SANITIZED:
+        header = header_bytes(path)
+        # What heddle takes to start is test_start_memory's, so that one cause
+        # is one failure.
+        start = start_memory() if tool == "heddle" else 0
+        assert result.peak_rss - start <= 2**26 + 4 * header, result.peak_rss
+    if code == OK:
+        return result
+    errors = [l for l in result.err.splitlines() if not l.startswith("hint: ")]
+    assert len(errors) == 1, result.err
+    assert errors[0].startswith("heddle: error: "), result.err
+    assert path.name.split("-0000")[0] in errors[0], result.err
+    assert part in errors[0], result.err
+    assert result.out == b""
+    assert {p for p in path.parent.rglob("*")} == before, "leftover output"
+    return result

@@ -4,16 +4,14 @@ line that names the file, within 2 s and 64 MiB + 4x header, and leaves nothing.
 Runs gguf-probe (HEDDLE_GGUF_PROBE; sanitized), and `heddle import` if HEDDLE_BIN
 names it."""
 
-import functools
 import os
 import struct
 
 import pytest
 from gguf_bytes import (ARCH, ARRAY, BOOL, F32, F64, I32, I64, STRING, U8, U16, U32,
                         U64, array, gguf, info, pair, sections, string, u32, u64)
-from import_tools import HEDDLE, PROBE, run
-
-OK, MALFORMED, UNSUPPORTED, LIMIT, IO = 0, 3, 4, 5, 6
+from import_tools import (HEDDLE, IO, LIMIT, MALFORMED, OK, TOOLS, UNSUPPORTED, check, sparse,
+                          start_memory)
 
 
 def align(n, kind=U32):
@@ -27,14 +25,6 @@ def tensor(**fields):
 def two(first, second, **fields):
     return gguf(infos=[info("a", offset=first), info("b", offset=second)],
                 data=bytes(1024), **fields)
-
-
-def sparse(size, head):
-    """Writes `head`, then a hole: a big file that costs nothing."""
-    def write(path):
-        path.write_bytes(head)
-        os.truncate(path, size)
-    return write
 
 
 def swapped():
@@ -236,52 +226,12 @@ def cuts():
 
 
 CASES += cuts()
-TOOLS = ["probe"] + (["heddle"] if HEDDLE else [])
-IS_SANITIZED = PROBE.exists() and b"__asan_init" in PROBE.read_bytes()
-
-
-def header_bytes(path):
-    # The sparse files are header all through; the others are small anyway.
-    return min(path.stat().st_size, 2**27)
-
-
-@functools.cache
-def start_memory():
-    return run(HEDDLE, "--version").peak_rss
-
-
 @pytest.mark.skipif(not HEDDLE, reason="HEDDLE_BIN is not set")
 @pytest.mark.xfail(strict=True, reason="docs/known-limits.md: loading the shared "
                    "libraries of MLIR and LLVM alone takes about 82 MiB")
 def test_start_memory():
     """The whole limit holds for a file without a header too."""
     assert start_memory() <= 2**26
-
-
-def check(tool, path, code, part):
-    before = {p for p in path.parent.rglob("*")}
-    out = path.parent / "out.mlir"
-    command = ([PROBE, path] if tool == "probe" else
-               [HEDDLE, "import", path, "-o", out])
-    result = run(*command)
-    assert result.code == code, (result.code, result.err)
-    assert result.cpu_s <= 2, result.cpu_s
-    if tool == "heddle" or not IS_SANITIZED:
-        header = header_bytes(path) if path.is_file() else 0
-        # What heddle takes to start is test_start_memory's, so that one cause
-        # is one failure.
-        start = start_memory() if tool == "heddle" else 0
-        assert result.peak_rss - start <= 2**26 + 4 * header, result.peak_rss
-    if code == OK:
-        return result
-    errors = [l for l in result.err.splitlines() if not l.startswith("hint: ")]
-    assert len(errors) == 1, result.err
-    assert errors[0].startswith("heddle: error: "), result.err
-    assert path.name.split("-0000")[0] in errors[0], result.err
-    assert part in errors[0], result.err
-    assert result.out == b""
-    assert {p for p in path.parent.rglob("*")} == before, "leftover output"
-    return result
 
 
 @pytest.mark.parametrize("tool", TOOLS)

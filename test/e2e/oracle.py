@@ -65,50 +65,69 @@ def logits64(path, tokens):
     fields, w = _load(str(path))
     arch = fields["general.architecture"]
     get = lambda key, *default: fields.get(f"{arch}.{key}", *default)  # noqa: E731
-    layers, hidden = get("block_count"), get("embedding_length")
     heads = get("attention.head_count")
-    kv_heads = get("attention.head_count_kv", heads)
-    eps = get("attention.layer_norm_rms_epsilon")
-    head_dim = get("attention.key_length", hidden // heads)
-    rope_dim = get("rope.dimension_count", head_dim)
+    head_dim = get("attention.key_length", get("embedding_length") // heads)
     base = get("rope.freq_base", 10000.0)
-
-    count = len(tokens)
-    inverse = torch.tensor([base ** (-2.0 * i / rope_dim) for i in range(rope_dim // 2)],
+    inverse = torch.tensor([base ** (-2.0 * i / head_dim) for i in range(head_dim // 2)],
                            dtype=torch.float64)
     if "rope_freqs.weight" in w:
         inverse = inverse / w["rope_freqs.weight"]
-    angle = torch.arange(count, dtype=torch.float64)[:, None] * inverse
-    cos, sin = angle.cos()[:, None, :], angle.sin()[:, None, :]
-    mask = torch.full((count, count), -math.inf, dtype=torch.float64).triu(1)
+    return _decoder64(w, tokens, layers=get("block_count"), heads=heads,
+                      kv_heads=get("attention.head_count_kv", heads), head_dim=head_dim,
+                      eps=get("attention.layer_norm_rms_epsilon"), inverse=inverse,
+                      neighbours=arch == "llama")  # a llama GGUF rotates (2i, 2i+1)
+
+
+@torch.no_grad()
+def hf_logits64(model, tokens, inverse, amplitude=1.0, windows=None):
+    """The same of a transformers model, whose rotary positions turn by `inverse`
+    and are multiplied by `amplitude`. `windows`: how far each layer sees; 0: all."""
+    config = model.config
+    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.QWEN3, config.num_hidden_layers)
+    w = {names.get_name(name, try_suffixes=(".weight", ".bias")): p.detach().double()
+         for name, p in model.named_parameters()}
+    return _decoder64(w, tokens, layers=config.num_hidden_layers, heads=config.num_attention_heads,
+                      kv_heads=config.num_key_value_heads,
+                      head_dim=getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads,
+                      eps=config.rms_norm_eps, inverse=torch.from_numpy(inverse), neighbours=False,
+                      amplitude=amplitude, windows=windows)
+
+
+def _decoder64(w, tokens, layers, heads, kv_heads, head_dim, eps, inverse, neighbours, amplitude=1.0,
+               windows=None):
+    count = len(tokens)
+    at = torch.arange(count, dtype=torch.float64)
+    angle = at[:, None] * inverse
+    cos, sin = amplitude * angle.cos()[:, None, :], amplitude * angle.sin()[:, None, :]
+    causal = torch.full((count, count), -math.inf, dtype=torch.float64).triu(1)
 
     def norm(x, weight):
         return x * torch.rsqrt((x * x).mean(-1, keepdim=True) + eps) * weight
 
     def rope(x):  # (T, heads, head_dim)
-        if arch == "llama":  # a GGUF rotates neighbours (2i, 2i+1)
-            a, b = x[..., 0:rope_dim:2], x[..., 1:rope_dim:2]
-        else:
-            a, b = x[..., :rope_dim // 2], x[..., rope_dim // 2:rope_dim]
+        a, b = (x[..., 0::2], x[..., 1::2]) if neighbours else x.chunk(2, -1)
         turned = (a * cos - b * sin, a * sin + b * cos)
-        turned = torch.stack(turned, -1).flatten(-2) if arch == "llama" else torch.cat(turned, -1)
-        return torch.cat((turned, x[..., rope_dim:]), -1)
+        return torch.stack(turned, -1).flatten(-2) if neighbours else torch.cat(turned, -1)
 
     x = w["token_embd.weight"][list(tokens)]
     for i in range(layers):
         p = lambda name: w[f"blk.{i}.{name}.weight"]  # noqa: B023,E731
+        linear = lambda x, name: x @ p(name).T + w.get(f"blk.{i}.{name}.bias", 0)  # noqa: B023,E731
+        mask = causal
+        if windows and windows[i]:
+            mask = mask.masked_fill(at[:, None] - at >= windows[i], -math.inf)
         h = norm(x, p("attn_norm"))
-        q, k, v = (h @ p(f"attn_{n}").T + w.get(f"blk.{i}.attn_{n}.bias", 0) for n in "qkv")
+        q, k, v = (linear(h, f"attn_{n}") for n in "qkv")
         q, k, v = (t.view(count, -1, head_dim) for t in (q, k, v))
-        if arch == "qwen3":
+        if f"blk.{i}.attn_q_norm.weight" in w:
             q, k = norm(q, p("attn_q_norm")), norm(k, p("attn_k_norm"))
         q, k = rope(q), rope(k)
         k, v = (t.repeat_interleave(heads // kv_heads, 1) for t in (k, v))
         scores = torch.einsum("thd,shd->hts", q, k) / math.sqrt(head_dim) + mask
         mixed = torch.einsum("hts,shd->thd", scores.softmax(-1), v)
-        x = x + mixed.reshape(count, heads * head_dim) @ p("attn_output").T
+        x = x + linear(mixed.reshape(count, heads * head_dim), "attn_output")
         h = norm(x, p("ffn_norm"))
-        gate = torch.nn.functional.silu(h @ p("ffn_gate").T)
-        x = x + (gate * (h @ p("ffn_up").T)) @ p("ffn_down").T
+        gate = torch.nn.functional.silu(linear(h, "ffn_gate"))
+        x = x + linear(gate * linear(h, "ffn_up"), "ffn_down")
     x = norm(x, w["output_norm.weight"])
     return (x @ w.get("output.weight", w["token_embd.weight"]).T).numpy()

@@ -9,6 +9,7 @@ import oracle
 from bounds import assert_bitwise, assert_close
 from prompts import ids
 from tiny_gguf import export
+from tiny_hf import randomize
 
 LENGTH = 37  # two tiles of 16 and a tail
 
@@ -30,17 +31,6 @@ MODELS = {
     "qwen3-wide-heads": (config(Qwen3Config, heads=3, kv_heads=1, head_dim=48, tied=False), "F16"),
     "qwen3-q8": (config(Qwen3Config, hidden=128, kv_heads=4, head_dim=64), "Q8_0"),
 }
-
-
-def randomize(model, seed):
-    """Weights under which every tensor matters: transformers starts biases at 0
-    and gains at 1."""
-    torch.manual_seed(seed)
-    for name, p in model.named_parameters():
-        if p.ndim == 2:
-            p.data = torch.randn_like(p) / p.shape[1] ** 0.5
-        else:
-            p.data = 0.3 * torch.randn_like(p) + (0 if name.endswith("bias") else 1)
 
 
 @pytest.fixture(scope="module", params=MODELS)
@@ -85,8 +75,8 @@ def test_bitwise(qwen, score):
 def test_refusals(heddle, tmp_path):
     """What a file asks for beyond the family, all at once; what it lacks."""
     model = AutoModelForCausalLM.from_config(config(Qwen2Config))
-    more = export(model, tmp_path / "more.gguf", rope__scaling__type="yarn", pooling_type="last")
+    more = export(model, tmp_path / "more.gguf", rope__scaling__type="mrope", pooling_type="last")
     error = heddle("import", more, code=4).stderr
-    assert "qwen2.rope.scaling.type = yarn" in error and "qwen2.pooling_type" in error
+    assert "qwen2.rope.scaling.type = 'mrope'" in error and "qwen2.pooling_type" in error
     less = export(model, tmp_path / "less.gguf", leave_out={"blk.1.attn_k.bias"})
     assert "blk.1.attn_k.bias" in heddle("import", less, code=3).stderr

@@ -123,6 +123,9 @@ def export(model, path, encoding="F32", leave_out=(), **strings):
     the tensors `leave_out`, and gives the model the values that the file has in
     `encoding`. `strings`: more metadata under the architecture, dots as `__`."""
     config, arch = model.config, model.config.model_type
+    is_llama = arch in ("llama", "mistral")
+    if is_llama:
+        arch = "llama"
     writer = gguf.GGUFWriter(str(path), arch)
     writer.add_name(f"tiny-{arch}")
     writer.add_block_count(config.num_hidden_layers)
@@ -135,6 +138,9 @@ def export(model, path, encoding="F32", leave_out=(), **strings):
         writer.add_key_length(config.head_dim)
         writer.add_value_length(config.head_dim)
     writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
+    _add_scaling(writer, config)
+    if getattr(config, "sliding_window", None):
+        writer.add_sliding_window(config.sliding_window)
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)
     writer.add_file_type(_FILE_TYPE[encoding])
     for key, value in strings.items():
@@ -148,6 +154,10 @@ def export(model, path, encoding="F32", leave_out=(), **strings):
         stored = gguf.quants.quantize(values, kind)
         parameter.data = type(parameter.data)(gguf.quants.dequantize(stored, kind))
         stored_name = names.get_name(name, try_suffixes=(".weight", ".bias"))
+        heads = {"q_proj": config.num_attention_heads, "k_proj": config.num_key_value_heads}.get(name.split(".")[-2])
+        if is_llama and heads:  # the halves of each head's rows alternate
+            rows = stored.reshape(heads, 2, stored.shape[0] // heads // 2, -1)
+            stored = np.ascontiguousarray(rows.swapaxes(1, 2)).reshape(stored.shape)
         if stored_name not in leave_out:
             writer.add_tensor(stored_name, stored, raw_dtype=kind)
     writer.write_header_to_file()
@@ -155,6 +165,27 @@ def export(model, path, encoding="F32", leave_out=(), **strings):
     writer.write_tensors_to_file()
     writer.close()
     return path
+
+
+def _add_scaling(writer, config):
+    rope = config.rope_parameters
+    kind = rope["rope_type"]
+    dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    if kind in ("linear", "yarn"):
+        writer.add_rope_scaling_type(gguf.RopeScalingType(kind))
+        writer.add_rope_scaling_factor(rope["factor"])
+    if kind == "yarn":
+        writer.add_rope_scaling_orig_ctx_len(rope["original_max_position_embeddings"])
+    if kind == "longrope":
+        writer.add_rope_scaling_type(gguf.RopeScalingType.LONGROPE)
+        writer.add_rope_scaling_orig_ctx_len(rope["original_max_position_embeddings"])
+        writer.add_rope_scaling_attn_factors(rope["attention_factor"])
+        for name in ("short", "long"):
+            writer.add_tensor(f"rope_factors_{name}.weight", np.array(rope[f"{name}_factor"], np.float32))
+    if kind == "llama3":  # as divisors of each frequency
+        from tiny_hf import rope64
+        plain = rope["rope_theta"] ** (-2.0 * np.arange(dim // 2) / dim)
+        writer.add_tensor("rope_freqs.weight", (plain / rope64(config)[0]).astype(np.float32))
 
 
 def _cut_tokenizer(writer, source, vocab):

@@ -17,15 +17,18 @@ namespace heddle::import {
 
 /// What an element's code is.
 enum class ElemKind : uint8_t { F32, F16, BF16, I8, U4, U5, U6 };
-/// What a group's scale and its min are: an f16, or an integer that an f16 multiplies.
+/// What a group's scale and its min are: an f16, or an integer that an f16
+/// multiplies.
 enum class ScaleKind : uint8_t { F16, U6, I8 };
 
-/// Bytes of one decoded code, little-endian. A code of four to six bits takes a byte.
+/// Bytes of one decoded code, little-endian. A code of four to six bits takes a
+/// byte.
 int64_t elemBytes(ElemKind kind);
 
 /// value = scale · (code + offset) + min, where a missing scale is 1 and a
-/// missing min is 0. Under `super`, a group's scale is d · s and its min −(e · m), each
-/// rounded to f32: f16 d and e for `super` elements, integers s and m for a group.
+/// missing min is 0. Under `super`, a group's scale is d · s and its min −(e ·
+/// m), each rounded to f32: f16 d and e for `super` elements, integers s and m
+/// for a group.
 struct CanonicalEncoding {
   ElemKind elem;
   /// Consecutive elements that share a scale and a min; 1 for floats. Divides
@@ -34,17 +37,19 @@ struct CanonicalEncoding {
   /// Whether a group has a scale and a min.
   bool hasScale, hasMin;
   int64_t offset;
-  /// Elements under one d and e, a multiple of `group` that divides the block; 0 where
-  /// scales are one f16.
+  /// Elements under one d and e, a multiple of `group` that divides the block;
+  /// 0 where scales are one f16.
   int64_t super = 0;
   ScaleKind scales = ScaleKind::F16;
 };
 
-/// Where decoded blocks go. What an encoding has not is not touched, and may be null.
+/// Where decoded blocks go. What an encoding has not is not touched, and may be
+/// null.
 struct Decoded {
   /// Codes of elemBytes each, in element order.
   uint8_t *codes;
-  /// f16 bits: one a group, or under `super` the d and the e, one per `super` elements.
+  /// f16 bits: one a group, or under `super` the d and the e, one per `super`
+  /// elements.
   uint16_t *scales, *mins;
   /// Under `super`, the s and the m of each group, a byte each.
   uint8_t *groupScales, *groupMins;
@@ -56,8 +61,8 @@ struct EncodingInfo {
   /// A block: this many consecutive elements of a row, this many bytes.
   int64_t blockElems, blockBytes;
   CanonicalEncoding canonical;
-  /// Splits `nBlocks` source blocks. No arithmetic, bits only. Cannot fail: every bit
-  /// pattern is a block.
+  /// Splits `nBlocks` source blocks. No arithmetic, bits only. Cannot fail:
+  /// every bit pattern is a block.
   void (*decode)(const uint8_t *src, int64_t nBlocks, const Decoded &to);
 };
 
@@ -65,8 +70,17 @@ PartTable<EncodingInfo> &encodings();
 /// The registered encoding of that name, or null.
 const EncodingInfo *findEncoding(llvm::StringRef name);
 
-/// Those of the tree: f32, f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1, q4_k, q5_k, q6_k.
+/// Those of the tree: f32, f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1, q4_k, q5_k,
+/// q6_k.
 llvm::ArrayRef<EncodingInfo> builtinEncodings();
+
+/// Whether elements are floats by themselves, each a block.
+inline bool isFloat(const EncodingInfo &info) {
+  ElemKind kind = info.canonical.elem;
+  return info.blockElems == 1 && !info.canonical.hasScale &&
+         (kind == ElemKind::F32 || kind == ElemKind::F16 ||
+          kind == ElemKind::BF16);
+}
 
 /// The f32 of f16 bits: exact, NaN payloads kept.
 float halfToFloat(uint16_t half);

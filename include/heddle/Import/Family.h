@@ -9,21 +9,34 @@
 
 namespace heddle::import {
 
+/// A value of `architectures` in a Hugging Face config.json.
+struct Architecture {
+  const char *name;
+  /// `model_type`, which must agree.
+  const char *modelType;
+  /// Its checkpoints carry code of their own (`auto_map`), which is known and
+  /// never run. With any other, `auto_map` is Unsupported: that code may
+  /// compute something else.
+  bool ownCode = false;
+};
+
 /// Reads a checkpoint's config and emits the graph.
 struct Family {
-  /// As in `general.architecture`.
+  /// As in `general.architecture` of a GGUF.
   const char *name;
   const char *summary;
   /// Fills an empty module. Errors: Malformed or Unsupported, one Failure with
   /// everything that was found; the module is then half built.
   llvm::Error (*build)(const ModelSource &source, mlir::ModuleOp module);
+  /// Those of Hugging Face that the family builds; none if it knows GGUF alone.
+  llvm::ArrayRef<Architecture> architectures = {};
 };
 
 PartTable<Family> &families();
 
-/// Dispatches on `general.architecture`, builds and verifies. The module does
-/// not refer to the source. Errors: as Family::build; Bug if what was built
-/// does not verify.
+/// Dispatches on `general.architecture`, or `architectures` and `model_type` of
+/// a Hugging Face directory, builds and verifies. The module does not refer to
+/// the source. Errors: as Family::build; Bug if what was built does not verify.
 llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>>
 importModel(mlir::MLIRContext &context, const ModelSource &source);
 

@@ -1,9 +1,9 @@
 //===- GraphBuilder.h - What a family writes its graph with -----*- C++ -*-===//
 //
 // A family first reads its config and declares its tensors, then builds ops.
-// Reading remembers what is wrong instead of stopping, so that one message names
-// everything; `check` returns it. Values that follow a problem are placeholders
-// and must not be computed with before `check` succeeded.
+// Reading remembers what is wrong instead of stopping, so that one message
+// names everything; `check` returns it. Values that follow a problem are
+// placeholders and must not be computed with before `check` succeeded.
 //
 //===----------------------------------------------------------------------===//
 #ifndef HEDDLE_IMPORT_GRAPHBUILDER_H
@@ -23,6 +23,21 @@ struct EncodingInfo;
 /// The canonical form of a source encoding, as an attribute.
 EncAttr encodingAttr(mlir::MLIRContext &context, const EncodingInfo &info);
 
+/// How a format calls tensors, where it is not as GGUF: a name is a stem and
+/// `.weight` or
+/// `.bias`, and that of a layer stands behind a prefix and the layer's number.
+/// Stems that are not listed are the same.
+struct TensorNames {
+  using Pair = std::pair<llvm::StringRef, llvm::StringRef>;
+  llvm::StringRef layerPrefix = "blk.";
+  /// GGUF's stem, the format's.
+  llvm::ArrayRef<Pair> model, layer;
+  /// The stored name of `name`, which is GGUF's.
+  std::string stored(llvm::StringRef name) const;
+  /// Whether a stored name has a listed stem.
+  bool knows(llvm::StringRef stored) const;
+};
+
 /// A tensor that each layer has, as `blk.N.` + suffix.
 struct LayerTensor {
   llvm::StringRef suffix;
@@ -36,6 +51,8 @@ struct LayerStack {
   struct Kind {
     llvm::SmallVector<llvm::StringRef> suffixes;
     llvm::SmallVector<mlir::Type> types;
+    /// What else tells kinds apart, in the family's own terms.
+    int64_t variant = 0;
   };
   std::vector<Kind> kinds;
   /// Per layer: its kind.
@@ -44,9 +61,13 @@ struct LayerStack {
 
 class GraphBuilder {
 public:
-  /// Notes the tensors of `source` that Heddle cannot read: of an encoding
-  /// that it does not have, or of rank 1 and not f32.
-  GraphBuilder(const ModelSource &source, mlir::ModuleOp module);
+  /// A family names tensors as GGUF does; `names` says what the format calls
+  /// them, and that is what the graph and messages have. Notes the tensors of
+  /// `source` that Heddle cannot read: of an encoding that it does not have, or
+  /// of rank 1 and not of floats. Where `names` are listed, of those it knows:
+  /// others are not the model's.
+  GraphBuilder(const ModelSource &source, mlir::ModuleOp module,
+               TensorNames names = {});
 
   //===--------------------------------------------------------------------===//
   // Config
@@ -59,7 +80,19 @@ public:
   double number(const llvm::Twine &key, double min, double max,
                 std::optional<double> fallback = std::nullopt);
   std::string string(const llvm::Twine &key, std::string fallback);
+  bool boolean(const llvm::Twine &key, bool fallback);
+  std::vector<std::string> strings(const llvm::Twine &key);
+  /// At least one number, each within the range; none if absent. An absence or
+  /// a problem gives an empty list.
+  std::vector<double> numbers(const llvm::Twine &key, double min, double max);
   bool hasKey(llvm::StringRef key) const { return source.findMeta(key); }
+  const GenerationDefaults &generation() const { return source.generation; }
+  /// All keys.
+  std::vector<std::string> keys() const;
+  /// Whether any key starts with `prefix`.
+  bool hasPrefix(llvm::StringRef prefix) const;
+  /// Whether there is a value that is not JSON's null.
+  bool hasValue(llvm::StringRef key) const;
 
   /// Notes each key that starts with `prefix` and is not in `known` (without
   /// the prefix): what it changes is not known, so it cannot be ignored.
@@ -68,6 +101,8 @@ public:
 
   /// Notes what the file asks for and Heddle does not have.
   void unsupported(const llvm::Twine &what);
+  /// Notes what is ignored; said by `warn`.
+  void ignored(const llvm::Twine &what);
   /// Notes a value that contradicts the file.
   void malformed(const llvm::Twine &field, const llvm::Twine &value,
                  const llvm::Twine &limit);
@@ -78,22 +113,30 @@ public:
   /// One Failure with everything noted so far: Malformed if anything is, else
   /// Unsupported; success if nothing is.
   llvm::Error check() const;
+  /// Says what is ignored, in one line on standard error.
+  void warn() const;
 
   //===--------------------------------------------------------------------===//
   // Tensors
   //===--------------------------------------------------------------------===//
 
-  bool has(llvm::StringRef name) const { return source.find(name); }
   const TensorEntry *find(llvm::StringRef name) const {
-    return source.find(name);
+    return source.find(names.stored(name));
   }
+  bool has(llvm::StringRef name) const { return find(name); }
 
   /// The type of tensor `name`, which must have `shape`. Null after a problem.
   mlir::Type declare(llvm::StringRef name, llvm::ArrayRef<int64_t> shape);
-  LayerStack declareLayers(int64_t count,
-                           llvm::ArrayRef<LayerTensor> tensors);
-  /// Notes the tensors of the file that were not declared.
+  /// `variants`: one a layer, or none.
+  LayerStack declareLayers(int64_t count, llvm::ArrayRef<LayerTensor> tensors,
+                           llvm::ArrayRef<int64_t> variants = {});
+  /// Notes a problem of tensors rather than of the config.
+  void malformedTensor(const llvm::Twine &name, const llvm::Twine &value,
+                       const llvm::Twine &limit);
+  /// Notes the tensors of the file that were not declared: as unsupported, or
+  /// as ignored.
   void refuseUndeclared();
+  void ignoreUndeclared();
 
   //===--------------------------------------------------------------------===//
   // Graph
@@ -130,7 +173,8 @@ public:
     /// The parameter with that suffix; null if this kind has none.
     mlir::Value operator[](llvm::StringRef suffix) const;
   };
-  using LayerBody = llvm::function_ref<llvm::SmallVector<mlir::Value>(const Layer &)>;
+  using LayerBody =
+      llvm::function_ref<llvm::SmallVector<mlir::Value>(const Layer &)>;
 
   /// Builds one private function a kind, `name`, `name`_1, …, and calls them
   /// in order; returns what is carried out of the last layer.
@@ -141,8 +185,16 @@ public:
 private:
   mlir::Type typeOf(const TensorEntry &entry) const;
 
+  /// A line's part: the file it is about, and what is to be said.
+  struct Note {
+    std::string file, text;
+  };
+  template <typename T> T noted(llvm::Expected<T> value, T fallback);
+
   const ModelSource &source;
-  std::vector<std::string> malformedNotes, unsupportedNotes;
+  const TensorNames names;
+  std::vector<Note> malformedNotes, unsupportedNotes;
+  std::vector<std::string> ignoredNotes;
   llvm::StringSet<> declared;
 };
 

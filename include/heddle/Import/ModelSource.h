@@ -1,9 +1,9 @@
 //===- ModelSource.h - A checkpoint, opened and checked ---------*- C++ -*-===//
 //
-// What every importer (GGUF, later safetensors) hands to a model family:
+// What every importer (GGUF, safetensors) hands to a model family:
 // typed metadata and a table of tensors whose extents were checked against the
-// file. Nothing here reads weights into memory: `TensorEntry::bytes` points into
-// a read-only mapping.
+// file. Nothing here reads weights into memory: `TensorEntry::bytes` points
+// into a read-only mapping.
 //
 //===----------------------------------------------------------------------===//
 #ifndef HEDDLE_IMPORT_MODELSOURCE_H
@@ -40,41 +40,66 @@ struct TensorEntry {
   }
 };
 
-/// A metadata value. Integers of every width and sign fit int64 or uint64.
-using MetaValue =
-    std::variant<bool, int64_t, uint64_t, double, std::string,
-                 std::vector<int64_t>, std::vector<double>,
-                 std::vector<std::string>>;
+/// A metadata value. Integers of every width and sign fit int64 or uint64; a
+/// monostate is JSON's null.
+using MetaValue = std::variant<bool, int64_t, uint64_t, double, std::string,
+                               std::vector<int64_t>, std::vector<double>,
+                               std::vector<std::string>, std::monostate>;
+
+/// What a checkpoint says of generating. Ids are below 2^31.
+struct GenerationDefaults {
+  std::vector<int64_t> endTokens;
+  /// Absent temperature: greedy.
+  std::optional<double> temperature, topP;
+  std::optional<int64_t> topK;
+};
 
 /// An opened checkpoint. Owns the mappings that the tensors point into.
 class ModelSource {
 public:
   virtual ~ModelSource();
 
-  /// File name as the user gave it, for messages.
+  /// File or directory as the user gave it, for messages.
   std::string path;
-  /// Name of the format's importer ("gguf").
+  /// The file that the metadata are from; `path` if empty.
+  std::string metadataPath;
+  /// Name of the format's importer ("gguf", "huggingface"), which decides on
+  /// the names of tensors and keys.
   std::string format;
+  /// Whether metadata do not tell an integer from a number, as in JSON.
+  bool untypedNumbers = false;
   /// Key → value in file order; duplicate keys were refused.
   std::vector<std::pair<std::string, MetaValue>> metadata;
   /// In file order; duplicate names were refused.
   std::vector<TensorEntry> tensors;
 
+  /// Of formats that keep them apart from the metadata.
+  GenerationDefaults generation;
+
   const TensorEntry *find(llvm::StringRef name) const;
+  llvm::StringRef metadataFile() const {
+    return metadataPath.empty() ? path : metadataPath;
+  }
   const MetaValue *findMeta(llvm::StringRef key) const;
 
   // Typed getters. The first form errors (Malformed, naming file, key, value
   // and limit) if the key is absent or its type or range does not fit; the
   // second returns `fallback` if absent, and still errors on a bad value.
-  llvm::Expected<int64_t> getInt(llvm::StringRef key, int64_t min, int64_t max) const;
+  llvm::Expected<int64_t> getInt(llvm::StringRef key, int64_t min,
+                                 int64_t max) const;
   llvm::Expected<int64_t> getInt(llvm::StringRef key, int64_t min, int64_t max,
                                  int64_t fallback) const;
-  llvm::Expected<double> getFloat(llvm::StringRef key, double min, double max) const;
+  llvm::Expected<double> getFloat(llvm::StringRef key, double min,
+                                  double max) const;
   llvm::Expected<double> getFloat(llvm::StringRef key, double min, double max,
                                   double fallback) const;
   llvm::Expected<std::string> getString(llvm::StringRef key) const;
-  llvm::Expected<std::string> getString(llvm::StringRef key, std::string fallback) const;
+  llvm::Expected<std::string> getString(llvm::StringRef key,
+                                        std::string fallback) const;
   llvm::Expected<bool> getBool(llvm::StringRef key, bool fallback) const;
+  /// A list of strings; an empty one if absent.
+  llvm::Expected<std::vector<std::string>>
+  getStrings(llvm::StringRef key) const;
 
   /// Builds names → index; call once after `tensors` and `metadata` are final.
   void index();

@@ -48,6 +48,9 @@ llvm::Error failure(ExitCode code, std::string message, std::string hint = "");
 /// Prints `TOOL: error: MESSAGE` (and the hint) on stderr; returns the code.
 int report(llvm::Error error, llvm::StringRef tool = "heddle");
 
+/// Prints `TOOL: warning: MESSAGE` on stderr.
+void warning(llvm::StringRef message, llvm::StringRef tool = "heddle");
+
 } // namespace heddle
 
 #endif // HEDDLE_SUPPORT_ERROR_H

@@ -8,6 +8,17 @@
 
 include "mlir/Pass/PassBase.td"
 
+def SetRopeFrequencies : Pass<"heddle-set-rope-frequencies", "::mlir::ModuleOp"> {
+  let summary = "Chooses rotary frequencies by the context's length";
+  let description = [{
+    Where a `rope_angles` has frequencies for a longer context, `heddle.context` of the module
+    decides: `beyond` take the place of `frequencies` if it is more than `original`, and else
+    are dropped; without the attribute they are dropped. Must not change any other.
+    Before: `{…, frequencies = array<f64: 1.0, 0.75>, beyond = array<f64: 0.5, 0.25>, original = 64 : i64}`
+    with `heddle.context = 65`; after: `{…, frequencies = array<f64: 0.5, 0.25>}`.
+  }];
+}
+
 def SetNumericMode : Pass<"heddle-set-numeric-mode", "::mlir::ModuleOp"> {
   let summary = "Resolves the numeric mode";
   let description = [{

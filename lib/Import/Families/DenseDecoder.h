@@ -1,38 +1,70 @@
 //===- DenseDecoder.h - Decoders of attention and a gated unit --*- C++ -*-===//
 //
-// Llama, Qwen and most other dense models are one decoder: pre-normed grouped-query
-// attention with rotary positions, then a SiLU-gated unit. What tells them apart is which
-// tensors a layer has and how the converter stored them; a family says that and no more.
+// Llama, Mistral, Qwen and most other dense models are one decoder: pre-normed
+// grouped-query attention with rotary positions, then a SiLU-gated unit. What
+// tells them apart is which tensors a layer has, how the converter stored them
+// and what a config leaves out; a family says that and no more.
 //
 //===----------------------------------------------------------------------===//
 #ifndef HEDDLE_LIB_IMPORT_FAMILIES_DENSEDECODER_H
 #define HEDDLE_LIB_IMPORT_FAMILIES_DENSEDECODER_H
 
-#include "heddle/Import/GraphBuilder.h"
+#include "RopeScaling.h"
 
 namespace heddle::import {
 
-/// The numbers of a decoder, from metadata under the architecture's prefix.
+/// Whether each layer has some tensors: none, all, or those that the file has.
+enum class Presence { No, Yes, IfStored };
+
+struct DenseFamily {
+  /// The family's name: `general.architecture` and prefix of the keys of a
+  /// GGUF.
+  llvm::StringRef arch;
+  /// q, k and v have biases in every model.
+  bool qkvBias = false;
+  /// Any linear may have one: where a GGUF stores it, or a config says
+  /// `attention_bias`
+  /// (`qkv_bias` and `bias`, InternLM) and `mlp_bias`.
+  bool optionalBias = false;
+  /// Queries and keys are normed over each head, before they are rotated.
+  bool headNorms = false;
+  /// Converters to GGUF interleave the halves of each head's q and k rows: (2i,
+  /// 2i + 1) in the file is (i, i + dim/2) in the model.
+  bool interleaved = false;
+  /// A GGUF may divide rotary frequencies by `rope_freqs.weight`.
+  bool ropeDivisors = false;
+  /// What a config.json that does not say means by it:
+  /// `max_position_embeddings`, `num_key_value_heads` and `head_dim` (0: by the
+  /// heads), `sliding_window` (0: none).
+  int64_t context = 0, kvHeads = 0, dim = 0, window = 0;
+  /// `sliding_window` counts with `use_sliding_window` alone, from layer
+  /// `max_window_layers` on or as `layer_types` says; else it is every layer's.
+  bool windowBySwitch = false;
+};
+
+/// The numbers of a decoder.
 struct DenseConfig {
   std::string name;
   int64_t layers, hidden, ff, heads, kvHeads, dim, context, vocab;
-  double epsilon, theta, ropeScale;
+  double epsilon;
+  RopeScaling rope;
+  /// Per layer: how many positions attention sees, itself included; 0: all.
+  std::vector<int64_t> windows;
+  Presence qkvBias, outputBias, mlpBias;
+  /// The head is the embedding table, whatever the file has.
+  bool tied = false;
 };
 
-struct DenseFamily {
-  /// `general.architecture`; prefix of its keys.
-  llvm::StringRef arch;
-  /// What a layer has beside denseTensors. Whatever of these a layer has is used:
-  /// `.bias` of any linear, `attn_q_norm` and `attn_k_norm` over each head.
-  llvm::SmallVector<LayerTensor> (*more)(const DenseConfig &c);
-  /// Converters interleave the halves of each head's q and k rows: (2i, 2i + 1) in
-  /// the file is (i, i + dim/2) in the model.
-  bool interleaved = false;
-  /// The file may divide rotary frequencies by `rope_freqs.weight`.
-  bool ropeDivisors = false;
-};
+/// The config of a GGUF. Its tied head is one that is not stored.
+DenseConfig readGGUFConfig(GraphBuilder &g, const DenseFamily &family);
+/// The config.json of Hugging Face.
+DenseConfig readHuggingFaceConfig(GraphBuilder &g, const DenseFamily &family);
 
-llvm::Error buildDense(const ModelSource &source, mlir::ModuleOp module, const DenseFamily &family);
+/// Names of tensors by format.
+TensorNames denseNames(llvm::StringRef format);
+
+llvm::Error buildDense(const ModelSource &source, mlir::ModuleOp module,
+                       const DenseFamily &family);
 
 } // namespace heddle::import
 

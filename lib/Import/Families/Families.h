@@ -6,6 +6,7 @@
 
 namespace heddle::import {
 llvm::Error buildLlama(const ModelSource &source, mlir::ModuleOp module);
+llvm::Error buildMistral(const ModelSource &source, mlir::ModuleOp module);
 llvm::Error buildQwen2(const ModelSource &source, mlir::ModuleOp module);
 llvm::Error buildQwen3(const ModelSource &source, mlir::ModuleOp module);
 } // namespace heddle::import

@@ -1,20 +1,27 @@
-//===- Llama.cpp - The llama family ---------------------------------------===//
+//===- Llama.cpp - The llama and mistral families -------------------------===//
 #include "DenseDecoder.h"
 #include "Families.h"
 
 namespace heddle::import {
 
-// Some of the shape have biases (InternLM, for one).
-static llvm::SmallVector<LayerTensor> tensors(const DenseConfig &c) {
-  int64_t q = c.heads * c.dim, kv = c.kvHeads * c.dim;
-  return {{"attn_q.bias", {q}, true},      {"attn_k.bias", {kv}, true},
-          {"attn_v.bias", {kv}, true},     {"attn_output.bias", {c.hidden}, true},
-          {"ffn_gate.bias", {c.ff}, true}, {"ffn_up.bias", {c.ff}, true},
-          {"ffn_down.bias", {c.hidden}, true}};
+llvm::Error buildLlama(const ModelSource &source, mlir::ModuleOp module) {
+  return buildDense(source, module,
+                    {.arch = "llama",
+                     .optionalBias = true,
+                     .interleaved = true,
+                     .ropeDivisors = true,
+                     .context = 2048});
 }
 
-llvm::Error buildLlama(const ModelSource &source, mlir::ModuleOp module) {
-  return buildDense(source, module, {"llama", tensors, /*interleaved=*/true, /*ropeDivisors=*/true});
+// Converters write a Mistral as a llama GGUF.
+llvm::Error buildMistral(const ModelSource &source, mlir::ModuleOp module) {
+  if (source.format != "huggingface")
+    return failure(ExitCode::Unsupported,
+                   source.path + ": general.architecture = 'mistral', "
+                                 "supported is llama, which converters write");
+  return buildDense(
+      source, module,
+      {.arch = "mistral", .context = 131072, .kvHeads = 8, .window = 4096});
 }
 
 } // namespace heddle::import

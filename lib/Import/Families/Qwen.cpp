@@ -4,22 +4,26 @@
 
 namespace heddle::import {
 
-static llvm::SmallVector<LayerTensor> qwen2Tensors(const DenseConfig &c) {
-  int64_t q = c.heads * c.dim, kv = c.kvHeads * c.dim;
-  return {{"attn_q.bias", {q}}, {"attn_k.bias", {kv}}, {"attn_v.bias", {kv}}};
-}
-
-// Queries and keys are normed over each head, before they are rotated.
-static llvm::SmallVector<LayerTensor> qwen3Tensors(const DenseConfig &c) {
-  return {{"attn_q_norm.weight", {c.dim}}, {"attn_k_norm.weight", {c.dim}}};
-}
-
 llvm::Error buildQwen2(const ModelSource &source, mlir::ModuleOp module) {
-  return buildDense(source, module, {"qwen2", qwen2Tensors});
+  return buildDense(source, module,
+                    {.arch = "qwen2",
+                     .qkvBias = true,
+                     .context = 32768,
+                     .kvHeads = 32,
+                     .window = 4096,
+                     .windowBySwitch = true});
 }
 
 llvm::Error buildQwen3(const ModelSource &source, mlir::ModuleOp module) {
-  return buildDense(source, module, {"qwen3", qwen3Tensors});
+  return buildDense(source, module,
+                    {.arch = "qwen3",
+                     .optionalBias = true,
+                     .headNorms = true,
+                     .context = 32768,
+                     .kvHeads = 32,
+                     .dim = 128,
+                     .window = 4096,
+                     .windowBySwitch = true});
 }
 
 } // namespace heddle::import

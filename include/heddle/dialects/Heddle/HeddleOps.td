@@ -190,12 +190,17 @@ def Heddle_RopeAnglesOp : Heddle_Op<"rope_angles", [Pure, Heddle_RowWise, Declar
   let summary = "Cosines and sines of rotary positions";
   let description = [{
     For i < dim/2 and f_i = theta^(-2i/dim) / scale / divisors[i]:
-    `result[t, i] = cos(positions[t] * f_i)`, `result[t, dim/2 + i] = sin(…)`
-    (Su et al., arXiv 2104.09864). Computed once a step, in f64, kept in f32.
+    `result[t, i] = amplitude * cos(positions[t] * f_i)`, `result[t, dim/2 + i] = amplitude * sin(…)`
+    (Su et al., arXiv 2104.09864). `frequencies`, if given, take the place of the powers of
+    theta: importers write scaled rotary positions so. Where a longer context has others,
+    `beyond` are those of more than `original` positions, which set-rope-frequencies puts in
+    their place once the context is known; without it the op means `frequencies`.
+    Computed once a step, in f64, kept in f32.
     Shapes: positions [T], divisors [dim/2], result [T, dim].
 
-    Constraints: (C1) dim is even and 2 to 65536; (C2) theta and scale are positive;
-    (C3) divisors has dim/2 elements.
+    Constraints: (C1) dim is even and 2 to 65536; (C2) theta, scale, amplitude, frequencies,
+    beyond and original are positive; (C3) divisors, frequencies and beyond have dim/2
+    elements; (C4) beyond and original go together, and with frequencies.
 
     Example:
     ```mlir
@@ -203,7 +208,9 @@ def Heddle_RopeAnglesOp : Heddle_Op<"rope_angles", [Pure, Heddle_RowWise, Declar
     ```
   }];
   let arguments = (ins Heddle_Ids:$positions, Optional<Heddle_Vector>:$divisors, I64Attr:$dim, F64Attr:$theta,
-                       DefaultValuedAttr<F64Attr, "1.0">:$scale);
+                       DefaultValuedAttr<F64Attr, "1.0">:$scale, DefaultValuedAttr<F64Attr, "1.0">:$amplitude,
+                       OptionalAttr<DenseF64ArrayAttr>:$frequencies, OptionalAttr<DenseF64ArrayAttr>:$beyond,
+                       OptionalAttr<I64Attr>:$original);
   let results = (outs Heddle_Activation:$result);
   let assemblyFormat = "$positions (`,` $divisors^)? attr-dict `:` type($positions) (`,` type($divisors)^)?";
   let hasVerifier = 1;

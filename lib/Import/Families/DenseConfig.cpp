@@ -1,0 +1,301 @@
+//===- DenseConfig.cpp - What checkpoints say of a dense decoder ----------===//
+#include "DenseDecoder.h"
+#include "heddle/Import/SpanReader.h"
+#include "llvm/Support/Path.h"
+
+using namespace mlir;
+
+namespace heddle::import {
+
+TensorNames denseNames(StringRef format) {
+  static constexpr TensorNames::Pair model[] = {
+      {"token_embd", "model.embed_tokens"},
+      {"output_norm", "model.norm"},
+      {"output", "lm_head"}};
+  static constexpr TensorNames::Pair layer[] = {
+      {"attn_norm", "input_layernorm"},
+      {"attn_q", "self_attn.q_proj"},
+      {"attn_k", "self_attn.k_proj"},
+      {"attn_v", "self_attn.v_proj"},
+      {"attn_output", "self_attn.o_proj"},
+      {"attn_q_norm", "self_attn.q_norm"},
+      {"attn_k_norm", "self_attn.k_norm"},
+      {"ffn_norm", "post_attention_layernorm"},
+      {"ffn_gate", "mlp.gate_proj"},
+      {"ffn_up", "mlp.up_proj"},
+      {"ffn_down", "mlp.down_proj"}};
+  if (format == "huggingface")
+    return {"model.layers.", model, layer};
+  return {};
+}
+
+// What every reader checks of the numbers, by its own names of them.
+static void checkNumbers(GraphBuilder &g, const DenseConfig &c, StringRef heads,
+                         StringRef kvHeads, StringRef dim, StringRef hidden,
+                         StringRef layers, bool dimGiven) {
+  if (g.isMalformed())
+    return;
+  if (!dimGiven && c.hidden % c.heads)
+    g.malformed(heads, Twine(c.heads),
+                "a divisor of " + hidden + " = " + Twine(c.hidden));
+  else if (c.heads % c.kvHeads)
+    g.malformed(heads, Twine(c.heads),
+                "a multiple of " + kvHeads + " = " + Twine(c.kvHeads));
+  else if (c.dim % 2)
+    g.malformed(dim, Twine(c.dim), "even and positive");
+  else if (int64_t size = c.layers * c.kvHeads * c.dim;
+           size > CacheType::kMostProduct)
+    g.malformed(layers + " * " + kvHeads + " * " + dim, Twine(size),
+                Twine(CacheType::kMostProduct));
+}
+
+// The vocabulary: the rows of the embedding table, which must be what `key`
+// says.
+static int64_t readVocab(GraphBuilder &g, const Twine &key, bool required) {
+  const TensorEntry *table = g.find("token_embd.weight");
+  int64_t rows = table && table->shape.size() == 2 ? table->shape[0] : 1;
+  if (table && rows > INT32_MAX)
+    g.malformedTensor("rows of " + table->name, Twine(rows), Twine(INT32_MAX));
+  int64_t vocab = required ? g.integer(key, 1, INT32_MAX)
+                           : g.integer(key, 1, INT32_MAX, rows);
+  if (table && vocab != rows && !g.isMalformed())
+    g.malformed(key, Twine(vocab),
+                "the rows of " + table->name + " = " + Twine(rows));
+  return table ? rows : vocab;
+}
+
+DenseConfig readGGUFConfig(GraphBuilder &g, const DenseFamily &family) {
+  std::string prefix = family.arch.str() + ".";
+  auto key = [&](StringRef name) { return prefix + name.str(); };
+  DenseConfig c = {};
+  c.name = g.string("general.name", family.arch.str());
+  c.layers = g.integer(key("block_count"), 1, 10000);
+  c.hidden = g.integer(key("embedding_length"), 1, 1 << 20);
+  c.ff = g.integer(key("feed_forward_length"), 1, 1 << 24);
+  c.heads = g.integer(key("attention.head_count"), 1, 1 << 16);
+  c.kvHeads = g.integer(key("attention.head_count_kv"), 1, 1 << 16, c.heads);
+  c.context = g.integer(key("context_length"), 1, INT32_MAX);
+  c.epsilon = g.number(key("attention.layer_norm_rms_epsilon"), 1e-12, 1);
+  c.dim =
+      g.integer(key("attention.key_length"), 1, 1 << 16, c.hidden / c.heads);
+  checkNumbers(g, c, key("attention.head_count"), "head_count_kv",
+               key("attention.key_length"), "embedding_length",
+               key("block_count"), g.hasKey(key("attention.key_length")));
+  // Where the file says nothing of these, they are what they are compared with.
+  if (int64_t v = g.integer(key("attention.value_length"), 1, 1 << 16, c.dim);
+      v != c.dim)
+    g.unsupported(key("attention.value_length = ") + Twine(v) +
+                  ", other than the key length " + Twine(c.dim));
+  // The stored order of q and k rows is that of whole heads.
+  if (int64_t r = g.integer(key("rope.dimension_count"), 1, 1 << 16, c.dim);
+      r != c.dim)
+    g.unsupported(key("rope.dimension_count = ") + Twine(r) +
+                  ", other than the head size " + Twine(c.dim));
+  if (int64_t n = g.integer(key("expert_count"), 0, INT32_MAX, 0))
+    g.unsupported(key("expert_count = ") + Twine(n));
+  c.windows.assign(c.layers,
+                   g.integer(key("attention.sliding_window"), 0, INT64_MAX, 0));
+  c.rope = readGGUFRope(g, prefix, c.context, c.dim);
+  c.qkvBias = family.qkvBias        ? Presence::Yes
+              : family.optionalBias ? Presence::IfStored
+                                    : Presence::No;
+  c.outputBias = c.mlpBias =
+      family.optionalBias ? Presence::IfStored : Presence::No;
+
+  g.refuseUnknownKeys(prefix, {"block_count",
+                               "embedding_length",
+                               "feed_forward_length",
+                               "attention.head_count",
+                               "attention.head_count_kv",
+                               "context_length",
+                               "attention.layer_norm_rms_epsilon",
+                               "rope.freq_base",
+                               "attention.key_length",
+                               "attention.value_length",
+                               "rope.dimension_count",
+                               "expert_count",
+                               "expert_used_count",
+                               "attention.sliding_window",
+                               "rope.scaling.type",
+                               "rope.scaling.factor",
+                               "rope.scaling.original_context_length",
+                               "rope.scaling.finetuned",
+                               "rope.scaling.attn_factor",
+                               "rope.scaling.yarn_beta_fast",
+                               "rope.scaling.yarn_beta_slow",
+                               "vocab_size",
+                               "tensor_data_layout"});
+  c.vocab = readVocab(g, key("vocab_size"), /*required=*/false);
+  c.tied = !g.has("output.weight");
+  return c;
+}
+
+// Which layers see a window, and how wide it is.
+static std::vector<int64_t>
+readWindows(GraphBuilder &g, const DenseFamily &family, int64_t layers) {
+  bool on = !family.windowBySwitch ? family.window > 0
+                                   : g.boolean("use_sliding_window", false);
+  int64_t window = on && g.hasValue("sliding_window")
+                       ? g.integer("sliding_window", 1, INT32_MAX)
+                       : 0;
+  if (on && !g.hasKey("sliding_window"))
+    window = family.window;
+  int64_t first = family.windowBySwitch
+                      ? g.integer("max_window_layers", 0, INT32_MAX, 28)
+                      : 0;
+  std::vector<int64_t> windows(layers);
+  for (int64_t i = std::min(first, layers); i < layers; ++i)
+    windows[i] = window;
+  if (!g.hasValue("layer_types"))
+    return windows;
+  std::vector<std::string> types = g.strings("layer_types");
+  if (int64_t(types.size()) != layers) {
+    if (!g.isMalformed())
+      g.malformed("layer_types", Twine(types.size()) + " layers",
+                  "num_hidden_layers = " + Twine(layers));
+    return windows;
+  }
+  for (auto [i, type] : llvm::enumerate(types)) {
+    bool sliding = type == "sliding_attention";
+    if (!sliding && type != "full_attention")
+      g.unsupported("layer_types: " + quoted(type));
+    else if (sliding && !window)
+      g.malformed("layer_types of layer " + Twine(i), quoted(type),
+                  "'full_attention' without sliding_window");
+    windows[i] = sliding ? window : 0;
+  }
+  return windows;
+}
+
+// Fields that say nothing of what a program computes. Those with numbers are
+// checked all the same: what breaks other readers must not pass here.
+static void checkOthers(GraphBuilder &g, int64_t vocab) {
+  g.number("initializer_range", 0, 1, 0.02);
+  if (g.hasValue("attention_dropout"))
+    g.number("attention_dropout", 0, 1);
+  if (g.hasValue("pretraining_tp"))
+    g.integer("pretraining_tp", 1, 1 << 20);
+  for (const char *key : {"bos_token_id", "pad_token_id"})
+    if (g.hasValue(key))
+      g.integer(key, -1, vocab - 1);
+  for (int64_t id : g.generation().endTokens)
+    if (id >= vocab)
+      g.malformed("eos_token_id", Twine(id),
+                  "integer in [0, " + Twine(vocab - 1) + "]");
+  g.boolean("use_cache", true);
+  static constexpr StringRef kRead[] = {"architectures",
+                                        "model_type",
+                                        "hidden_size",
+                                        "intermediate_size",
+                                        "num_hidden_layers",
+                                        "num_attention_heads",
+                                        "num_key_value_heads",
+                                        "head_dim",
+                                        "max_position_embeddings",
+                                        "rms_norm_eps",
+                                        "vocab_size",
+                                        "hidden_act",
+                                        "tie_word_embeddings",
+                                        "attention_bias",
+                                        "mlp_bias",
+                                        "sliding_window",
+                                        "use_sliding_window",
+                                        "max_window_layers",
+                                        "layer_types",
+                                        "rope_theta",
+                                        "rope_scaling",
+                                        "rope_parameters",
+                                        "partial_rotary_factor",
+                                        "original_max_position_embeddings",
+                                        "initializer_range",
+                                        "attention_dropout",
+                                        "pretraining_tp",
+                                        "bos_token_id",
+                                        "eos_token_id",
+                                        "pad_token_id",
+                                        "use_cache",
+                                        "quantization_config",
+                                        "auto_map"};
+  static constexpr StringRef kSilent[] = {"_name_or_path",
+                                          "transformers_version",
+                                          "torch_dtype",
+                                          "dtype",
+                                          "id2label",
+                                          "label2id",
+                                          "tokenizer_class",
+                                          "output_attentions",
+                                          "output_hidden_states",
+                                          "return_dict",
+                                          "chunk_size_feed_forward",
+                                          "is_encoder_decoder",
+                                          "problem_type",
+                                          "_attn_implementation",
+                                          "attn_implementation",
+                                          "bias",
+                                          "qkv_bias"};
+  static constexpr StringRef kObjects[] = {"rope_scaling", "rope_parameters",
+                                           "quantization_config", "auto_map"};
+  for (const std::string &key : g.keys()) {
+    auto [name, inner] = StringRef(key).split('.');
+    if (!inner.empty() && llvm::is_contained(kRead, name) &&
+        !llvm::is_contained(kObjects, name))
+      g.malformed(name, "an object", "a value");
+    else if (!llvm::is_contained(kRead, name) &&
+             !llvm::is_contained(kSilent, name))
+      g.ignored("config.json " + quoted(key));
+  }
+  if (g.hasPrefix("quantization_config."))
+    g.unsupported(
+        "quantization_config.quant_method = " +
+        quoted(g.string("quantization_config.quant_method", "absent")));
+}
+
+DenseConfig readHuggingFaceConfig(GraphBuilder &g, const DenseFamily &family) {
+  DenseConfig c = {};
+  c.layers = g.integer("num_hidden_layers", 1, 10000);
+  c.hidden = g.integer("hidden_size", 1, 1 << 20);
+  c.ff = g.integer("intermediate_size", 1, 1 << 24);
+  c.heads = g.integer("num_attention_heads", 1, 1 << 16);
+  auto orDefault = [&](StringRef key, int64_t most, int64_t fallback) {
+    return g.hasValue(key) ? g.integer(key, 1, most) : fallback;
+  };
+  // A null of these is every head, and an equal share of the hidden size.
+  c.kvHeads = orDefault("num_key_value_heads", 1 << 16,
+                        g.hasKey("num_key_value_heads") || !family.kvHeads
+                            ? c.heads
+                            : family.kvHeads);
+  bool dimGiven = g.hasValue("head_dim") || family.dim;
+  c.dim = orDefault("head_dim", 1 << 16,
+                    family.dim ? family.dim : c.hidden / c.heads);
+  c.context =
+      g.integer("max_position_embeddings", 1, INT32_MAX, family.context);
+  c.epsilon = g.number("rms_norm_eps", 1e-12, 1, 1e-6);
+  checkNumbers(g, c, "num_attention_heads", "num_key_value_heads", "head_dim",
+               "hidden_size", "num_hidden_layers", dimGiven);
+  if (std::string act = g.string("hidden_act", "silu");
+      act != "silu" && act != "swish")
+    g.unsupported("hidden_act = " + quoted(act));
+  c.rope = readHuggingFaceRope(g, c.context, c.dim);
+  if (c.rope.kind == RopeScaling::Kind::Dynamic ||
+      c.rope.kind == RopeScaling::Kind::Yarn)
+    c.context = std::max<int64_t>(
+        c.context,
+        std::min<double>(c.rope.original * c.rope.factor, INT32_MAX));
+  c.windows = readWindows(g, family, c.layers);
+
+  bool attentionBias = g.boolean("attention_bias", false),
+       mlpBias = g.boolean("mlp_bias", false);
+  bool bias = g.boolean("bias", false), qkvBias = g.boolean("qkv_bias", false);
+  auto presence = [](bool is) { return is ? Presence::Yes : Presence::No; };
+  bool may = family.optionalBias;
+  c.qkvBias = presence(family.qkvBias || (may && (attentionBias || qkvBias)));
+  c.outputBias = presence(may && (attentionBias || bias));
+  c.mlpBias = presence(may && (mlpBias || bias));
+
+  c.vocab = readVocab(g, "vocab_size", /*required=*/true);
+  c.tied = g.boolean("tie_word_embeddings", false);
+  checkOthers(g, c.vocab);
+  return c;
+}
+
+} // namespace heddle::import

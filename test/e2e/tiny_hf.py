@@ -1,0 +1,65 @@
+"""Small random models of transformers, and what their rotary positions are in float64."""
+
+import math
+
+import numpy as np
+import torch
+from transformers import AutoModelForCausalLM
+
+
+def randomize(model, seed):
+    """Weights under which every tensor matters: transformers starts biases at 0
+    and gains at 1."""
+    torch.manual_seed(seed)
+    for name, p in model.named_parameters():
+        if p.ndim == 2:
+            p.data = torch.randn_like(p) / p.shape[1] ** 0.5
+        else:
+            p.data = 0.3 * torch.randn_like(p) + (0 if name.endswith("bias") else 1)
+
+
+def make(kind, seed, hidden=64, heads=4, kv_heads=2, ff=96, tied=False, rope=None, context=256, **more):
+    """A model of two layers in float32. `rope`: rope_parameters beside a theta of 1e4."""
+    config = kind(vocab_size=331, hidden_size=hidden, intermediate_size=ff,
+                  num_hidden_layers=more.pop("layers", 2), num_attention_heads=heads, num_key_value_heads=kv_heads,
+                  tie_word_embeddings=tied, max_position_embeddings=context, rms_norm_eps=1e-6,
+                  rope_parameters={"rope_type": "default", "rope_theta": 1e4, **(rope or {})}, **more)
+    config._attn_implementation = "eager"
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()
+    randomize(model, seed)
+    return model
+
+
+def rope64(config, beyond=False):
+    """(inverse frequencies, what cosines and sines are multiplied by) in float64, by the
+    papers. `beyond`: those of a context that is longer than the original."""
+    p = config.rope_parameters
+    kind, theta, factor = p["rope_type"], p["rope_theta"], p.get("factor")
+    dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    original = p.get("original_max_position_embeddings", config.max_position_embeddings)
+    i = np.arange(dim // 2)
+    f = theta ** (-2.0 * i / dim)
+    if kind == "default":
+        return f, 1.0
+    if kind == "linear":
+        return f / factor, 1.0
+    if kind == "dynamic":  # for factor times the original length
+        stretched = theta * (factor * factor - (factor - 1)) ** (dim / (dim - 2))
+        return (stretched ** (-2.0 * i / dim) if beyond else f), 1.0
+    if kind == "llama3":
+        wave = 2 * math.pi / f
+        t = (original / wave - p["low_freq_factor"]) / (p["high_freq_factor"] - p["low_freq_factor"])
+        middle = (1 - t) * f / factor + t * f
+        return np.where(wave > original / p["low_freq_factor"], f / factor,
+                        np.where(wave < original / p["high_freq_factor"], f, middle)), 1.0
+    if kind == "yarn":
+        pair = lambda turns: dim * math.log(original / (turns * 2 * math.pi)) / (2 * math.log(theta))  # noqa: E731
+        low = max(math.floor(pair(p.get("beta_fast") or 32)), 0)
+        high = min(math.ceil(pair(p.get("beta_slow") or 1)), dim - 1)
+        ramp = np.clip((i - low) / max(high - low, 0.001), 0, 1)
+        amplitude = p.get("attention_factor") or 0.1 * math.log(factor) + 1
+        return f / factor * ramp + f * (1 - ramp), amplitude
+    assert kind == "longrope"
+    stretch = factor or config.max_position_embeddings / original
+    return (f / np.array(p["long_factor" if beyond else "short_factor"]),
+            p.get("attention_factor") or math.sqrt(1 + math.log(stretch) / math.log(original)))
