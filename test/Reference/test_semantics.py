@@ -114,6 +114,17 @@ def test_rope_angles(probe, rng, dim, scale, divisors):
             assert abs(found[t, i] + 1j * found[t, half + i] - turn) < 600 * np.finfo(np.float64).eps
 
 
+def test_rope_angles_by_frequencies(probe):
+    """Given frequencies and a factor; those of a longer context are for a pass."""
+    module = function(
+        "heddle.rope_angles %a {dim = 4 : i64, theta = 500.0 : f64, amplitude = 1.25 : f64, frequencies = "
+        "array<f64: 0.75, 0.125>, beyond = array<f64: 0.5, 0.1>, original = 4 : i64} : tensor<?xi32>",
+        ("tensor<?xi32>",), "tensor<?x4xf32>")
+    found = probe(module, call("f", np.array([0, 1, 50])))[0][0]
+    turn = 1.25 * np.exp(1j * np.outer([0, 1, 50], [0.75, 0.125]))
+    assert np.abs(found[:, :2] + 1j * found[:, 2:] - turn).max() < 200 * np.finfo(np.float64).eps
+
+
 @pytest.mark.parametrize("interleaved", (False, True))
 @pytest.mark.parametrize("dim", (2, 6, 8))  # of a head of 8
 def test_rope(probe, rng, dim, interleaved):

@@ -198,6 +198,11 @@ RopeScaling readHuggingFaceRope(GraphBuilder &g, int64_t context, int64_t dim) {
   if (!g.isMalformed() && part != 1)
     g.unsupported(at + "partial_rotary_factor = " + std::to_string(part) +
                   ", other than 1");
+  for (const std::string &key : g.keys()) {
+    llvm::StringRef rest = key;
+    if (rest.consume_front(at) && rest.contains('.') && llvm::is_contained(known, rest.split('.').first))
+      g.malformed(at + rest.split('.').first, "an object", "a value");
+  }
   g.refuseUnknownKeys(at, known);
   return s;
 }

@@ -436,7 +436,7 @@ func.func @rope_angles_C1_large(%pos: tensor<?xi32>) {
 // -----
 
 func.func @rope_angles_C2_theta(%pos: tensor<?xi32>) {
-  // expected-error @below {{(C2) theta and scale must be positive}}
+  // expected-error @below {{(C2) theta, scale and amplitude must be positive}}
   %a = heddle.rope_angles %pos {dim = 8 : i64, theta = -1.0 : f64} : tensor<?xi32>
   return
 }
@@ -444,7 +444,7 @@ func.func @rope_angles_C2_theta(%pos: tensor<?xi32>) {
 // -----
 
 func.func @rope_angles_C2_scale(%pos: tensor<?xi32>) {
-  // expected-error @below {{(C2) theta and scale must be positive}}
+  // expected-error @below {{(C2) theta, scale and amplitude must be positive}}
   %a = heddle.rope_angles %pos {dim = 8 : i64, theta = 1.0 : f64, scale = 0.0 : f64} : tensor<?xi32>
   return
 }
@@ -454,6 +454,38 @@ func.func @rope_angles_C2_scale(%pos: tensor<?xi32>) {
 func.func @rope_angles_C3(%pos: tensor<?xi32>, %d: tensor<8xf32>) {
   // expected-error @below {{(C3) divisors has 8 elements, needs 4}}
   %a = heddle.rope_angles %pos, %d {dim = 8 : i64, theta = 1.0 : f64} : tensor<?xi32>, tensor<8xf32>
+  return
+}
+
+// -----
+
+func.func @rope_angles_C2_frequencies(%pos: tensor<?xi32>) {
+  // expected-error @below {{(C2) frequencies must be positive}}
+  %a = heddle.rope_angles %pos {dim = 4 : i64, theta = 1.0 : f64, frequencies = array<f64: 1.0, 0.0>} : tensor<?xi32>
+  return
+}
+
+// -----
+
+func.func @rope_angles_C2_original(%pos: tensor<?xi32>) {
+  // expected-error @below {{(C2) original = 0 is not positive}}
+  %a = heddle.rope_angles %pos {dim = 2 : i64, theta = 1.0 : f64, frequencies = array<f64: 1.0>, beyond = array<f64: 1.0>, original = 0 : i64} : tensor<?xi32>
+  return
+}
+
+// -----
+
+func.func @rope_angles_C3_frequencies(%pos: tensor<?xi32>) {
+  // expected-error @below {{(C3) frequencies has 1 elements, needs 2}}
+  %a = heddle.rope_angles %pos {dim = 4 : i64, theta = 1.0 : f64, frequencies = array<f64: 1.0>} : tensor<?xi32>
+  return
+}
+
+// -----
+
+func.func @rope_angles_C4(%pos: tensor<?xi32>) {
+  // expected-error @below {{(C4) beyond needs original and frequencies, and original beyond}}
+  %a = heddle.rope_angles %pos {dim = 2 : i64, theta = 1.0 : f64, frequencies = array<f64: 1.0>, beyond = array<f64: 1.0>} : tensor<?xi32>
   return
 }
 
