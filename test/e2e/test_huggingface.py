@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from transformers import LlamaConfig, MistralConfig, Qwen2Config, Qwen3Config
+from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig, Qwen2Config, Qwen3Config
 
 import oracle
 from bounds import assert_bitwise, assert_close, assert_same_bits
@@ -44,10 +44,10 @@ class Case:
     def __init__(self, name, heddle, directory):
         kind, more, dtype, self.windows = MODELS[name]
         seed = list(MODELS).index(name)
-        self.model = make(kind, seed, **more)
-        # What the file holds is what both sides compute with.
-        self.model.to(getattr(torch, dtype)).save_pretrained(directory / "model")
-        self.model.float()
+        make(kind, seed, **more).to(getattr(torch, dtype)).save_pretrained(directory / "model")
+        # What the file holds is what both sides compute with; frequencies stay in float32.
+        self.model = AutoModelForCausalLM.from_pretrained(directory / "model", dtype=torch.float32,
+                                                          attn_implementation="eager").eval()
         self.path, self.program = directory / "model", directory / "program"
         heddle("compile", self.path, "-o", self.program, "--numeric=f32", "--quiet")
         self.tokens = np.random.default_rng(seed).integers(0, 331, 80).tolist()
