@@ -5,15 +5,20 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
+#include <dlfcn.h>
 #include <mutex>
 #include <vector>
 
 LLD_HAS_DRIVER(elf)
 
 std::string heddle::findSysroot(llvm::StringRef arch) {
-  llvm::SmallString<128> path(llvm::sys::path::parent_path(llvm::sys::fs::getMainExecutable(nullptr, nullptr)));
-  llvm::sys::path::append(path, "..", "lib", "heddle");
-  llvm::sys::path::append(path, "sysroot", arch);
+  // Beside this library, whoever loaded it: a tool, or an interpreter elsewhere.
+  Dl_info self;
+  ::dladdr(reinterpret_cast<void *>(&findSysroot), &self);
+  llvm::SmallString<128> path;
+  llvm::sys::fs::real_path(self.dli_fname, path);
+  llvm::sys::path::remove_filename(path);
+  llvm::sys::path::append(path, "heddle", "sysroot", arch);
   return path.str().str();
 }
 

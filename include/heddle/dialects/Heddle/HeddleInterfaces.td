@@ -4,6 +4,10 @@
 
 include "mlir/IR/OpBase.td"
 
+// Acts on each token by itself: row t of a result depends on row t of the
+// operands whose leading dimension is the token, and on whole parameters.
+def Heddle_RowWise : NativeOpTrait<"RowWise"> { let cppNamespace = "::heddle"; }
+
 def Heddle_LinalgLowering : OpInterface<"LinalgLoweringInterface"> {
   let cppNamespace = "::heddle";
   let description = [{

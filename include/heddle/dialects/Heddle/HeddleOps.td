@@ -11,10 +11,6 @@ include "mlir/Interfaces/SideEffectInterfaces.td"
 
 class Heddle_Op<string mnemonic, list<Trait> traits = []> : Op<Heddle_Dialect, mnemonic, traits>;
 
-// Acts on each token by itself: row t of a result depends on row t of the
-// operands whose leading dimension is the token, and on whole parameters.
-def Heddle_RowWise : NativeOpTrait<"RowWise"> { let cppNamespace = "::heddle"; }
-
 // Tokens by width, computed and so not encoded.
 def Heddle_Activation : ConfinedType<TensorRankOf<[F32], [2]>,
     [CPred<"::heddle::isActivation(::llvm::cast<::mlir::ShapedType>($_self))">],

@@ -1,0 +1,48 @@
+"""Heddle as it is installed, and the example plugin built against that."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+TEST = Path(__file__).resolve().parent.parent
+BUILD = Path(os.environ.get("HEDDLE_BUILD_DIR", TEST.parent / "build"))
+
+
+@pytest.fixture(scope="session")
+def installed(run, tmp_path_factory):
+    """An install tree, after it was moved: nothing in it may know where it was."""
+    prefix = tmp_path_factory.mktemp("install") / "first"
+    run("/usr/bin/cmake", "--install", BUILD, "--prefix", prefix)
+    return shutil.move(prefix, prefix.with_name("moved"))
+
+
+@pytest.fixture(scope="session")
+def example(run, installed):
+    """Example.so, configured once and rebuilt where it changed."""
+    build = BUILD / "test" / "plugin-example"
+    shutil.rmtree(build, ignore_errors=True)
+    cache = ["-DCMAKE_CXX_COMPILER_LAUNCHER=ccache"] if shutil.which("ccache") else []
+    run("/usr/bin/cmake", "-S", TEST / "plugin-example", "-B", build, "-G", "Ninja",
+        "-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_C_COMPILER=clang-22",
+        "-DCMAKE_CXX_COMPILER=clang++-22", f"-DHeddle_DIR={installed}/lib/cmake/Heddle", *cache)
+    run("/usr/bin/cmake", "--build", build, "-j2")
+    return build / "Example.so"
+
+
+@pytest.fixture(scope="session")
+def tool(installed):
+    """tool(name, *arguments, code=0): a tool of the install tree, without the environment
+    of the build."""
+    environment = {name: value for name, value in os.environ.items()
+                   if not name.startswith(("HEDDLE_", "LD_"))}
+
+    def call(name, *arguments, code=0, cwd=None):
+        done = subprocess.run([f"{installed}/bin/{name}", *map(str, arguments)], text=True, cwd=cwd,
+                              capture_output=True, env=environment, timeout=300, check=False)
+        assert done.returncode == code, f"{done.returncode}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
+        return done
+
+    return call
