@@ -19,6 +19,7 @@
 #include "heddle/dialects/Heddle/Heddle.h"
 #include "heddle/runtime/heddle_rt.h"
 #include "mlir/IR/Verifier.h"
+#include "mlir/Pass/PassInstrumentation.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "llvm/Support/BLAKE3.h"
 #include "llvm/Support/FileSystem.h"
@@ -31,6 +32,7 @@
 #include "llvm/ADT/StringSet.h"
 #include <fmt/format.h>
 #include <map>
+#include <mutex>
 
 using namespace mlir;
 using namespace heddle;
@@ -46,6 +48,17 @@ struct Diagnostics {
         }) {}
   std::string first;
   ScopedDiagnosticHandler handler;
+};
+
+/// Notes the argument of the pass that failed, or left what does not verify.
+struct FailedPass : PassInstrumentation {
+  void runAfterPassFailed(Pass *pass, Operation *) override {
+    std::lock_guard<std::mutex> lock(mutex); // functions run in parallel
+    if (name.empty())
+      name = pass->getArgument().str();
+  }
+  std::string name;
+  std::mutex mutex;
 };
 
 int64_t number(ModuleOp module, StringRef name) {
@@ -260,26 +273,23 @@ private:
     return llvm::Error::success();
   }
 
-  /// Runs the passes of `name`; a failure leaves the module before them in a reproducer.
+  /// Runs the passes of `name`. A failure names the pass, and leaves the module before them in
+  /// a reproducer.
   llvm::Error runPasses(PassManager &pm, StringRef name) {
     pm.enableVerifier(true);
-    std::string before;
-    if (pm.size()) {
-      llvm::raw_string_ostream os(before);
-      module->print(os);
-    }
+    auto owned = std::make_unique<FailedPass>();
+    const FailedPass &culprit = *owned;
+    pm.addInstrumentation(std::move(owned));
+    OwningOpRef<ModuleOp> before = pm.size() && !isIR ? module->clone() : ModuleOp();
     if (mlir::succeeded(pm.run(*module)))
       return llvm::Error::success();
-    std::string message = fmt::format("{}: phase {}: {}", options.model, name.str(), diagnostics.first);
+    std::string message = fmt::format("{}: phase {}: {}{}", options.model, name.str(),
+                                      culprit.name.empty() ? "" : culprit.name + ": ", diagnostics.first);
     if (isIR) // the file is the reproducer
       return heddle::failure(ExitCode::Bug, message);
-    std::string reproducer = fmt::format("{}.{}.reproducer.mlir", options.output, name.str());
-    std::error_code ec;
-    llvm::raw_fd_ostream os(reproducer, ec);
-    os << "// heddle-opt --pass-pipeline='builtin.module(";
-    pm.printAsTextualPipeline(os);
-    os << ")'\n" << before << '\n';
-    return heddle::failure(ExitCode::Bug, message, "the module before the phase is in " + reproducer);
+    std::string reproducer = fmt::format("{}.{}.reproducer.mlir", options.output.empty() ? "heddle" : options.output, name.str());
+    makeReproducer(ModuleOp::getOperationName(), pm.getPasses(), *before, reproducer, /*disableThreads=*/false, /*verifyPasses=*/true);
+    return heddle::failure(ExitCode::Bug, message, "heddle-opt --run-reproducer " + reproducer);
   }
 
   /// The user's pipeline in place of the phases that are left, up to target.

@@ -75,6 +75,8 @@ importModel(mlir::MLIRContext &context, const ModelSource &source) {
   const Family *family = *found;
   context.loadDialect<HeddleDialect, mlir::func::FuncDialect,
                       mlir::arith::ArithDialect>();
+  // A plugin's family builds ops of its own dialect.
+  context.loadAllAvailableDialects();
   mlir::OwningOpRef<mlir::ModuleOp> module = mlir::ModuleOp::create(
       mlir::NameLoc::get(mlir::StringAttr::get(&context, family->name)));
   if (llvm::Error error = family->build(source, *module))

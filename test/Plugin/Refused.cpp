@@ -1,12 +1,25 @@
 //===- Refused.cpp - A plugin that breaks the rules, one a run ------------===//
 //
 // $HEDDLE_TEST_PLUGIN says how: "version" is of an API that does not exist, the
-// others take a name that is taken or a phase that is none.
+// others take a name that is taken or a phase that is none, or break the IR.
 //
 //===----------------------------------------------------------------------===//
 #include "heddle/Plugin/Registry.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include <cstdlib>
 #include <cstring>
+
+namespace {
+/// Leaves functions without a terminator.
+struct Break : mlir::PassWrapper<Break, mlir::OperationPass<mlir::ModuleOp>> {
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(Break)
+  llvm::StringRef getArgument() const override { return "refused-break"; }
+  void runOnOperation() override {
+    for (auto function : getOperation().getOps<mlir::func::FuncOp>())
+      function.back().getTerminator()->erase();
+  }
+};
+} // namespace
 
 static const char *how() {
   const char *value = std::getenv("HEDDLE_TEST_PLUGIN");
@@ -27,7 +40,12 @@ extern "C" const heddle::PluginInfo *heddleGetPluginInfo() {
                              "x86-64-v3", "", "", 8, 16});
         else if (what == "phase")
           registry.addToPhase("spin", [](mlir::OpPassManager &) {});
-        else if (what == "semantics")
+        else if (what == "break") {
+          registry.addPass([] { return std::make_unique<Break>(); });
+          registry.addToPhase("fuse", [](mlir::OpPassManager &pm) {
+            pm.addPass(std::make_unique<Break>());
+          });
+        } else if (what == "semantics")
           registry.addSemantics("heddle.linear", {});
       }};
   return &info;

@@ -12,16 +12,18 @@ BUILD = Path(os.environ.get("HEDDLE_BUILD_DIR", TEST.parent / "build"))
 
 
 @pytest.fixture(scope="session")
-def installed(run, tmp_path_factory):
-    """An install tree, after it was moved: nothing in it may know where it was."""
-    prefix = tmp_path_factory.mktemp("install") / "first"
-    run("/usr/bin/cmake", "--install", BUILD, "--prefix", prefix)
-    return shutil.move(prefix, prefix.with_name("moved"))
+def installed(run):
+    """An install tree, after it was moved: nothing in it may know where it was. One place,
+    so that ccache knows what was built against it."""
+    root = BUILD / "test" / "install"
+    shutil.rmtree(root, ignore_errors=True)
+    run("/usr/bin/cmake", "--install", BUILD, "--prefix", root / "first")
+    return shutil.move(root / "first", root / "moved")
 
 
 @pytest.fixture(scope="session")
 def example(run, installed):
-    """Example.so, configured once and rebuilt where it changed."""
+    """Example.so."""
     build = BUILD / "test" / "plugin-example"
     shutil.rmtree(build, ignore_errors=True)
     cache = ["-DCMAKE_CXX_COMPILER_LAUNCHER=ccache"] if shutil.which("ccache") else []

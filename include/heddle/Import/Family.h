@@ -6,6 +6,7 @@
 #include "heddle/Support/PartTable.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
+#include <functional>
 
 namespace heddle::import {
 
@@ -27,7 +28,8 @@ struct Family {
   const char *summary;
   /// Fills an empty module. Errors: Malformed or Unsupported, one Failure with
   /// everything that was found; the module is then half built.
-  llvm::Error (*build)(const ModelSource &source, mlir::ModuleOp module);
+  std::function<llvm::Error(const ModelSource &source, mlir::ModuleOp module)>
+      build;
   /// Those of Hugging Face that the family builds; none if it knows GGUF alone.
   llvm::ArrayRef<Architecture> architectures = {};
 };
