@@ -16,10 +16,11 @@ namespace heddle::python {
 Recorder::Recorder(MLIRContext *context)
     : handler(context, [this](Diagnostic &diagnostic) {
         auto record = [&](Diagnostic &d) {
-          const char *severity = d.getSeverity() == DiagnosticSeverity::Error     ? "error"
-                                 : d.getSeverity() == DiagnosticSeverity::Warning ? "warning"
-                                 : d.getSeverity() == DiagnosticSeverity::Note    ? "note"
-                                                                                  : "remark";
+          const char *severity =
+              d.getSeverity() == DiagnosticSeverity::Error     ? "error"
+              : d.getSeverity() == DiagnosticSeverity::Warning ? "warning"
+              : d.getSeverity() == DiagnosticSeverity::Note    ? "note"
+                                                               : "remark";
           DiagnosticRecord row = {severity, d.str(), "", 0, 0};
           if (auto at = d.getLocation()->findInstanceOf<FileLineColLoc>()) {
             row.file = at.getFilename().str();
@@ -39,7 +40,8 @@ Recorder::Recorder(MLIRContext *context)
 void Recorder::raise(const std::string &what) const {
   py::list rows;
   for (const DiagnosticRecord &r : records)
-    rows.append(py::make_tuple(r.severity, r.message, r.file, r.line, r.column));
+    rows.append(
+        py::make_tuple(r.severity, r.message, r.file, r.line, r.column));
   py::object error = py::module_::import("heddle").attr("DiagnosticError");
   PyErr_SetObject(error.ptr(), error(what, rows).ptr());
   throw py::error_already_set();
@@ -77,12 +79,14 @@ ModuleOp Module::get() const {
   return module;
 }
 
-std::unique_ptr<Module> parse(std::shared_ptr<MLIRContext> context, const std::string &text) {
+std::unique_ptr<Module> parse(std::shared_ptr<MLIRContext> context,
+                              const std::string &text) {
   Recorder recorder(context.get());
   auto result = std::make_unique<Module>();
   {
     py::gil_scoped_release release;
-    result->owned = parseSourceString<ModuleOp>(text, ParserConfig(context.get()), "<string>");
+    result->owned = parseSourceString<ModuleOp>(
+        text, ParserConfig(context.get()), "<string>");
   }
   if (!result->owned)
     recorder.raise("the text is not a module");
@@ -92,7 +96,8 @@ std::unique_ptr<Module> parse(std::shared_ptr<MLIRContext> context, const std::s
 }
 
 LogicalResult replaceBody(ModuleOp module, const std::string &text) {
-  auto parsed = parseSourceString<ModuleOp>(text, ParserConfig(module.getContext()), "<string>");
+  auto parsed = parseSourceString<ModuleOp>(
+      text, ParserConfig(module.getContext()), "<string>");
   if (!parsed)
     return mlir::failure();
   module.getBodyRegion().takeBody(parsed->getBodyRegion());
@@ -126,7 +131,8 @@ static void run(Module &self, std::string pipeline, const py::kwargs &options) {
     done = succeeded(pm.run(module));
   }
   if (!done)
-    recorder.raise(recorder.records.empty() ? "the pipeline failed" : recorder.records[0].message);
+    recorder.raise(recorder.records.empty() ? "the pipeline failed"
+                                            : recorder.records[0].message);
 }
 
 /// An operation, good while its module is and nothing erased it.
@@ -156,10 +162,17 @@ template <typename Range> static std::vector<std::string> texts(Range &&range) {
 
 static void bindOperation(py::module_ &m) {
   py::class_<Op>(m, "Operation", "An operation of a module, while that lives.")
-      .def_property_readonly("name", [](const Op &o) { return o.get()->getName().getStringRef().str(); })
-      .def_property_readonly("location", [](const Op &o) { return text(o.get()->getLoc()); })
-      .def_property_readonly("operand_types", [](const Op &o) { return texts(o.get()->getOperandTypes()); })
-      .def_property_readonly("result_types", [](const Op &o) { return texts(o.get()->getResultTypes()); })
+      .def_property_readonly(
+          "name",
+          [](const Op &o) { return o.get()->getName().getStringRef().str(); })
+      .def_property_readonly(
+          "location", [](const Op &o) { return text(o.get()->getLoc()); })
+      .def_property_readonly(
+          "operand_types",
+          [](const Op &o) { return texts(o.get()->getOperandTypes()); })
+      .def_property_readonly(
+          "result_types",
+          [](const Op &o) { return texts(o.get()->getResultTypes()); })
       .def_property_readonly(
           "attributes",
           [](const Op &o) {
@@ -178,7 +191,8 @@ static void bindOperation(py::module_ &m) {
               recorder.raise(name + ": not an attribute: " + value);
             o.get()->setAttr(name, attr);
           },
-          py::arg("name"), py::arg("value"), "`value` is MLIR text, as \"0.5 : f32\".")
+          py::arg("name"), py::arg("value"),
+          "`value` is MLIR text, as \"0.5 : f32\".")
       .def(
           "replace_by_operand",
           [](Op &o, unsigned index) {
@@ -190,14 +204,18 @@ static void bindOperation(py::module_ &m) {
             op->erase();
             o.op = nullptr;
           },
-          py::arg("index") = 0, "Puts an operand in place of the result, and erases the operation.")
+          py::arg("index") = 0,
+          "Puts an operand in place of the result, and erases the operation.")
       .def("__str__", [](const Op &o) { return text(*o.get()); });
 }
 
 void bindModule(py::module_ &m) {
   bindOperation(m);
   py::class_<Module>(m, "Module", "A module of MLIR, in a context of its own.")
-      .def_static("parse", [](const std::string &text) { return parse(makeContext(), text); }, py::arg("text"))
+      .def_static(
+          "parse",
+          [](const std::string &text) { return parse(makeContext(), text); },
+          py::arg("text"))
       .def_static(
           "from_model",
           [](const std::string &path) {
@@ -207,8 +225,10 @@ void bindModule(py::module_ &m) {
             {
               py::gil_scoped_release release;
               auto source = import::openModel(path);
-              auto module = source ? import::importModel(*result->context, **source)
-                                   : llvm::Expected<OwningOpRef<ModuleOp>>(source.takeError());
+              auto module =
+                  source ? import::importModel(*result->context, **source)
+                         : llvm::Expected<OwningOpRef<ModuleOp>>(
+                               source.takeError());
               if (module)
                 result->owned = std::move(*module);
               else
@@ -217,10 +237,13 @@ void bindModule(py::module_ &m) {
             if (error)
               raiseOnError(std::move(*error));
             result->module = *result->owned;
-            result->module->setAttr("heddle.phase", StringAttr::get(result->context.get(), "import"));
+            result->module->setAttr(
+                "heddle.phase",
+                StringAttr::get(result->context.get(), "import"));
             return result;
           },
-          py::arg("path"), "The graph of a checkpoint, as `heddle import` prints it.")
+          py::arg("path"),
+          "The graph of a checkpoint, as `heddle import` prints it.")
       .def("__str__", [](const Module &self) { return text(self.get()); })
       .def(
           "walk",
@@ -231,17 +254,21 @@ void bindModule(py::module_ &m) {
             for (Operation *op : ops)
               visit(Op{op, self.alive});
           },
-          py::arg("visit"), "Calls visit(Operation) on every operation, inner ones first.")
+          py::arg("visit"),
+          "Calls visit(Operation) on every operation, inner ones first.")
       .def(
           "verify",
           [](const Module &self) {
             Recorder recorder(self.get()->getContext());
             if (failed(mlir::verify(self.get())))
-              recorder.raise(recorder.records.empty() ? "invalid" : recorder.records[0].message);
+              recorder.raise(recorder.records.empty()
+                                 ? "invalid"
+                                 : recorder.records[0].message);
           },
           "Raises DiagnosticError if the module is invalid.")
       .def("run", &run, py::arg("pipeline"),
-           "Runs a pipeline, as `heddle compile --print-pipeline` prints it, or one pass with options: "
+           "Runs a pipeline, as `heddle compile --print-pipeline` prints it, "
+           "or one pass with options: "
            "run(\"heddle-choose-layouts\", rows=16). Raises DiagnosticError.");
 }
 } // namespace heddle::python

@@ -30,13 +30,15 @@ private:
   mlir::ScopedDiagnosticHandler handler;
 };
 
-/// Raises heddle.Error with the exit code, the line and the hint. Needs the GIL.
+/// Raises heddle.Error with the exit code, the line and the hint. Needs the
+/// GIL.
 void raiseOnError(llvm::Error error);
 
 /// A context that knows every dialect of ours and of the plugins loaded so far.
 std::shared_ptr<mlir::MLIRContext> makeContext();
 
-/// A module and the context it lives in; or, while a pass runs, one that MLIR owns.
+/// A module and the context it lives in; or, while a pass runs, one that MLIR
+/// owns.
 struct Module {
   std::shared_ptr<mlir::MLIRContext> context;
   mlir::OwningOpRef<mlir::ModuleOp> owned;
@@ -48,7 +50,8 @@ struct Module {
 };
 
 /// The `.mlir` text in a new module. Raises heddle.DiagnosticError.
-std::unique_ptr<Module> parse(std::shared_ptr<mlir::MLIRContext> context, const std::string &text);
+std::unique_ptr<Module> parse(std::shared_ptr<mlir::MLIRContext> context,
+                              const std::string &text);
 /// Makes the body of `module` that of `text`, of the same context.
 mlir::LogicalResult replaceBody(mlir::ModuleOp module, const std::string &text);
 

@@ -1,7 +1,8 @@
 //===- PythonParts.cpp - Passes and families that are functions -----------===//
 //
-// They register through addPlugin like anybody's, so that names, owners and phases are
-// checked alike. The functions live as long as the process: the tables do.
+// They register through addPlugin like anybody's, so that names, owners and
+// phases are checked alike. The functions live as long as the process: the
+// tables do.
 //
 //===----------------------------------------------------------------------===//
 #include "Python.h"
@@ -22,20 +23,24 @@ std::string lineOf(const py::error_already_set &error) {
 
 struct PythonPass : PassWrapper<PythonPass, OperationPass<ModuleOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(PythonPass)
-  PythonPass(std::string name, std::string summary, PyObject *function)
-      : name(std::move(name)), summary(std::move(summary)), function(function) {}
+  /// The registry of passes keeps pointers into both texts.
+  PythonPass(const char *name, const char *summary, PyObject *function)
+      : name(name), summary(summary), function(function) {}
   StringRef getArgument() const override { return name; }
   StringRef getDescription() const override { return summary; }
 
   void runOnOperation() override {
     py::gil_scoped_acquire acquire;
-    Module lent;
-    lent.module = getOperation();
-    auto alive = lent.alive;
+    // Python may keep it, or a traceback does.
+    auto lent = std::make_unique<Module>();
+    lent->module = getOperation();
+    auto alive = lent->alive;
     try {
       py::object result = py::reinterpret_borrow<py::function>(function)(
-          py::cast(&lent, py::return_value_policy::reference));
-      if (!result.is_none() && failed(replaceBody(getOperation(), py::cast<std::string>(py::str(result)))))
+          py::cast(std::move(lent)));
+      if (!result.is_none() &&
+          failed(replaceBody(getOperation(),
+                             py::cast<std::string>(py::str(result)))))
         signalPassFailure();
     } catch (const py::error_already_set &error) {
       getOperation().emitError() << name << ": " << lineOf(error);
@@ -44,30 +49,39 @@ struct PythonPass : PassWrapper<PythonPass, OperationPass<ModuleOp>> {
     *alive = false;
   }
 
-  std::string name, summary;
+  const char *name, *summary;
   PyObject *function;
 };
 
-/// A checkpoint, for a family: metadata and the shapes and encodings of tensors.
+/// A checkpoint, for a family: metadata and the shapes and encodings of
+/// tensors.
 py::dict describe(const import::ModelSource &source) {
   py::dict metadata, tensors;
   for (const auto &[key, value] : source.metadata)
-    metadata[py::str(key)] = std::visit([](const auto &v) -> py::object { return py::cast(v); }, value);
+    metadata[py::str(key)] = std::visit(
+        [](const auto &v) -> py::object { return py::cast(v); }, value);
   for (const import::TensorEntry &tensor : source.tensors)
-    tensors[py::str(tensor.name)] = py::make_tuple(py::tuple(py::cast(tensor.shape)), tensor.encoding);
-  return py::dict(py::arg("path") = source.path, py::arg("metadata") = metadata, py::arg("tensors") = tensors);
+    tensors[py::str(tensor.name)] =
+        py::make_tuple(py::tuple(py::cast(tensor.shape)), tensor.encoding);
+  return py::dict(py::arg("path") = source.path, py::arg("metadata") = metadata,
+                  py::arg("tensors") = tensors);
 }
 
 /// Calls `function(source)`; the module is the text it gives.
-llvm::Error buildFamily(PyObject *function, const import::ModelSource &source, ModuleOp module) {
+llvm::Error buildFamily(PyObject *function, const import::ModelSource &source,
+                        ModuleOp module) {
   py::gil_scoped_acquire acquire;
   Recorder recorder(module.getContext());
   try {
-    py::object result = py::reinterpret_borrow<py::function>(function)(describe(source));
+    py::object result =
+        py::reinterpret_borrow<py::function>(function)(describe(source));
     if (succeeded(replaceBody(module, py::cast<std::string>(py::str(result)))))
       return llvm::Error::success();
-    return failure(ExitCode::Malformed, fmt::format("{}: the family's graph: {}", source.path,
-                                                    recorder.records.empty() ? "no module" : recorder.records[0].message));
+    return failure(ExitCode::Malformed,
+                   fmt::format("{}: the family's graph: {}", source.path,
+                               recorder.records.empty()
+                                   ? "no module"
+                                   : recorder.records[0].message));
   } catch (const py::error_already_set &error) {
     return failure(ExitCode::Unsupported, source.path + ": " + lineOf(error));
   }
@@ -86,25 +100,35 @@ void addPart(const std::string &owner, std::function<void(Registry &)> part) {
 } // namespace
 
 void bindParts(py::module_ &m) {
-  m.def("add_pass", [](const std::string &name, const std::string &summary, const std::string &phase, bool front,
-                       py::function function) {
-    PyObject *kept = function.release().ptr();
-    addPart("python:" + name, [&](Registry &registry) {
-      auto make = [=] { return std::make_unique<PythonPass>(name, summary, kept); };
-      registry.addPass(make);
-      if (!phase.empty())
-        registry.addToPhase(phase, [=](OpPassManager &pm) { pm.addPass(make()); },
-                            front ? PhaseEnd::Front : PhaseEnd::Back);
-    });
-  });
-  m.def("add_family", [](const std::string &name, const std::string &summary, py::function function) {
+  m.def("add_pass",
+        [](const std::string &name, const std::string &summary,
+           const std::string &phase, bool front, py::function function) {
+          PyObject *kept = function.release().ptr();
+          const char *keptName = strdup(name.c_str()),
+                     *keptSummary = strdup(summary.c_str());
+          addPart("python:" + name, [&](Registry &registry) {
+            auto make = [=] {
+              return std::make_unique<PythonPass>(keptName, keptSummary, kept);
+            };
+            registry.addPass(make);
+            if (!phase.empty())
+              registry.addToPhase(
+                  phase, [=](OpPassManager &pm) { pm.addPass(make()); },
+                  front ? PhaseEnd::Front : PhaseEnd::Back);
+          });
+        });
+  m.def("add_family", [](const std::string &name, const std::string &summary,
+                         py::function function) {
     PyObject *kept = function.release().ptr();
     // The table keeps the pointers of its names.
-    const char *keptName = strdup(name.c_str()), *keptSummary = strdup(summary.c_str());
+    const char *keptName = strdup(name.c_str()),
+               *keptSummary = strdup(summary.c_str());
     addPart("python:" + name, [&](Registry &registry) {
-      registry.addFamily({keptName, keptSummary, [=](const import::ModelSource &source, ModuleOp module) {
-                            return buildFamily(kept, source, module);
-                          }});
+      registry.addFamily(
+          {keptName, keptSummary,
+           [=](const import::ModelSource &source, ModuleOp module) {
+             return buildFamily(kept, source, module);
+           }});
     });
   });
 }

@@ -10,9 +10,9 @@ import time
 import numpy as np
 import pytest
 
+import heddle
 from tiny_gguf import Tiny, write
 
-heddle = pytest.importorskip("heddle", reason="build/python is not on PYTHONPATH")
 IDS = [5, 17, 250, 3, 99]
 IR = """func.func @f(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
   %0 = arith.addf %x, %x : tensor<?x8xf32>
@@ -98,7 +98,7 @@ def test_diagnostics():
         heddle.Module.parse(IR.replace("%0, %1", "%0, %9"))
     error = caught.value.diagnostics[0]
     assert (error.severity, error.line) == ("error", 4) and error.column > 0
-    assert "%9" in error.message
+    assert error.file == "<string>" and "undeclared" in error.message
 
 
 def test_failing_pass(model):

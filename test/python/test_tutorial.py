@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+import heddle
 from oracle import logits64
 from tiny_gguf import Tiny, write
 
-heddle = pytest.importorskip("heddle", reason="build/python is not on PYTHONPATH")
 SEED = 51
 IDS = np.random.default_rng(SEED).integers(0, 320, 24)
 ON = {"skip": False}
