@@ -98,6 +98,14 @@ GraphBuilder::GraphBuilder(const ModelSource &source, ModuleOp module,
       unread;
   for (const TensorEntry &t : source.tensors)
     if (!isReadable(t) && (names.model.empty() || names.knows(t.name))) {
+      // No scheme stores a weight's numbers in these; F32 called I32 is a lie.
+      if (source.format == "huggingface" &&
+          llvm::is_contained({"I16", "U16", "I32", "U32", "I64", "U64", "BOOL"},
+                             t.encoding)) {
+        malformedTensor(quoted(t.name) + ".dtype", t.encoding,
+                        "F32, F16 or BF16");
+        continue;
+      }
       unsigned isVector = findEncoding(t.encoding) ? 1 : 0;
       auto at = unread.try_emplace({t.encoding, isVector}, t.name, 0).first;
       ++at->second.second;

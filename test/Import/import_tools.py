@@ -96,13 +96,15 @@ def start_memory():
     return run(HEDDLE, "--version").peak_rss
 
 
-def check(tool, path, code, part):
+def check(tool, path, code, part, safetensors=None):
     """What is asked of every answer: the exit status, one line that names the file
     and holds `part`, within 2 s and 64 MiB + 4x header, and nothing left behind."""
     before = {p for p in path.parent.rglob("*")}
     out = path.parent / "out.mlir"
     # A directory is one of safetensors to the probe if it says so.
-    command = ([PROBE, f"{path}/" if path.is_dir() else path] if tool == "probe" else
+    if safetensors is None:
+        safetensors = path.is_dir()
+    command = ([PROBE, f"{path}/" if safetensors else path] if tool == "probe" else
                [HEDDLE, "import", path, "-o", out])
     result = run(*command)
     assert result.code == code, (result.code, result.err)
