@@ -106,6 +106,8 @@ def test_in_a_model_directory(tool, example, model, tmp_path):
     (tmp_path / "relu2.gguf").write_bytes(model[0].read_bytes())
     for name in ("plugin.so", "relu2.so", "Example.so", "heddle.so"):
         (tmp_path / name).write_bytes(example.read_bytes())
+    (tmp_path / "config.json").write_text('{"architectures": ["Relu2ForCausalLM"], "model_type": "relu2"}')
+    (tmp_path / "model.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
     for path in ("relu2.gguf", tmp_path):
         tool("heddle", "compile", path, "-o", tmp_path / "out", code=4, cwd=tmp_path)
     assert not (tmp_path / "out").exists()
