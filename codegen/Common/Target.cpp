@@ -213,6 +213,11 @@ llvm::Error codegen::emitObject(mlir::ModuleOp module, llvm::ArrayRef<const Leve
   if (llvm::Error error = addLevelTable(*llvmModule, levels, map))
     return error;
 
+  // Generated code calls no library: a loop that stores zeros stays one.
+  for (llvm::Function &function : *llvmModule)
+    if (!function.isDeclaration())
+      function.addFnAttr("no-builtins");
+
   llvm::LoopAnalysisManager lam;
   llvm::FunctionAnalysisManager fam;
   llvm::CGSCCAnalysisManager cam;
