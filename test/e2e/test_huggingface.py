@@ -84,6 +84,7 @@ def test_greedy(case, heddle):
     assert [int(token) for token in out.strip().split(",")] == expected
 
 
+@pytest.mark.slow
 def test_other_files(case, heddle, score, tmp_path):
     """Bitwise relations; shards and, where GGUF has the variant, a GGUF are the same model."""
     expected = assert_bitwise(score, case.program, case.tokens[:LENGTH])

@@ -23,7 +23,9 @@ FOLDER = pathlib.Path(os.environ.get(
     "HEDDLE_TOKENIZERS", make_fake.ROOT.parent / "shared/data/tokenizers"))
 
 
-@pytest.fixture(scope="module", params=["qwen3", "deepseek_v3", "gptoss"])
+# One in every run: together they take minutes.
+@pytest.fixture(scope="module", params=[
+    "qwen3", pytest.param("deepseek_v3", marks=pytest.mark.slow), pytest.param("gptoss", marks=pytest.mark.slow)])
 def published(request, build_folder, tmp_path_factory):
     folder = FOLDER / request.param
     if not (folder / "tokenizer.json").exists():
@@ -54,6 +56,7 @@ def test_random_strings(published, count):
             strings_with_tokens(rng, section, count // 10))
 
 
+@pytest.mark.slow
 def test_every_code_point(published):
     program, reference, _ = published
     compare(program, reference, every_code_point())
@@ -91,6 +94,7 @@ def test_control_tokens(published):
     assert not [i for i, ids in zip(control, alone) if i in ids]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [
     "a" * 10**6, "A" * 10**6, " " * 10**6, "\n" * 10**6, "中" * 300000,
     "\u0301" * 500000, "a\u0316\u0301" * 100000, "\u0301\u0316" * 200000,
