@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import platform
 import sys
 
 import pytest
@@ -11,9 +12,10 @@ import make_fake  # noqa: E402
 
 
 @pytest.fixture(scope="session")
-def build_folder(tmp_path_factory):
+def build_folder():
+    """Where the runtime library is: what programs of this machine are linked from."""
     given = os.environ.get("HEDDLE_RUNTIME_BUILD")
-    return pathlib.Path(given) if given else tmp_path_factory.mktemp("runtime")
+    return pathlib.Path(given or make_fake.BUILD / "lib/heddle/sysroot" / platform.machine())
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+BUILD = pathlib.Path(os.environ.get("HEDDLE_BUILD_DIR", ROOT / "build"))
 CXX = os.environ.get("CXX", "clang++-22")
 FAKE_SEED = 12345
 
@@ -35,7 +36,7 @@ def read_section(path, *flags) -> dict:
     """The tokenizer section of docs/program-format.md, as the compiler makes it of
     a GGUF file or of a directory with a tokenizer.json."""
     probe = os.environ.get("HEDDLE_TOKENIZER_PROBE",
-                           ROOT / "build/bin/tokenizer-probe")
+                           BUILD / "bin/tokenizer-probe")
     return json.loads(subprocess.run(
         [probe, path, *flags], check=True, stdout=subprocess.PIPE,
         env={**os.environ, "ASAN_OPTIONS": "detect_container_overflow=0"}).stdout)
@@ -50,13 +51,17 @@ def run(*command):
 
 
 def runtime_library(build: pathlib.Path) -> pathlib.Path:
-    """libheddle_runtime.a, built in `build` from the runtime folder alone."""
+    """libheddle_runtime.a of a folder: that of a sysroot as it is, any other built from
+    the runtime folder alone."""
+    library = build / "libheddle_runtime.a"
+    if library.exists() and not (build / "CMakeCache.txt").exists():
+        return library
     if not (build / "CMakeCache.txt").exists():
         run("cmake", "-S", ROOT / "runtime", "-B", build, "-G", "Ninja",
             f"-DCMAKE_CXX_COMPILER={CXX}",
             f"-DCMAKE_C_COMPILER={CXX.replace('++', '')}")
     run("cmake", "--build", build, "--parallel", "1")
-    return build / "libheddle_runtime.a"
+    return library
 
 
 def make(out, build, tokenizer=None, external=False, context=8192,
@@ -94,8 +99,8 @@ def make(out, build, tokenizer=None, external=False, context=8192,
             f"-DFAKE_VOCAB={vocab}", *flags, "-static",
             HERE / "fake_model.cpp", library, "-lpcre2-8", "-o",
             folder / "elf")
-        pack = build / "pack"
-        if not pack.exists():
+        pack = BUILD / "test/pack"
+        if not pack.exists() or pack.stat().st_mtime < (HERE / "pack.cpp").stat().st_mtime:
             run(CXX, "-O1", "-std=c++20", HERE / "pack.cpp", "-o", pack)
         run(pack, folder / "elf", folder / "manifest",
             folder / "tokenizer" if tokenizer else "-", folder / "weights",

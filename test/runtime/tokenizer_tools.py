@@ -5,7 +5,6 @@ HEDDLE_TEST_SEED repeats a run.
 
 import json
 import os
-import random
 import subprocess
 import time
 
@@ -103,6 +102,17 @@ def compare(program, reference, strings):
             differ.append((text, got, want))
     assert not differ, (f"seed {SEED}: {len(differ)} of {len(strings)} differ, "
                         f"first {differ[0]!r}")
+
+
+def compare_files(program, reference, path, samples):
+    """The same of files of any bytes: what is no UTF-8 counts as U+FFFD."""
+    for data in samples:
+        path.write_bytes(data)
+        out = subprocess.run([program, "tokenize", f"--file={path}"],
+                             capture_output=True, check=True).stdout
+        want = reference.encode(data.decode(errors="replace"),
+                                add_special_tokens=False).ids
+        assert out.decode().strip() == ",".join(map(str, want)), (SEED, data)
 
 
 def every_code_point():
