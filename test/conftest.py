@@ -2,7 +2,9 @@
 
 import importlib.util
 import os
+import re
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,20 @@ class Tools:
             f"{' '.join(map(str, command))}\nexit {done.returncode}, not {code}\n"
             f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
         return done
+
+    def peak(self, field, *arguments):
+        """Runs `heddle` and watches a number of /proc/PID/status: its largest value."""
+        process = subprocess.Popen([self.heddle, *arguments])
+        most = 0
+        while process.poll() is None:
+            try:
+                status = Path(f"/proc/{process.pid}/status").read_text()
+                most = max(most, int(re.search(rf"{field}:\s+(\d+)", status)[1]))
+            except (OSError, TypeError):  # between exec and exit there may be none
+                pass
+            time.sleep(0.002)
+        assert process.returncode == 0
+        return most
 
     def __call__(self, *arguments, **options):
         """Runs `heddle` itself."""
