@@ -21,18 +21,21 @@ struct SetSchedules : heddle::impl::SetSchedulesBase<SetSchedules> {
             registers = codegen::registersOf(module);
     bool laneCount = lanes >= 1 && lanes <= 64 && (lanes & (lanes - 1)) == 0;
     if (!laneCount || registers < 8 || registers > 64 || tokenTile < 0 ||
-        tokenTile > 64 || tokenBlock < 1 || tokenBlock > 256 || itemBytes < 1 ||
-        segment < 1 || queryTile < 1 || queryTile > 64 || prefetch < 0 ||
-        prefetch > 65536) {
+        tokenTile > 64 || chunkTile < 0 || chunkTile > 64 || tokenBlock < 1 ||
+        tokenBlock > 256 || itemBytes < 1 || segment < 1 || queryTile < 1 ||
+        queryTile > 64 || prefetch < 0 || prefetch > 65536) {
       module.emitError("lanes = ")
           << lanes << ", registers = " << registers
           << ", token-tile = " << tokenTile.getValue()
+          << ", chunk-tile = " << chunkTile.getValue()
           << ", token-block = " << tokenBlock.getValue()
           << ", item-bytes = " << itemBytes.getValue()
           << ", segment = " << segment.getValue()
           << ", query-tile = " << queryTile.getValue()
           << ", prefetch = " << prefetch.getValue()
-          << ", limit a power of two of 1 to 64, 8 to 64, 0 to 64, 1 to 256, "
+          << ", limit a power of two of 1 to 64, 8 to 64, 0 to 64, 0 to 64, 1 "
+             "to "
+             "256, "
              "at least 1, at least 1, 1 to 64, 0 to 65536";
       return signalPassFailure();
     }

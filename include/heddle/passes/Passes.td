@@ -149,7 +149,7 @@ def SetSchedules : Pass<"heddle-set-schedules", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"tokenTile", "token-tile", "int64_t", "0", "Tokens of a product's tile; 0 = from the registers.">,
-    Option<"chunkTile", "chunk-tile", "int64_t", "0", "Vectors of a panel's rows in a product's tile; 0 = two for integer codes, all for floats.">,
+    Option<"chunkTile", "chunk-tile", "int64_t", "0", "Vectors of a panel's rows in a product's tile; 0 = two for integer codes without a plane of bits, else all.">,
     Option<"tokenBlock", "token-block", "int64_t", "32", "Tokens that pass while a panel stays in cache.">,
     Option<"prefetch", "prefetch", "int64_t", "3072", "Bytes that a decode stream is fetched ahead, up to 65536; 0 = by the hardware alone.">,
     Option<"segment", "segment", "int64_t", "128", "Keys of an attention segment, merged in order.">,

@@ -1,7 +1,9 @@
 // RUN: heddle-opt %s --heddle-set-schedules -split-input-file | FileCheck %s
 // RUN: heddle-opt %s --heddle-set-schedules='token-tile=3' -split-input-file | FileCheck %s --check-prefix=TILE
 // RUN: not heddle-opt %s --heddle-set-schedules='token-tile=many' -split-input-file 2>&1 | FileCheck %s --check-prefix=ERROR
+// RUN: not heddle-opt %s --heddle-set-schedules='chunk-tile=65' -split-input-file 2>&1 | FileCheck %s --check-prefix=LIMIT
 
+// LIMIT: chunk-tile = 65
 // ERROR: {{.*}}token-tile{{.*}}many{{.*}}invalid
 
 !weight = tensor<64x8xf32, #heddle.packed<<f32>, rows = 32>>
