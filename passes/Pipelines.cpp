@@ -115,7 +115,8 @@ llvm::ArrayRef<Phase> heddle::phases() {
       {"emit", "kernels to vector loops"},
       {"plan", "barriers and one static arena"},
       {"target", "loops to the LLVM dialect and object code"},
-      {"link", "object, runtime, manifest, tokenizer and weights to one program"},
+      {"link",
+       "object, runtime, manifest, tokenizer and weights to one program"},
   };
   return all;
 }
@@ -128,7 +129,9 @@ int heddle::findPhase(llvm::StringRef name) {
 }
 
 std::string heddle::phaseNames() {
-  return llvm::join(llvm::map_range(phases(), [](const Phase &phase) { return phase.name; }), ", ");
+  return llvm::join(
+      llvm::map_range(phases(), [](const Phase &phase) { return phase.name; }),
+      ", ");
 }
 
 namespace {
@@ -143,9 +146,11 @@ static std::vector<Joined> &joinedTo(size_t phase) {
   return joined[phase];
 }
 
-void heddle::joinPhase(int phase, PhaseBuilder build, PhaseEnd where, llvm::StringRef owner) {
+void heddle::joinPhase(int phase, PhaseBuilder build, PhaseEnd where,
+                       llvm::StringRef owner) {
   auto &joined = joinedTo(phase);
-  joined.insert(where == PhaseEnd::Front ? joined.begin() : joined.end(), {std::move(build), owner.str()});
+  joined.insert(where == PhaseEnd::Front ? joined.begin() : joined.end(),
+                {std::move(build), owner.str()});
 }
 
 void heddle::buildPhase(const Phase &phase, OpPassManager &pm) {

@@ -77,8 +77,7 @@ void readJob(void *arg, int64_t tid, int64_t) {
       }
     reading.hashes[piece] = XXH3_64bits(into, bytes);
     if (reading.release)
-      (void)posix_fadvise(reading.file,
-                          static_cast<off_t>(reading.offset + at),
+      (void)posix_fadvise(reading.file, static_cast<off_t>(reading.offset + at),
                           static_cast<off_t>(bytes), POSIX_FADV_DONTNEED);
   }
 }

@@ -5,9 +5,12 @@
 
 void heddle::codegen::arm::registerParts(Registry &registry) {
   static const Level rows[] = {
-      {"aarch64", "aarch64", "aarch64-linux-gnu", "generic", "+neon", "", 4, 32},
-      {"aarch64+dotprod", "aarch64", "aarch64-linux-gnu", "generic", "+neon,+dotprod", "dotprod", 4, 32},
-      {"aarch64+dotprod+i8mm", "aarch64", "aarch64-linux-gnu", "generic", "+neon,+dotprod,+i8mm", "dotprod,i8mm", 4, 32},
+      {"aarch64", "aarch64", "aarch64-linux-gnu", "generic", "+neon", "", 4,
+       32},
+      {"aarch64+dotprod", "aarch64", "aarch64-linux-gnu", "generic",
+       "+neon,+dotprod", "dotprod", 4, 32},
+      {"aarch64+dotprod+i8mm", "aarch64", "aarch64-linux-gnu", "generic",
+       "+neon,+dotprod,+i8mm", "dotprod,i8mm", 4, 32},
   };
   for (const Level &level : rows)
     registry.addLevel(level);

@@ -16,13 +16,17 @@ const IntegerDot *codegen::integerDotOf(const Level &level) {
   llvm::StringRef(level.needs).split(has, ',', -1, false);
   const IntegerDot *best = nullptr;
   for (const auto &[dot, owner] : integerDots()) {
-    if (llvm::StringRef(dot.arch) == level.arch && needsMet(dot.needs, [&](llvm::StringRef need) { return llvm::is_contained(has, need); }))
+    if (llvm::StringRef(dot.arch) == level.arch &&
+        needsMet(dot.needs, [&](llvm::StringRef need) {
+          return llvm::is_contained(has, need);
+        }))
       best = &dot;
   }
   return best;
 }
 
-llvm::Expected<int64_t> codegen::dotStepOf(llvm::ArrayRef<const Level *> levels) {
+llvm::Expected<int64_t>
+codegen::dotStepOf(llvm::ArrayRef<const Level *> levels) {
   const IntegerDot *first = nullptr;
   for (const Level *level : levels) {
     const IntegerDot *dot = integerDotOf(*level);
@@ -31,9 +35,13 @@ llvm::Expected<int64_t> codegen::dotStepOf(llvm::ArrayRef<const Level *> levels)
     if (!first)
       first = dot;
     if (dot->step != first->step)
-      return failure(ExitCode::Unsupported, "unsupported: target = " + std::string(levels.front()->name) + "," + level->name +
-                                                " with numeric = a8: integer dot products take " + std::to_string(first->step) +
-                                                " and " + std::to_string(dot->step) + " elements, and a program has one layout");
+      return failure(
+          ExitCode::Unsupported,
+          "unsupported: target = " + std::string(levels.front()->name) + "," +
+              level->name + " with numeric = a8: integer dot products take " +
+              std::to_string(first->step) + " and " +
+              std::to_string(dot->step) +
+              " elements, and a program has one layout");
   }
   return first ? first->step : 0;
 }

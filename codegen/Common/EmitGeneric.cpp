@@ -1,7 +1,7 @@
 //===- EmitGeneric.cpp - Kernels of ops without an emitter ----------------===//
 //
-// One item: the whole kernel on whole tensors, on one thread. Correct for any op that
-// lowers to linalg; an emitter is what makes it fast and parallel.
+// One item: the whole kernel on whole tensors, on one thread. Correct for any
+// op that lowers to linalg; an emitter is what makes it fast and parallel.
 //
 //===----------------------------------------------------------------------===//
 #include "heddle/codegen/Common/Generic.h"
@@ -18,17 +18,23 @@ using Values = KernelBuilder::Values;
 
 Value codegen::rowOf(KernelBuilder &b, Value buffer, Value row) {
   SmallVector<OpFoldResult> offsets = {row}, sizes = {b.getIndexAttr(1)};
-  for (int64_t size : cast<MemRefType>(buffer.getType()).getShape().drop_front()) {
+  for (int64_t size :
+       cast<MemRefType>(buffer.getType()).getShape().drop_front()) {
     offsets.push_back(b.getIndexAttr(0));
     sizes.push_back(b.getIndexAttr(size));
   }
-  return memref::SubViewOp::create(b, buffer, offsets, sizes, SmallVector<OpFoldResult>(sizes.size(), b.getIndexAttr(1)));
+  return memref::SubViewOp::create(
+      b, buffer, offsets, sizes,
+      SmallVector<OpFoldResult>(sizes.size(), b.getIndexAttr(1)));
 }
 
-Value codegen::columnsOf(KernelBuilder &b, Value buffer, Value row, Value first, int64_t width) {
-  if (isConstantIntValue(first, 0) && cast<MemRefType>(buffer.getType()).getDimSize(1) == width)
+Value codegen::columnsOf(KernelBuilder &b, Value buffer, Value row, Value first,
+                         int64_t width) {
+  if (isConstantIntValue(first, 0) &&
+      cast<MemRefType>(buffer.getType()).getDimSize(1) == width)
     return rowOf(b, buffer, row);
-  SmallVector<OpFoldResult> offsets = {row, first}, sizes = {b.getIndexAttr(1), b.getIndexAttr(width)},
+  SmallVector<OpFoldResult> offsets = {row, first},
+                            sizes = {b.getIndexAttr(1), b.getIndexAttr(width)},
                             strides = {b.getIndexAttr(1), b.getIndexAttr(1)};
   return memref::SubViewOp::create(b, buffer, offsets, sizes, strides);
 }
@@ -38,35 +44,48 @@ static bool isRowMajor(PackedAttr packed) {
   return packed && packed.getRows() == 1 && packed.getEnc().getElem() == "f32";
 }
 
-FailureOr<Value> codegen::asTensor(KernelBuilder &b, Operation *op, unsigned index, Value buffer) {
+FailureOr<Value> codegen::asTensor(KernelBuilder &b, Operation *op,
+                                   unsigned index, Value buffer) {
   Type type = op->getOperand(index).getType();
   auto refuse = [&](const Twine &what, auto value) -> FailureOr<Value> {
-    return op->emitError("unsupported: no emitter for ") << op->getName() << ", and its operand " << index << " has "
-                                                         << what << " " << value;
+    return op->emitError("unsupported: no emitter for ")
+           << op->getName() << ", and its operand " << index << " has " << what
+           << " " << value;
   };
   auto tensor = dyn_cast<RankedTensorType>(type);
   if (!tensor)
-    return type.isIntOrIndexOrFloat() ? FailureOr<Value>(buffer) : refuse("type", type);
+    return type.isIntOrIndexOrFloat() ? FailureOr<Value>(buffer)
+                                      : refuse("type", type);
   if (Attribute encoding = tensor.getEncoding()) {
     if (!isRowMajor(dyn_cast<PackedAttr>(encoding)))
       return refuse("encoding", encoding);
     auto bytes = cast<MemRefType>(buffer.getType());
-    buffer = memref::CollapseShapeOp::create(b, buffer, SmallVector<ReassociationIndices>{{0, 1, 2}});
-    buffer = memref::ViewOp::create(b, MemRefType::get({bytes.getDimSize(0), tensor.getDimSize(1)}, tensor.getElementType()), buffer,
-                                    b.index(0), ValueRange());
+    buffer = memref::CollapseShapeOp::create(
+        b, buffer, SmallVector<ReassociationIndices>{{0, 1, 2}});
+    buffer = memref::ViewOp::create(
+        b,
+        MemRefType::get({bytes.getDimSize(0), tensor.getDimSize(1)},
+                        tensor.getElementType()),
+        buffer, b.index(0), ValueRange());
   }
   auto memref = cast<MemRefType>(buffer.getType());
-  auto plain = RankedTensorType::get(memref.getShape(), memref.getElementType());
-  return bufferization::ToTensorOp::create(b, plain, buffer, /*restrict=*/true).getResult();
+  auto plain =
+      RankedTensorType::get(memref.getShape(), memref.getElementType());
+  return bufferization::ToTensorOp::create(b, plain, buffer, /*restrict=*/true)
+      .getResult();
 }
 
-FailureOr<Values> codegen::lowerToTensors(KernelBuilder &b, Operation *op, IRMapping &values, ValueRange operands) {
+FailureOr<Values> codegen::lowerToTensors(KernelBuilder &b, Operation *op,
+                                          IRMapping &values,
+                                          ValueRange operands) {
   FailureOr<Values> results;
   if (auto lowering = dyn_cast<LinalgLoweringInterface>(op)) {
     results = lowering.lowerToLinalg(b, operands);
     if (failed(results))
       return failure();
-  } else if (isa_and_nonnull<arith::ArithDialect, math::MathDialect, tensor::TensorDialect, linalg::LinalgDialect>(op->getDialect())) {
+  } else if (isa_and_nonnull<arith::ArithDialect, math::MathDialect,
+                             tensor::TensorDialect, linalg::LinalgDialect>(
+                 op->getDialect())) {
     for (auto [operand, value] : llvm::zip(op->getOperands(), operands))
       values.map(operand, value);
     Operation *clone = b.clone(*op, values);
@@ -78,23 +97,29 @@ FailureOr<Values> codegen::lowerToTensors(KernelBuilder &b, Operation *op, IRMap
             result.setType(shape.clone(getElementTypeOrSelf(result.getType())));
     results = Values(clone->getResults());
   } else {
-    return op->emitError("unsupported: no emitter for ") << op->getName() << ", and no lowering to linalg";
+    return op->emitError("unsupported: no emitter for ")
+           << op->getName() << ", and no lowering to linalg";
   }
   if (results->size() != op->getNumResults())
-    return op->emitError("lowers to ") << results->size() << " results, needs " << op->getNumResults();
+    return op->emitError("lowers to ")
+           << results->size() << " results, needs " << op->getNumResults();
   return results;
 }
 
-LogicalResult codegen::writeTensor(KernelBuilder &b, Operation *op, Value tensor, Value buffer) {
+LogicalResult codegen::writeTensor(KernelBuilder &b, Operation *op,
+                                   Value tensor, Value buffer) {
   auto memref = cast<MemRefType>(buffer.getType());
   auto want = RankedTensorType::get(memref.getShape(), memref.getElementType());
   if (tensor.getType() != want)
-    return op->emitError("lowers to ") << tensor.getType() << ", needs " << want;
-  bufferization::MaterializeInDestinationOp::create(b, Type(), tensor, buffer, /*restrict=*/true, /*writable=*/true);
+    return op->emitError("lowers to ")
+           << tensor.getType() << ", needs " << want;
+  bufferization::MaterializeInDestinationOp::create(
+      b, Type(), tensor, buffer, /*restrict=*/true, /*writable=*/true);
   return success();
 }
 
-LogicalResult codegen::emitGeneric(KernelBuilder &b, KernelOp kernel, ItemLoop items, ValueRange args) {
+LogicalResult codegen::emitGeneric(KernelBuilder &b, KernelOp kernel,
+                                   ItemLoop items, ValueRange args) {
   Block &body = kernel.getBody().front();
   IRMapping buffers;
   size_t next = 0;
@@ -105,11 +130,14 @@ LogicalResult codegen::emitGeneric(KernelBuilder &b, KernelOp kernel, ItemLoop i
   Operation *yield = body.getTerminator();
   // The arena holds rows of a fixed size.
   auto isRows = [](RankedTensorType type) {
-    return type && type.getRank() && !ShapedType::isDynamicShape(type.getShape().drop_front());
+    return type && type.getRank() &&
+           !ShapedType::isDynamicShape(type.getShape().drop_front());
   };
   for (Value result : yield->getOperands())
     if (!isRows(dyn_cast<RankedTensorType>(result.getType())))
-      return kernel.emitError("unsupported: kernel \"") << kernel.getName() << "\" on the generic path results in " << result.getType();
+      return kernel.emitError("unsupported: kernel \"")
+             << kernel.getName() << "\" on the generic path results in "
+             << result.getType();
 
   LogicalResult status = success();
   items([&](Value) {
@@ -119,7 +147,8 @@ LogicalResult codegen::emitGeneric(KernelBuilder &b, KernelOp kernel, ItemLoop i
       for (OpOperand &operand : op.getOpOperands()) {
         Value value = values.lookupOrNull(operand.get());
         if (!value) {
-          FailureOr<Value> tensor = asTensor(b, &op, operand.getOperandNumber(), buffers.lookup(operand.get()));
+          FailureOr<Value> tensor = asTensor(b, &op, operand.getOperandNumber(),
+                                             buffers.lookup(operand.get()));
           if (failed(tensor))
             return void(status = failure());
           value = *tensor;
@@ -132,15 +161,18 @@ LogicalResult codegen::emitGeneric(KernelBuilder &b, KernelOp kernel, ItemLoop i
       values.map(op.getResults(), *results);
     }
     for (OpOperand &result : yield->getOpOperands()) {
-      Operation *from = result.get().getDefiningOp() ? result.get().getDefiningOp() : yield;
+      Operation *from =
+          result.get().getDefiningOp() ? result.get().getDefiningOp() : yield;
       Value tensor = values.lookupOrNull(result.get());
       if (!tensor) {
-        FailureOr<Value> input = asTensor(b, yield, result.getOperandNumber(), buffers.lookup(result.get()));
+        FailureOr<Value> input = asTensor(b, yield, result.getOperandNumber(),
+                                          buffers.lookup(result.get()));
         if (failed(input))
           return void(status = failure());
         tensor = *input;
       }
-      if (failed(writeTensor(b, from, tensor, args[next + result.getOperandNumber()])))
+      if (failed(writeTensor(b, from, tensor,
+                             args[next + result.getOperandNumber()])))
         return void(status = failure());
     }
   });

@@ -1,9 +1,9 @@
 //===- EmitRows.cpp - Kernels of row-wise ops -----------------------------===//
 //
-// An item is a token. The kernel's ops run one after the other on that token's row;
-// a value that only later ops of the kernel read stays in a buffer on the stack. An op
-// that has no emitter, or is named in the schedule's `generic`, becomes linalg on
-// tensors of one row.
+// An item is a token. The kernel's ops run one after the other on that token's
+// row; a value that only later ops of the kernel read stays in a buffer on the
+// stack. An op that has no emitter, or is named in the schedule's `generic`,
+// becomes linalg on tensors of one row.
 //
 //===----------------------------------------------------------------------===//
 #include "heddle/codegen/Common/RowOps.h"
@@ -12,7 +12,8 @@ using namespace mlir;
 using namespace heddle;
 using namespace heddle::codegen;
 
-LogicalResult codegen::emitRows(KernelBuilder &b, KernelOp kernel, ItemLoop items, ValueRange args) {
+LogicalResult codegen::emitRows(KernelBuilder &b, KernelOp kernel,
+                                ItemLoop items, ValueRange args) {
   Block &body = kernel.getBody().front();
   RowOps e(b, kernel.getScheduleAttr());
   // Arguments: two buffers for a cache, one for all else.
@@ -31,7 +32,8 @@ LogicalResult codegen::emitRows(KernelBuilder &b, KernelOp kernel, ItemLoop item
   for (Operation &op : body.without_terminator())
     for (Value result : op.getResults())
       if (isa<RankedTensorType>(result.getType()) && !buffers.count(result))
-        buffers[result] = b.localRows(cast<RankedTensorType>(result.getType()), 1);
+        buffers[result] =
+            b.localRows(cast<RankedTensorType>(result.getType()), 1);
   for (auto embedding : body.getOps<EmbeddingOp>())
     if (!encodingOf<PackedAttr>(embedding.getTable()))
       return embedding.emitError("an embedding needs a packed table");
@@ -39,7 +41,9 @@ LogicalResult codegen::emitRows(KernelBuilder &b, KernelOp kernel, ItemLoop item
   LogicalResult result = success();
   items([&](Value t) {
     for (auto [value, buffer] : buffers)
-      e.rows[value] = {buffer, buffer.getDefiningOp<memref::AllocaOp>() ? b.index(0) : t, b.index(0)};
+      e.rows[value] = {
+          buffer, buffer.getDefiningOp<memref::AllocaOp>() ? b.index(0) : t,
+          b.index(0)};
     for (Operation &op : body.without_terminator())
       if (succeeded(result))
         result = e.emit(&op, rowWidth(&op));

@@ -7,39 +7,61 @@ using namespace heddle;
 using namespace heddle::codegen;
 using Values = KernelBuilder::Values;
 
-VectorType KernelBuilder::vec(int64_t n, Type elem) { return VectorType::get({n}, elem); }
-Value KernelBuilder::index(int64_t v) { return arith::ConstantIndexOp::create(*this, v); }
-Value KernelBuilder::i32(int64_t v) { return arith::ConstantOp::create(*this, getI32IntegerAttr(v)); }
+VectorType KernelBuilder::vec(int64_t n, Type elem) {
+  return VectorType::get({n}, elem);
+}
+Value KernelBuilder::index(int64_t v) {
+  return arith::ConstantIndexOp::create(*this, v);
+}
+Value KernelBuilder::i32(int64_t v) {
+  return arith::ConstantOp::create(*this, getI32IntegerAttr(v));
+}
 Value KernelBuilder::f32(double v) { return splat(getF32Type(), v); }
 Value KernelBuilder::f64(double v) { return splat(getF64Type(), v); }
 
 Value KernelBuilder::splat(Type type, double value) {
   Type elem = getElementTypeOrSelf(type);
-  TypedAttr attr = isa<FloatType>(elem) ? TypedAttr(getFloatAttr(elem, value))
-                                        : TypedAttr(getIntegerAttr(elem, static_cast<int64_t>(value)));
+  TypedAttr attr =
+      isa<FloatType>(elem)
+          ? TypedAttr(getFloatAttr(elem, value))
+          : TypedAttr(getIntegerAttr(elem, static_cast<int64_t>(value)));
   if (auto vector = dyn_cast<VectorType>(type))
     attr = DenseElementsAttr::get(vector, static_cast<Attribute>(attr));
   return arith::ConstantOp::create(*this, attr);
 }
 
-static bool isFloat(Value v) { return isa<FloatType>(getElementTypeOrSelf(v.getType())); }
+static bool isFloat(Value v) {
+  return isa<FloatType>(getElementTypeOrSelf(v.getType()));
+}
 
 Value KernelBuilder::add(Value a, Value b) {
-  return isFloat(a) ? create<arith::AddFOp>(a, b).getResult() : create<arith::AddIOp>(a, b).getResult();
+  return isFloat(a) ? create<arith::AddFOp>(a, b).getResult()
+                    : create<arith::AddIOp>(a, b).getResult();
 }
 Value KernelBuilder::sub(Value a, Value b) {
-  return isFloat(a) ? create<arith::SubFOp>(a, b).getResult() : create<arith::SubIOp>(a, b).getResult();
+  return isFloat(a) ? create<arith::SubFOp>(a, b).getResult()
+                    : create<arith::SubIOp>(a, b).getResult();
 }
 Value KernelBuilder::mul(Value a, Value b) {
-  return isFloat(a) ? create<arith::MulFOp>(a, b).getResult() : create<arith::MulIOp>(a, b).getResult();
+  return isFloat(a) ? create<arith::MulFOp>(a, b).getResult()
+                    : create<arith::MulIOp>(a, b).getResult();
 }
 Value KernelBuilder::div(Value a, Value b) {
-  return isFloat(a) ? create<arith::DivFOp>(a, b).getResult() : create<arith::DivUIOp>(a, b).getResult();
+  return isFloat(a) ? create<arith::DivFOp>(a, b).getResult()
+                    : create<arith::DivUIOp>(a, b).getResult();
 }
-Value KernelBuilder::rem(Value a, Value b) { return arith::RemUIOp::create(*this, a, b); }
-Value KernelBuilder::fma(Value a, Value b, Value c) { return math::FmaOp::create(*this, a, b, c); }
-Value KernelBuilder::broadcast(Value scalar, VectorType type) { return vector::BroadcastOp::create(*this, type, scalar); }
-Value KernelBuilder::toIndex(Value i) { return arith::IndexCastOp::create(*this, getIndexType(), i); }
+Value KernelBuilder::rem(Value a, Value b) {
+  return arith::RemUIOp::create(*this, a, b);
+}
+Value KernelBuilder::fma(Value a, Value b, Value c) {
+  return math::FmaOp::create(*this, a, b, c);
+}
+Value KernelBuilder::broadcast(Value scalar, VectorType type) {
+  return vector::BroadcastOp::create(*this, type, scalar);
+}
+Value KernelBuilder::toIndex(Value i) {
+  return arith::IndexCastOp::create(*this, getIndexType(), i);
+}
 
 Values KernelBuilder::loop(Value lo, Value hi, int64_t step, Values carried,
                            llvm::function_ref<Values(Value, Values)> body) {
@@ -49,20 +71,23 @@ Values KernelBuilder::loop(Value lo, Value hi, int64_t step, Values carried,
     setInsertionPointToEnd(loop.getBody());
   else
     setInsertionPoint(loop.getBody()->getTerminator());
-  Values results = body(loop.getInductionVar(), Values(loop.getRegionIterArgs()));
+  Values results =
+      body(loop.getInductionVar(), Values(loop.getRegionIterArgs()));
   if (!carried.empty())
     scf::YieldOp::create(*this, results);
   return Values(loop.getResults());
 }
 
-void KernelBuilder::loop(Value lo, Value hi, int64_t step, llvm::function_ref<void(Value)> body) {
+void KernelBuilder::loop(Value lo, Value hi, int64_t step,
+                         llvm::function_ref<void(Value)> body) {
   loop(lo, hi, step, {}, [&](Value i, Values) -> Values {
     body(i);
     return {};
   });
 }
 
-void KernelBuilder::branch(Value condition, llvm::function_ref<void()> then, llvm::function_ref<void()> otherwise) {
+void KernelBuilder::branch(Value condition, llvm::function_ref<void()> then,
+                           llvm::function_ref<void()> otherwise) {
   auto op = scf::IfOp::create(*this, condition, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(*this);
   setInsertionPointToStart(op.thenBlock());
@@ -71,21 +96,29 @@ void KernelBuilder::branch(Value condition, llvm::function_ref<void()> then, llv
   otherwise();
 }
 
-void KernelBuilder::takeItems(Value counter, Value items, Value threads, llvm::function_ref<void(Value)> body) {
-  auto loop = scf::WhileOp::create(*this, TypeRange(getIndexType()), ValueRange());
+void KernelBuilder::takeItems(Value counter, Value items, Value threads,
+                              llvm::function_ref<void(Value)> body) {
+  auto loop =
+      scf::WhileOp::create(*this, TypeRange(getIndexType()), ValueRange());
   OpBuilder::InsertionGuard guard(*this);
   createBlock(&loop.getBefore());
   Value one = arith::ConstantOp::create(*this, getI64IntegerAttr(1));
-  Value taken = memref::AtomicRMWOp::create(*this, getI64Type(), arith::AtomicRMWKind::addi, one, counter, ValueRange(index(0)));
+  Value taken = memref::AtomicRMWOp::create(*this, getI64Type(),
+                                            arith::AtomicRMWKind::addi, one,
+                                            counter, ValueRange(index(0)));
   Value item = arith::IndexCastOp::create(*this, getIndexType(), taken);
-  Value more = arith::CmpIOp::create(*this, arith::CmpIPredicate::ult, item, items);
-  // Whoever leaves last finds the counter that high, and nobody looks at it any more.
-  Value last = arith::CmpIOp::create(*this, arith::CmpIPredicate::eq, item, sub(add(items, threads), index(1)));
+  Value more =
+      arith::CmpIOp::create(*this, arith::CmpIPredicate::ult, item, items);
+  // Whoever leaves last finds the counter that high, and nobody looks at it any
+  // more.
+  Value last = arith::CmpIOp::create(*this, arith::CmpIPredicate::eq, item,
+                                     sub(add(items, threads), index(1)));
   auto reset = scf::IfOp::create(*this, last, /*withElseRegion=*/false);
   {
     OpBuilder::InsertionGuard inside(*this);
     setInsertionPointToStart(reset.thenBlock());
-    store(arith::ConstantOp::create(*this, getI64IntegerAttr(0)), counter, {index(0)});
+    store(arith::ConstantOp::create(*this, getI64IntegerAttr(0)), counter,
+          {index(0)});
   }
   scf::ConditionOp::create(*this, more, ValueRange(item));
   createBlock(&loop.getAfter(), {}, TypeRange(getIndexType()), getLoc());
@@ -93,21 +126,31 @@ void KernelBuilder::takeItems(Value counter, Value items, Value threads, llvm::f
   scf::YieldOp::create(*this);
 }
 
-Value KernelBuilder::load(Value buffer, Values at) { return memref::LoadOp::create(*this, buffer, at); }
-void KernelBuilder::store(Value value, Value buffer, Values at) { memref::StoreOp::create(*this, value, buffer, at); }
+Value KernelBuilder::load(Value buffer, Values at) {
+  return memref::LoadOp::create(*this, buffer, at);
+}
+void KernelBuilder::store(Value value, Value buffer, Values at) {
+  memref::StoreOp::create(*this, value, buffer, at);
+}
 
 Value KernelBuilder::loadVec(Value buffer, Values at, int64_t n) {
-  return vector::LoadOp::create(*this, vec(n, cast<MemRefType>(buffer.getType()).getElementType()), buffer, at);
+  return vector::LoadOp::create(
+      *this, vec(n, cast<MemRefType>(buffer.getType()).getElementType()),
+      buffer, at);
 }
 void KernelBuilder::storeVec(Value vector, Value buffer, Values at) {
   vector::StoreOp::create(*this, vector, buffer, at);
 }
-Value KernelBuilder::tree(Value vector, llvm::function_ref<Value(Value, Value)> combine) {
-  for (int64_t n = cast<VectorType>(vector.getType()).getDimSize(0); n > 1; n /= 2) {
-    Value low = vector::ExtractStridedSliceOp::create(*this, vector, ArrayRef<int64_t>{0}, ArrayRef<int64_t>{n / 2},
-                                                      ArrayRef<int64_t>{1});
-    Value high = vector::ExtractStridedSliceOp::create(*this, vector, ArrayRef<int64_t>{n / 2},
-                                                       ArrayRef<int64_t>{n / 2}, ArrayRef<int64_t>{1});
+Value KernelBuilder::tree(Value vector,
+                          llvm::function_ref<Value(Value, Value)> combine) {
+  for (int64_t n = cast<VectorType>(vector.getType()).getDimSize(0); n > 1;
+       n /= 2) {
+    Value low = vector::ExtractStridedSliceOp::create(
+        *this, vector, ArrayRef<int64_t>{0}, ArrayRef<int64_t>{n / 2},
+        ArrayRef<int64_t>{1});
+    Value high = vector::ExtractStridedSliceOp::create(
+        *this, vector, ArrayRef<int64_t>{n / 2}, ArrayRef<int64_t>{n / 2},
+        ArrayRef<int64_t>{1});
     vector = combine(low, high);
   }
   return vector::ExtractOp::create(*this, vector, 0);
@@ -116,21 +159,30 @@ Value KernelBuilder::sumTree(Value vector) {
   return tree(vector, [&](Value a, Value b) { return add(a, b); });
 }
 Value KernelBuilder::maxTree(Value vector) {
-  return tree(vector, [&](Value a, Value b) -> Value { return arith::MaximumFOp::create(*this, a, b); });
+  return tree(vector, [&](Value a, Value b) -> Value {
+    return arith::MaximumFOp::create(*this, a, b);
+  });
 }
 
 Value KernelBuilder::localRows(RankedTensorType type, int64_t tokens) {
   auto buffer = cast<MemRefType>(bufferTypes(type).front());
   SmallVector<int64_t> shape(buffer.getShape());
   shape[0] = tokens;
-  return memref::AllocaOp::create(*this, MemRefType::get(shape, buffer.getElementType()), getI64IntegerAttr(64));
+  return memref::AllocaOp::create(
+      *this, MemRefType::get(shape, buffer.getElementType()),
+      getI64IntegerAttr(64));
 }
 
-Value KernelBuilder::intrinsic(StringRef name, Type result, ValueRange operands) {
-  return LLVM::CallIntrinsicOp::create(*this, result, getStringAttr(name), operands).getResult(0);
+Value KernelBuilder::intrinsic(StringRef name, Type result,
+                               ValueRange operands) {
+  return LLVM::CallIntrinsicOp::create(*this, result, getStringAttr(name),
+                                       operands)
+      .getResult(0);
 }
 
-Value KernelBuilder::dim(Value buffer, int64_t i) { return memref::DimOp::create(*this, buffer, i); }
+Value KernelBuilder::dim(Value buffer, int64_t i) {
+  return memref::DimOp::create(*this, buffer, i);
+}
 
 Value KernelBuilder::decode(EncAttr enc, Value codes, Value scale, Value min) {
   auto shaped = [&](Type elem) -> Type {
@@ -145,7 +197,8 @@ Value KernelBuilder::decode(EncAttr enc, Value codes, Value scale, Value min) {
     return arith::ExtFOp::create(*this, f32, codes);
   if (elem == "bf16") { // the upper half of an f32
     Value wide = arith::ExtUIOp::create(*this, i32, codes);
-    return arith::BitcastOp::create(*this, f32, arith::ShLIOp::create(*this, wide, splat(i32, 16)));
+    return arith::BitcastOp::create(
+        *this, f32, arith::ShLIOp::create(*this, wide, splat(i32, 16)));
   }
   Value wide = codes;
   if (getElementTypeOrSelf(codes.getType()) != getI32Type())
@@ -159,28 +212,36 @@ Value KernelBuilder::decode(EncAttr enc, Value codes, Value scale, Value min) {
   return scale ? mul(value, scale) : value;
 }
 
-Value KernelBuilder::groupScale(EncAttr enc, Value stored, Value f16s, bool isMin) {
+Value KernelBuilder::groupScale(EncAttr enc, Value stored, Value f16s,
+                                bool isMin) {
   auto vector = dyn_cast<VectorType>(stored.getType());
   Type i32 = vector ? Type(vector.clone(getI32Type())) : getI32Type();
-  Value wide = enc.getScales() == "i8" ? arith::ExtSIOp::create(*this, i32, stored).getResult()
-                                       : arith::ExtUIOp::create(*this, i32, stored).getResult();
-  Value product = mul(f16s, arith::SIToFPOp::create(*this, f16s.getType(), wide));
+  Value wide = enc.getScales() == "i8"
+                   ? arith::ExtSIOp::create(*this, i32, stored).getResult()
+                   : arith::ExtUIOp::create(*this, i32, stored).getResult();
+  Value product =
+      mul(f16s, arith::SIToFPOp::create(*this, f16s.getType(), wide));
   return isMin ? arith::NegFOp::create(*this, product).getResult() : product;
 }
 
-Value KernelBuilder::withHighBits(Value low, Value plane, int64_t bits, int64_t step) {
-  // Bytes move in pairs where no instruction shifts bytes: the mask takes off what came
-  // from the neighbour.
+Value KernelBuilder::withHighBits(Value low, Value plane, int64_t bits,
+                                  int64_t step) {
+  // Bytes move in pairs where no instruction shifts bytes: the mask takes off
+  // what came from the neighbour.
   Type type = plane.getType();
   bool pairs = getElementTypeOrSelf(type).isInteger(8);
   Value moved = plane;
   if (pairs)
-    moved = vector::BitCastOp::create(*this, vec(cast<VectorType>(type).getDimSize(0) / 2, getI16Type()), plane);
+    moved = vector::BitCastOp::create(
+        *this, vec(cast<VectorType>(type).getDimSize(0) / 2, getI16Type()),
+        plane);
   if (int64_t left = 4 - step * bits; left > 0)
     moved = arith::ShLIOp::create(*this, moved, splat(moved.getType(), left));
   else if (left < 0)
     moved = arith::ShRUIOp::create(*this, moved, splat(moved.getType(), -left));
   if (pairs)
     moved = vector::BitCastOp::create(*this, type, moved);
-  return arith::OrIOp::create(*this, low, arith::AndIOp::create(*this, moved, splat(type, ((1 << bits) - 1) << 4)));
+  return arith::OrIOp::create(
+      *this, low,
+      arith::AndIOp::create(*this, moved, splat(type, ((1 << bits) - 1) << 4)));
 }

@@ -271,7 +271,8 @@ void RowOps::emit(RopeAnglesOp op, int64_t width) {
   Value position =
       arith::SIToFPOp::create(b, b.getF64Type(), id(op.getPositions()));
   int64_t half = op.getDim() / 2;
-  double theta = op.getTheta().convertToDouble(), scale = op.getScale().convertToDouble();
+  double theta = op.getTheta().convertToDouble(),
+         scale = op.getScale().convertToDouble();
   double amplitude = op.getAmplitude().convertToDouble();
   std::optional<ArrayRef<double>> given = op.getFrequencies();
   auto put = [&](Value value, int64_t at) {
@@ -280,7 +281,9 @@ void RowOps::emit(RopeAnglesOp op, int64_t width) {
     store(arith::TruncFOp::create(b, b.getF32Type(), value), out, b.index(at));
   };
   for (int64_t i = 0; i < half; ++i) {
-    Value f = b.f64((given ? (*given)[i] : std::pow(theta, -2.0 * i / op.getDim())) / scale);
+    Value f =
+        b.f64((given ? (*given)[i] : std::pow(theta, -2.0 * i / op.getDim())) /
+              scale);
     if (op.getDivisors())
       f = b.div(f, arith::ExtFOp::create(
                        b, b.getF64Type(),

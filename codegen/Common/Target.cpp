@@ -26,8 +26,11 @@ PartTable<Level> &codegen::levels() {
   return table;
 }
 
-bool codegen::needsMet(llvm::StringRef needs, llvm::function_ref<bool(llvm::StringRef)> has) {
-  return llvm::all_of(llvm::split(needs, ','), [&](llvm::StringRef need) { return need.empty() || has(need); });
+bool codegen::needsMet(llvm::StringRef needs,
+                       llvm::function_ref<bool(llvm::StringRef)> has) {
+  return llvm::all_of(llvm::split(needs, ','), [&](llvm::StringRef need) {
+    return need.empty() || has(need);
+  });
 }
 
 const Level *codegen::findLevel(llvm::StringRef name) {
@@ -39,14 +42,15 @@ const Level *codegen::findLevel(llvm::StringRef name) {
   for (const auto &[level, owner] : levels()) {
     if (host.getArchName() != level.arch)
       continue;
-    if (needsMet(level.needs, [&](llvm::StringRef need) { return features.lookup(need); }))
+    if (needsMet(level.needs,
+                 [&](llvm::StringRef need) { return features.lookup(need); }))
       best = &level;
   }
   return best;
 }
 
-/// The `heddle.level` of the function that `op` is or is in; null if it has none. `top`
-/// becomes the outermost op.
+/// The `heddle.level` of the function that `op` is or is in; null if it has
+/// none. `top` becomes the outermost op.
 static mlir::StringAttr ownLevel(mlir::Operation *op, mlir::Operation *&top) {
   for (; op; top = op, op = op->getParentOp())
     if (auto level = op->getAttrOfType<mlir::StringAttr>("heddle.level"))
@@ -62,7 +66,8 @@ const Level *codegen::levelOf(mlir::Operation *op) {
   return target ? levels().find(target) : nullptr;
 }
 
-static int64_t numberOf(mlir::Operation *op, int64_t Level::*field, llvm::StringRef name, int64_t fallback) {
+static int64_t numberOf(mlir::Operation *op, int64_t Level::*field,
+                        llvm::StringRef name, int64_t fallback) {
   mlir::Operation *top = op;
   if (mlir::StringAttr own = ownLevel(op, top))
     if (const Level *level = levels().find(own))
@@ -71,23 +76,36 @@ static int64_t numberOf(mlir::Operation *op, int64_t Level::*field, llvm::String
   return attr ? attr.getInt() : fallback;
 }
 
-int64_t codegen::lanesOf(mlir::Operation *op) { return numberOf(op, &Level::lanes, "heddle.lanes", 4); }
-int64_t codegen::registersOf(mlir::Operation *op) { return numberOf(op, &Level::registers, "heddle.registers", 16); }
+int64_t codegen::lanesOf(mlir::Operation *op) {
+  return numberOf(op, &Level::lanes, "heddle.lanes", 4);
+}
+int64_t codegen::registersOf(mlir::Operation *op) {
+  return numberOf(op, &Level::registers, "heddle.registers", 16);
+}
 
-llvm::Expected<llvm::SmallVector<const Level *>> codegen::findLevels(llvm::StringRef list, llvm::StringRef where) {
+llvm::Expected<llvm::SmallVector<const Level *>>
+codegen::findLevels(llvm::StringRef list, llvm::StringRef where) {
   llvm::SmallVector<llvm::StringRef> names;
   list.split(names, ',');
   llvm::SetVector<const Level *> named;
   for (llvm::StringRef name : names) {
     const Level *level = findLevel(name);
     if (!level)
-      return failure(ExitCode::Unsupported, (where + ": target = " + name + ", supported: native, " + levels().names()).str());
+      return failure(ExitCode::Unsupported,
+                     (where + ": target = " + name + ", supported: native, " +
+                      levels().names())
+                         .str());
     if (!named.insert(level))
-      return failure(ExitCode::Usage, (where + ": target = " + list + ", which names " + level->name + " twice").str());
+      return failure(ExitCode::Usage,
+                     (where + ": target = " + list + ", which names " +
+                      level->name + " twice")
+                         .str());
     if (named[0]->arch != llvm::StringRef(level->arch))
-      return failure(ExitCode::Unsupported, (where + ": target = " + list + ", of " + named[0]->arch + " and " + level->arch +
-                                             ", supported: levels of one architecture")
-                                                .str(),
+      return failure(ExitCode::Unsupported,
+                     (where + ": target = " + list + ", of " + named[0]->arch +
+                      " and " + level->arch +
+                      ", supported: levels of one architecture")
+                         .str(),
                      "compile once for each architecture");
   }
   llvm::SmallVector<const Level *> found;
@@ -112,22 +130,28 @@ llvm::SmallVector<std::string> codegen::levelSuffixes(mlir::ModuleOp module) {
   llvm::SmallVector<const Level *> found = levelsOf(module);
   if (found.size() < 2)
     return {""};
-  return llvm::map_to_vector(found, [](const Level *level) { return std::string(".") + level->name; });
+  return llvm::map_to_vector(
+      found, [](const Level *level) { return std::string(".") + level->name; });
 }
 
 namespace {
 using LevelMap = llvm::StringMap<const Level *>;
 }
 
-/// Takes functions of other levels out of a module of the LLVM dialect, and our attributes,
-/// which the translation does not know, off the rest. Returns the levels by function.
-static LevelMap detach(mlir::ModuleOp module, llvm::ArrayRef<const Level *> levels) {
+/// Takes functions of other levels out of a module of the LLVM dialect, and our
+/// attributes, which the translation does not know, off the rest. Returns the
+/// levels by function.
+static LevelMap detach(mlir::ModuleOp module,
+                       llvm::ArrayRef<const Level *> levels) {
   LevelMap map;
   llvm::SmallVector<mlir::Operation *> others;
   module.walk([&](mlir::LLVM::LLVMFuncOp func) {
     auto name = func->getAttrOfType<mlir::StringAttr>("heddle.level");
     // What is of no level runs on all of them.
-    auto level = !name ? levels.begin() : llvm::find_if(levels, [&](const Level *l) { return name == llvm::StringRef(l->name); });
+    auto level =
+        !name ? levels.begin() : llvm::find_if(levels, [&](const Level *l) {
+          return name == llvm::StringRef(l->name);
+        });
     if (level == levels.end())
       others.push_back(func);
     else
@@ -147,14 +171,18 @@ static LevelMap detach(mlir::ModuleOp module, llvm::ArrayRef<const Level *> leve
 }
 
 /// Defines heddle_levels (heddle_rt.h) and hides all else.
-static llvm::Error addLevelTable(llvm::Module &module, llvm::ArrayRef<const Level *> levels, const LevelMap &map) {
+static llvm::Error addLevelTable(llvm::Module &module,
+                                 llvm::ArrayRef<const Level *> levels,
+                                 const LevelMap &map) {
   auto &context = module.getContext();
   auto *pointer = llvm::PointerType::get(context, 0);
   auto *null = llvm::ConstantPointerNull::get(pointer);
-  auto *row = llvm::StructType::get(context, {pointer, pointer, pointer, pointer, pointer});
+  auto *row = llvm::StructType::get(
+      context, {pointer, pointer, pointer, pointer, pointer});
   auto text = [&](llvm::StringRef value) -> llvm::Constant * {
     auto *data = llvm::ConstantDataArray::getString(context, value);
-    return new llvm::GlobalVariable(module, data->getType(), true, llvm::GlobalValue::PrivateLinkage, data);
+    return new llvm::GlobalVariable(module, data->getType(), true,
+                                    llvm::GlobalValue::PrivateLinkage, data);
   };
   for (llvm::Function &f : module)
     if (!f.isDeclaration()) {
@@ -166,31 +194,40 @@ static llvm::Error addLevelTable(llvm::Module &module, llvm::ArrayRef<const Leve
     }
   llvm::SmallVector<llvm::Constant *> rows;
   for (const Level *level : llvm::reverse(levels)) {
-    llvm::SmallVector<llvm::Constant *> fields = {text(level->name), text(level->needs)};
+    llvm::SmallVector<llvm::Constant *> fields = {text(level->name),
+                                                  text(level->needs)};
     for (const char *step : {"decode", "batch", "prefill"}) {
-      llvm::Function *f = module.getFunction((llvm::Twine(step) + "." + level->name).str());
+      llvm::Function *f =
+          module.getFunction((llvm::Twine(step) + "." + level->name).str());
       f = f ? f : module.getFunction(step);
       if (!f)
-        return failure(ExitCode::Bug, "target = " + std::string(level->name) + ": no function @" + step);
+        return failure(ExitCode::Bug, "target = " + std::string(level->name) +
+                                          ": no function @" + step);
       fields.push_back(f);
     }
     rows.push_back(llvm::ConstantStruct::get(row, fields));
   }
-  rows.push_back(llvm::ConstantStruct::get(row, {null, null, null, null, null}));
+  rows.push_back(
+      llvm::ConstantStruct::get(row, {null, null, null, null, null}));
   auto *type = llvm::ArrayType::get(row, rows.size());
-  new llvm::GlobalVariable(module, type, true, llvm::GlobalValue::ExternalLinkage, llvm::ConstantArray::get(type, rows),
-                           "heddle_levels");
+  new llvm::GlobalVariable(
+      module, type, true, llvm::GlobalValue::ExternalLinkage,
+      llvm::ConstantArray::get(type, rows), "heddle_levels");
   return llvm::Error::success();
 }
 
-llvm::Error codegen::emitObject(mlir::ModuleOp module, llvm::ArrayRef<const Level *> levels, llvm::StringRef path, bool assembly) {
+llvm::Error codegen::emitObject(mlir::ModuleOp module,
+                                llvm::ArrayRef<const Level *> levels,
+                                llvm::StringRef path, bool assembly) {
   llvm::InitializeAllTargetInfos();
   llvm::InitializeAllTargets();
   llvm::InitializeAllTargetMCs();
   llvm::InitializeAllAsmPrinters();
-  mlir::OwningOpRef<mlir::ModuleOp> copy(mlir::cast<mlir::ModuleOp>(module->clone()));
+  mlir::OwningOpRef<mlir::ModuleOp> copy(
+      mlir::cast<mlir::ModuleOp>(module->clone()));
   LevelMap map = detach(*copy, levels);
-  // Each function has the processor of its level; this one is for what is not in functions.
+  // Each function has the processor of its level; this one is for what is not
+  // in functions.
   const Level &level = *levels.front();
   llvm::LLVMContext context;
   auto llvmModule = mlir::translateModuleToLLVMIR(*copy, context, "heddle");
@@ -198,16 +235,18 @@ llvm::Error codegen::emitObject(mlir::ModuleOp module, llvm::ArrayRef<const Leve
     return failure(ExitCode::Bug, "translation to LLVM IR failed");
   std::string error;
   llvm::Triple triple(level.triple);
-  const llvm::Target *target = llvm::TargetRegistry::lookupTarget(triple, error);
+  const llvm::Target *target =
+      llvm::TargetRegistry::lookupTarget(triple, error);
   if (!target)
-    return failure(ExitCode::Bug, "target = " + std::string(level.name) + ": " + error);
+    return failure(ExitCode::Bug,
+                   "target = " + std::string(level.name) + ": " + error);
   llvm::TargetOptions options;
   // Fused operations are explicit in the IR; the back end adds none.
   options.AllowFPOpFusion = llvm::FPOpFusion::Strict;
   options.FunctionSections = true;
-  std::unique_ptr<llvm::TargetMachine> machine(
-      target->createTargetMachine(triple, level.cpu, level.features, options, llvm::Reloc::PIC_, std::nullopt,
-                                  llvm::CodeGenOptLevel::Aggressive));
+  std::unique_ptr<llvm::TargetMachine> machine(target->createTargetMachine(
+      triple, level.cpu, level.features, options, llvm::Reloc::PIC_,
+      std::nullopt, llvm::CodeGenOptLevel::Aggressive));
   llvmModule->setTargetTriple(triple);
   llvmModule->setDataLayout(machine->createDataLayout());
   if (llvm::Error error = addLevelTable(*llvmModule, levels, map))
@@ -228,7 +267,8 @@ llvm::Error codegen::emitObject(mlir::ModuleOp module, llvm::ArrayRef<const Leve
   builder.registerFunctionAnalyses(fam);
   builder.registerLoopAnalyses(lam);
   builder.crossRegisterProxies(lam, fam, cam, mam);
-  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3).run(*llvmModule, mam);
+  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3)
+      .run(*llvmModule, mam);
 
   std::error_code ec;
   llvm::raw_fd_ostream os(path, ec);
@@ -236,14 +276,18 @@ llvm::Error codegen::emitObject(mlir::ModuleOp module, llvm::ArrayRef<const Leve
     return failure(ExitCode::InputOutput, path.str() + ": " + ec.message());
   llvm::legacy::PassManager codegen;
   if (machine->addPassesToEmitFile(codegen, os, nullptr,
-                                   assembly ? llvm::CodeGenFileType::AssemblyFile : llvm::CodeGenFileType::ObjectFile))
-    return failure(ExitCode::Bug, "target = " + std::string(level.name) + " emits no objects");
+                                   assembly
+                                       ? llvm::CodeGenFileType::AssemblyFile
+                                       : llvm::CodeGenFileType::ObjectFile))
+    return failure(ExitCode::Bug,
+                   "target = " + std::string(level.name) + " emits no objects");
   codegen.run(*llvmModule);
   os.flush();
   if (os.has_error()) {
     std::error_code written = os.error();
     os.clear_error();
-    return failure(ExitCode::InputOutput, path.str() + ": " + written.message());
+    return failure(ExitCode::InputOutput,
+                   path.str() + ": " + written.message());
   }
   return llvm::Error::success();
 }

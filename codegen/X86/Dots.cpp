@@ -1,8 +1,8 @@
 //===- Dots.cpp - Integer dot products of x86-64 --------------------------===//
 //
-// pmaddubsw multiplies unsigned by signed bytes and adds neighbours into 16 bits with
-// saturation; vpdpbusd adds four products into 32 bits. x is never -128
-// (docs/numeric-modes.md), so that its sign can be flipped.
+// pmaddubsw multiplies unsigned by signed bytes and adds neighbours into 16
+// bits with saturation; vpdpbusd adds four products into 32 bits. x is never
+// -128 (docs/numeric-modes.md), so that its sign can be flipped.
 //
 //===----------------------------------------------------------------------===//
 #include "Dots.h"
@@ -15,8 +15,11 @@ using namespace heddle::codegen;
 
 static VectorType bytes(Value v) { return cast<VectorType>(v.getType()); }
 
-/// x with the sign of w, |w| as unsigned bytes: u8 x s8 instructions then take signed codes.
-static Value absolute(KernelBuilder &b, Value w) { return math::AbsIOp::create(b, w); }
+/// x with the sign of w, |w| as unsigned bytes: u8 x s8 instructions then take
+/// signed codes.
+static Value absolute(KernelBuilder &b, Value w) {
+  return math::AbsIOp::create(b, w);
+}
 
 //===----------------------------------------------------------------------===//
 // pmaddubsw
@@ -27,18 +30,22 @@ static Value maddubs(KernelBuilder &b, Value partial, Value w, Value x) {
   StringRef name = n == 64   ? "llvm.x86.avx512.pmaddubs.w.512"
                    : n == 32 ? "llvm.x86.avx2.pmadd.ub.sw"
                              : "llvm.x86.ssse3.pmadd.ub.sw.128";
-  return b.add(partial, b.intrinsic(name, b.vec(n / 2, b.getI16Type()), {w, x}));
+  return b.add(partial,
+               b.intrinsic(name, b.vec(n / 2, b.getI16Type()), {w, x}));
 }
 
 static Value maddubsSigned(KernelBuilder &b, Value partial, Value w, Value x) {
   bool wide = bytes(w).getDimSize(0) == 32;
-  Value flipped = b.intrinsic(wide ? "llvm.x86.avx2.psign.b" : "llvm.x86.ssse3.psign.b.128", bytes(w), {x, w});
+  Value flipped =
+      b.intrinsic(wide ? "llvm.x86.avx2.psign.b" : "llvm.x86.ssse3.psign.b.128",
+                  bytes(w), {x, w});
   return maddubs(b, partial, absolute(b, w), flipped);
 }
 
 /// 512 bits have no psignb; a mask does it.
 static Value maddubsMasked(KernelBuilder &b, Value partial, Value w, Value x) {
-  Value zero = b.splat(w.getType(), 0), negative = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, w, zero);
+  Value zero = b.splat(w.getType(), 0),
+        negative = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, w, zero);
   Value flipped = arith::SelectOp::create(b, negative, b.sub(zero, x), x);
   return maddubs(b, partial, absolute(b, w), flipped);
 }
@@ -59,16 +66,23 @@ static Value widenPairs(KernelBuilder &b, Value partial) {
 
 static Value dpbusd(KernelBuilder &b, Value partial, Value w, Value x) {
   bool wide = bytes(w).getDimSize(0) == 64;
-  return b.intrinsic(wide ? "llvm.x86.avx512.vpdpbusd.512" : "llvm.x86.avx512.vpdpbusd.256", bytes(partial), {partial, w, x});
+  return b.intrinsic(wide ? "llvm.x86.avx512.vpdpbusd.512"
+                          : "llvm.x86.avx512.vpdpbusd.256",
+                     bytes(partial), {partial, w, x});
 }
 
 llvm::ArrayRef<IntegerDot> codegen::x86::integerDots() {
   static const IntegerDot dots[] = {
-      {"ssse3.pmaddubsw", "x86_64", "ssse3", 4, 4, 16, maddubs, maddubsSigned, widenPairs},
-      {"avx2.pmaddubsw", "x86_64", "avx2", 8, 4, 16, maddubs, maddubsSigned, widenPairs},
-      {"avxvnni.vpdpbusd", "x86_64", "avx2,avxvnni", 8, 4, 32, dpbusd, nullptr, nullptr},
-      {"avx512bw.pmaddubsw", "x86_64", "avx512bw", 16, 4, 16, maddubs, maddubsMasked, widenPairs},
-      {"avx512vnni.vpdpbusd", "x86_64", "avx512f,avx512vnni", 16, 4, 32, dpbusd, nullptr, nullptr},
+      {"ssse3.pmaddubsw", "x86_64", "ssse3", 4, 4, 16, maddubs, maddubsSigned,
+       widenPairs},
+      {"avx2.pmaddubsw", "x86_64", "avx2", 8, 4, 16, maddubs, maddubsSigned,
+       widenPairs},
+      {"avxvnni.vpdpbusd", "x86_64", "avx2,avxvnni", 8, 4, 32, dpbusd, nullptr,
+       nullptr},
+      {"avx512bw.pmaddubsw", "x86_64", "avx512bw", 16, 4, 16, maddubs,
+       maddubsMasked, widenPairs},
+      {"avx512vnni.vpdpbusd", "x86_64", "avx512f,avx512vnni", 16, 4, 32, dpbusd,
+       nullptr, nullptr},
   };
   return dots;
 }

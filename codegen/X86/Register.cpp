@@ -1,7 +1,7 @@
 //===- Register.cpp - x86-64 feature levels, best last --------------------===//
 //
-// The first three are those of the x86-64 psABI: a processor has all of a level or is not
-// of it. Names after `+` are what a level adds to that.
+// The first three are those of the x86-64 psABI: a processor has all of a level
+// or is not of it. Names after `+` are what a level adds to that.
 //
 //===----------------------------------------------------------------------===//
 #include "Dots.h"
@@ -14,13 +14,16 @@
 
 void heddle::codegen::x86::registerParts(Registry &registry) {
   static const Level rows[] = {
-      {"x86-64-v2", "x86_64", "x86_64-linux-gnu", "x86-64-v2", "", V2, 4, 16, /*fma=*/false, /*half=*/false},
+      {"x86-64-v2", "x86_64", "x86_64-linux-gnu", "x86-64-v2", "", V2, 4, 16,
+       /*fma=*/false, /*half=*/false},
       {"x86-64-v3", "x86_64", "x86_64-linux-gnu", "x86-64-v3", "", V3, 8, 16},
-      {"x86-64-v3+avxvnni", "x86_64", "x86_64-linux-gnu", "x86-64-v3", "+avxvnni", V3 ",avxvnni", 8, 16},
+      {"x86-64-v3+avxvnni", "x86_64", "x86_64-linux-gnu", "x86-64-v3",
+       "+avxvnni", V3 ",avxvnni", 8, 16},
       {"x86-64-v4", "x86_64", "x86_64-linux-gnu", "x86-64-v4", "", V4, 16, 32},
-      {"x86-64-v4+vnni", "x86_64", "x86_64-linux-gnu", "x86-64-v4", "+avx512vnni", V4 ",avx512vnni", 16, 32},
-      {"x86-64-v4+vnni+bf16", "x86_64", "x86_64-linux-gnu", "x86-64-v4", "+avx512vnni,+avx512bf16",
-       V4 ",avx512vnni,avx512bf16", 16, 32},
+      {"x86-64-v4+vnni", "x86_64", "x86_64-linux-gnu", "x86-64-v4",
+       "+avx512vnni", V4 ",avx512vnni", 16, 32},
+      {"x86-64-v4+vnni+bf16", "x86_64", "x86_64-linux-gnu", "x86-64-v4",
+       "+avx512vnni,+avx512bf16", V4 ",avx512vnni,avx512bf16", 16, 32},
   };
   for (const Level &level : rows)
     registry.addLevel(level);

@@ -61,52 +61,68 @@ Type EncAttr::getStorageType() const {
 int64_t EncAttr::getElemBits() const { return elemBits(getElem()); }
 
 int64_t EncAttr::getBlockBytes() const {
-  int64_t numbers = (getScale() ? 1 : 0) + (getMin() ? 1 : 0), groups = getBlock() / getGroup();
-  return numbers * (getSuper() ? 2 + groups : 2) + getBlock() * getElemBits() / 8;
+  int64_t numbers = (getScale() ? 1 : 0) + (getMin() ? 1 : 0),
+          groups = getBlock() / getGroup();
+  return numbers * (getSuper() ? 2 + groups : 2) +
+         getBlock() * getElemBits() / 8;
 }
 
 // Comments (Cn) cite the numbered constraints of HeddleBase.td.
 
 LogicalResult EncAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                               StringRef elem, int64_t group, bool scale,
-                              bool min, int64_t offset, int64_t super, StringRef scales) {
+                              bool min, int64_t offset, int64_t super,
+                              StringRef scales) {
   constexpr int64_t kMostGroup = 65536, kMostOffset = 65536;
-  int64_t bits = elemBits(elem), unit = bits == 4 ? 2 : bits == 5 ? 16 : bits == 6 ? 8 : 1;
+  int64_t bits = elemBits(elem), unit = bits == 4   ? 2
+                                        : bits == 5 ? 16
+                                        : bits == 6 ? 8
+                                                    : 1;
   if (!bits) // C1
     return emitError() << "(C1) unknown stored element \"" << elem << "\"";
   if (group < 1 || group > kMostGroup || group % unit) // C2
     return emitError() << "(C2) group = " << group << ", limit 1 to "
-                       << kMostGroup << ", a multiple of 2 for u4, 16 for u5, 8 for u6";
+                       << kMostGroup
+                       << ", a multiple of 2 for u4, 16 for u5, 8 for u6";
   if (bits >= 16 && (scale || min || offset)) // C3
-    return emitError() << "(C3) floating-point elements take no scale, min or offset";
+    return emitError()
+           << "(C3) floating-point elements take no scale, min or offset";
   if (offset < -kMostOffset || offset > kMostOffset) // C4
     return emitError() << "(C4) offset = " << offset << ", limit "
                        << -kMostOffset << " to " << kMostOffset;
-  bool twoLevels = super > 0 && super <= kMostGroup && super % group == 0 && scale && (scales == "u6" || scales == "i8");
+  bool twoLevels = super > 0 && super <= kMostGroup && super % group == 0 &&
+                   scale && (scales == "u6" || scales == "i8");
   if ((super || scales != "f16") && !twoLevels) // C7
-    return emitError() << "(C7) super = " << super << ", scales = " << scales << ", limit 0 and f16, or a multiple of group up to "
+    return emitError() << "(C7) super = " << super << ", scales = " << scales
+                       << ", limit 0 and f16, or a multiple of group up to "
                        << kMostGroup << " with a scale, and u6 or i8";
   return success();
 }
 
 /// Sizes of a tensor with an encoding: no count of bytes overflows.
-static LogicalResult verifyEncoded(EncAttr enc, ArrayRef<int64_t> shape, Type elementType,
-                                   function_ref<InFlightDiagnostic()> emitError) {
+static LogicalResult
+verifyEncoded(EncAttr enc, ArrayRef<int64_t> shape, Type elementType,
+              function_ref<InFlightDiagnostic()> emitError) {
   constexpr int64_t kMostElements = int64_t(1) << 48;
   auto isSize = [](int64_t n) { return n >= 1 && n <= INT32_MAX; };
-  if (!elementType.isF32() || shape.size() != 2 || !llvm::all_of(shape, isSize) ||
-      shape[0] * shape[1] > kMostElements) // C5
-    return emitError() << "(C5) an encoded tensor has static shape, rank 2, dimensions of 1 to "
-                       << INT32_MAX << ", at most " << kMostElements << " elements, of f32";
+  if (!elementType.isF32() || shape.size() != 2 ||
+      !llvm::all_of(shape, isSize) || shape[0] * shape[1] > kMostElements) // C5
+    return emitError() << "(C5) an encoded tensor has static shape, rank 2, "
+                          "dimensions of 1 to "
+                       << INT32_MAX << ", at most " << kMostElements
+                       << " elements, of f32";
   if (shape[1] % enc.getGroup()) // C6
-    return emitError() << "(C6) group = " << enc.getGroup() << " does not divide the width " << shape[1];
+    return emitError() << "(C6) group = " << enc.getGroup()
+                       << " does not divide the width " << shape[1];
   if (enc.getSuper() && shape[1] % enc.getSuper()) // C6
-    return emitError() << "(C6) super = " << enc.getSuper() << " does not divide the width " << shape[1];
+    return emitError() << "(C6) super = " << enc.getSuper()
+                       << " does not divide the width " << shape[1];
   return success();
 }
 
-LogicalResult EncAttr::verifyEncoding(ArrayRef<int64_t> shape, Type elementType,
-                                      function_ref<InFlightDiagnostic()> emitError) const {
+LogicalResult
+EncAttr::verifyEncoding(ArrayRef<int64_t> shape, Type elementType,
+                        function_ref<InFlightDiagnostic()> emitError) const {
   return verifyEncoded(*this, shape, elementType, emitError);
 }
 
@@ -115,31 +131,40 @@ LogicalResult PackedAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   if (rows < 1 || rows > 1024) // C1
     return emitError() << "(C1) rows = " << rows << ", limit 1 to 1024";
   if (!fits(enc, step)) // C2
-    return emitError() << "(C2) step = " << step << ", limit 1 to 64, a divisor of " << (enc.isNibbles() ? enc.getGroup() / 2 : enc.getGroup())
-                       << " codes of a group" << (enc.getHighBits() ? ", whose high bits fill bytes" : "");
+    return emitError() << "(C2) step = " << step
+                       << ", limit 1 to 64, a divisor of "
+                       << (enc.isNibbles() ? enc.getGroup() / 2
+                                           : enc.getGroup())
+                       << " codes of a group"
+                       << (enc.getHighBits() ? ", whose high bits fill bytes"
+                                             : "");
   return success();
 }
 
 bool PackedAttr::fits(EncAttr enc, int64_t step) {
   if (step < 1 || step > 64)
     return false;
-  if (int64_t bits = enc.getHighBits(); bits && enc.getGroup() % (8 / bits * step))
+  if (int64_t bits = enc.getHighBits();
+      bits && enc.getGroup() % (8 / bits * step))
     return false;
   // Half a group of nibbles, or a group, is a whole number of steps.
   int64_t codes = enc.isNibbles() ? enc.getGroup() / 2 : enc.getGroup();
   return enc.getGroup() == 1 || codes % step == 0;
 }
 
-LogicalResult RowsAttr::verify(function_ref<InFlightDiagnostic()> emitError, StringRef elem, int64_t group) {
+LogicalResult RowsAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                               StringRef elem, int64_t group) {
   if (elem != "i8" && elem != "bf16") // C1
     return emitError() << "(C1) unknown element \"" << elem << "\" of rows";
   if (elem == "bf16" ? group != 1 : group < 8 || group > 256 || group % 8) // C2
-    return emitError() << "(C2) group = " << group << ", limit 1 of bf16, a multiple of 8 up to 256 of i8";
+    return emitError() << "(C2) group = " << group
+                       << ", limit 1 of bf16, a multiple of 8 up to 256 of i8";
   return success();
 }
 
-LogicalResult PackedAttr::verifyEncoding(ArrayRef<int64_t> shape, Type elementType,
-                                         function_ref<InFlightDiagnostic()> emitError) const {
+LogicalResult
+PackedAttr::verifyEncoding(ArrayRef<int64_t> shape, Type elementType,
+                           function_ref<InFlightDiagnostic()> emitError) const {
   return verifyEncoded(getEnc(), shape, elementType, emitError);
 }
 
@@ -153,9 +178,11 @@ LogicalResult CacheType::verify(function_ref<InFlightDiagnostic()> emitError,
                                 int64_t dim, Type elem, int64_t block) {
   constexpr int64_t kMost = 65536;
   auto isSize = [](int64_t n) { return n >= 1 && n <= kMost; };
-  if (!isSize(layers) || !isSize(heads) || !isSize(dim) || layers * heads * dim > kMostProduct) // C1
-    return emitError() << "(C1) layers, heads, dim = " << layers << ", " << heads << ", " << dim << ", limit 1 to "
-                       << kMost << ", their product " << kMostProduct;
+  if (!isSize(layers) || !isSize(heads) || !isSize(dim) ||
+      layers * heads * dim > kMostProduct) // C1
+    return emitError() << "(C1) layers, heads, dim = " << layers << ", "
+                       << heads << ", " << dim << ", limit 1 to " << kMost
+                       << ", their product " << kMostProduct;
   if (block < 0 || block > 1024) // C2
     return emitError() << "(C2) block = " << block << ", limit 0 to 1024";
   if (!elem.isF32()) // C3
@@ -165,7 +192,10 @@ LogicalResult CacheType::verify(function_ref<InFlightDiagnostic()> emitError,
 
 bool heddle::isActivation(ShapedType type, bool orRows) {
   auto tensor = dyn_cast<RankedTensorType>(type);
-  return tensor && (!tensor.getEncoding() || (orRows && isa<RowsAttr>(tensor.getEncoding()))) && tensor.getDimSize(1) >= 1 && tensor.getDimSize(1) <= INT32_MAX;
+  return tensor &&
+         (!tensor.getEncoding() ||
+          (orRows && isa<RowsAttr>(tensor.getEncoding()))) &&
+         tensor.getDimSize(1) >= 1 && tensor.getDimSize(1) <= INT32_MAX;
 }
 
 SmallVector<Type> heddle::bufferTypes(Type type) {
@@ -173,18 +203,26 @@ SmallVector<Type> heddle::bufferTypes(Type type) {
     Type i8 = IntegerType::get(type.getContext(), 8);
     if (auto rows = dyn_cast_or_null<RowsAttr>(tensor.getEncoding())) {
       if (rows.getElem() == "bf16") // pairs
-        return {MemRefType::get({tensor.getDimSize(0), (tensor.getDimSize(1) + 1) / 2 * 2}, BFloat16Type::get(type.getContext()))};
-      return {MemRefType::get({tensor.getDimSize(0), rows.getGroups(tensor.getDimSize(1)), rows.getGroupBytes()}, i8)};
+        return {MemRefType::get(
+            {tensor.getDimSize(0), (tensor.getDimSize(1) + 1) / 2 * 2},
+            BFloat16Type::get(type.getContext()))};
+      return {MemRefType::get({tensor.getDimSize(0),
+                               rows.getGroups(tensor.getDimSize(1)),
+                               rows.getGroupBytes()},
+                              i8)};
     }
     auto packed = dyn_cast_or_null<PackedAttr>(tensor.getEncoding());
     if (!packed)
       return {MemRefType::get(tensor.getShape(), tensor.getElementType())};
-    int64_t panels = packed.getPanels(tensor.getDimSize(0)), blocks = packed.getBlocks(tensor.getDimSize(1));
+    int64_t panels = packed.getPanels(tensor.getDimSize(0)),
+            blocks = packed.getBlocks(tensor.getDimSize(1));
     return {MemRefType::get({panels, blocks, packed.getBlockBytes()}, i8)};
   }
   if (auto cache = dyn_cast<CacheType>(type)) {
-    int64_t layers = cache.getLayers(), heads = cache.getHeads(), dim = cache.getDim(), any = ShapedType::kDynamic;
-    return {MemRefType::get({layers, heads, any, dim, cache.getBlock()}, cache.getElem()),
+    int64_t layers = cache.getLayers(), heads = cache.getHeads(),
+            dim = cache.getDim(), any = ShapedType::kDynamic;
+    return {MemRefType::get({layers, heads, any, dim, cache.getBlock()},
+                            cache.getElem()),
             MemRefType::get({layers, heads, any, dim}, cache.getElem())};
   }
   return {type};

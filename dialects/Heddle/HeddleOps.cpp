@@ -10,21 +10,29 @@ using namespace mlir;
 using namespace heddle;
 
 /// `(type, …)`; unlike the format's own list of types, it may be empty.
-static ParseResult parseTypeTuple(OpAsmParser &parser, SmallVectorImpl<Type> &types) {
-  return parser.parseCommaSeparatedList(AsmParser::Delimiter::Paren,
-                                        [&] { return parser.parseType(types.emplace_back()); });
+static ParseResult parseTypeTuple(OpAsmParser &parser,
+                                  SmallVectorImpl<Type> &types) {
+  return parser.parseCommaSeparatedList(AsmParser::Delimiter::Paren, [&] {
+    return parser.parseType(types.emplace_back());
+  });
 }
-static void printTypeTuple(OpAsmPrinter &printer, Operation *, TypeRange types) { printer << '(' << types << ')'; }
+static void printTypeTuple(OpAsmPrinter &printer, Operation *,
+                           TypeRange types) {
+  printer << '(' << types << ')';
+}
 
 #define GET_OP_CLASSES
 #include "heddle/dialects/Heddle/HeddleOps.cpp.inc"
 
-static RankedTensorType tensorOf(Value v) { return cast<RankedTensorType>(v.getType()); }
+static RankedTensorType tensorOf(Value v) {
+  return cast<RankedTensorType>(v.getType());
+}
 static int64_t rowsOf(Value v) { return tensorOf(v).getDimSize(0); }
 static int64_t widthOf(Value v) { return tensorOf(v).getDimSize(1); }
 
 /// f32 [rows of `like`, width]: what most ops infer.
-static LogicalResult inferRows(SmallVectorImpl<Type> &types, Value like, int64_t width) {
+static LogicalResult inferRows(SmallVectorImpl<Type> &types, Value like,
+                               int64_t width) {
   auto type = dyn_cast<RankedTensorType>(like.getType());
   if (!type || type.getRank() < 1)
     return failure();
@@ -33,13 +41,13 @@ static LogicalResult inferRows(SmallVectorImpl<Type> &types, Value like, int64_t
   return success();
 }
 
-#define INFER(OP, LIKE, WIDTH)                                                  \
-  LogicalResult OP::inferReturnTypes(MLIRContext *context, std::optional<Location> loc, \
-                                     ValueRange operands, DictionaryAttr attrs, \
-                                     OpaqueProperties props, RegionRange regions, \
-                                     SmallVectorImpl<Type> &types) {            \
-    OP::Adaptor a(operands, attrs, props, regions);                             \
-    return inferRows(types, LIKE, WIDTH);                                       \
+#define INFER(OP, LIKE, WIDTH)                                                 \
+  LogicalResult OP::inferReturnTypes(                                          \
+      MLIRContext *context, std::optional<Location> loc, ValueRange operands,  \
+      DictionaryAttr attrs, OpaqueProperties props, RegionRange regions,       \
+      SmallVectorImpl<Type> &types) {                                          \
+    OP::Adaptor a(operands, attrs, props, regions);                            \
+    return inferRows(types, LIKE, WIDTH);                                      \
   }
 INFER(EmbeddingOp, a.getIds(), widthOf(a.getTable()))
 INFER(SelectRowsOp, a.getRows(), widthOf(a.getX()))
@@ -49,9 +57,11 @@ INFER(RopeOp, a.getX(), widthOf(a.getX()))
 INFER(AttentionOp, a.getQuery(), widthOf(a.getQuery()))
 #undef INFER
 
-LogicalResult RopeAnglesOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc, ValueRange operands,
-                                             DictionaryAttr attrs, OpaqueProperties props, RegionRange,
-                                             SmallVectorImpl<Type> &types) {
+LogicalResult
+RopeAnglesOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc,
+                               ValueRange operands, DictionaryAttr attrs,
+                               OpaqueProperties props, RegionRange,
+                               SmallVectorImpl<Type> &types) {
   // The parser infers before it moves attributes into properties.
   IntegerAttr dim = props ? props.as<Properties *>()->dim : IntegerAttr();
   if (!dim && attrs)
@@ -64,8 +74,10 @@ LogicalResult RopeAnglesOp::inferReturnTypes(MLIRContext *, std::optional<Locati
 LogicalResult ParamOp::verify() {
   auto type = cast<RankedTensorType>(getType());
   if (type.getRank() < 1 || type.getRank() > 2 ||
-      !llvm::all_of(type.getShape(), [](int64_t n) { return n >= 1 && n <= INT32_MAX; })) // C1
-    return emitOpError("(C1) needs a static shape of rank 1 or 2, dimensions of 1 to ")
+      !llvm::all_of(type.getShape(),
+                    [](int64_t n) { return n >= 1 && n <= INT32_MAX; })) // C1
+    return emitOpError(
+               "(C1) needs a static shape of rank 1 or 2, dimensions of 1 to ")
            << INT32_MAX << ", has " << type;
   if (getName().empty()) // C2
     return emitOpError("(C2) needs a name");
@@ -78,7 +90,8 @@ LogicalResult LayersOp::verify() {
                                     << getRows().size() << " rows";
   for (int32_t kind : getOrder())
     if (kind < 0 || kind >= static_cast<int64_t>(getKinds().size())) // C2
-      return emitOpError("(C2) kind ") << kind << ", limit " << getKinds().size();
+      return emitOpError("(C2) kind ")
+             << kind << ", limit " << getKinds().size();
   if (getCarried().getTypes() != getResults().getTypes()) // C4
     return emitOpError("(C4) results must have the types of what is carried");
   return success();
@@ -96,25 +109,32 @@ LogicalResult LayersOp::verifySymbolUses(SymbolTableCollection &symbols) {
     FunctionType type = types.emplace_back(func.getFunctionType());
     auto isParam = [](Type type) {
       auto tensor = dyn_cast<RankedTensorType>(type);
-      return tensor && tensor.hasStaticShape() && tensor.getRank() > 0 && tensor.getElementType().isF32();
+      return tensor && tensor.hasStaticShape() && tensor.getRank() > 0 &&
+             tensor.getElementType().isF32();
     };
-    if (type.getNumInputs() < want.size() || type.getInputs().take_front(want.size()) != ArrayRef<Type>(want) ||
+    if (type.getNumInputs() < want.size() ||
+        type.getInputs().take_front(want.size()) != ArrayRef<Type>(want) ||
         !llvm::all_of(type.getInputs().drop_front(want.size()), isParam) ||
         TypeRange(type.getResults()) != getCarried().getTypes()) // C3
       return emitOpError("(C3) does not fit ") << kind << " : " << type;
   }
   for (auto [index, kind] : llvm::enumerate(getOrder()))
-    if (types[kind].getNumInputs() != want.size() + cast<ArrayAttr>(getRows()[index]).size()) // C3
-      return emitOpError("(C3) row ") << index << " does not fit " << getKinds()[kind] << " : " << types[kind];
+    if (types[kind].getNumInputs() !=
+        want.size() + cast<ArrayAttr>(getRows()[index]).size()) // C3
+      return emitOpError("(C3) row ")
+             << index << " does not fit " << getKinds()[kind] << " : "
+             << types[kind];
   return success();
 }
 
 LogicalResult RMSNormOp::verify() {
   int64_t width = widthOf(getX()), groups = getGroups();
   if (groups < 1 || width % groups) // C1
-    return emitOpError("(C1) groups = ") << groups << " does not divide " << width;
+    return emitOpError("(C1) groups = ")
+           << groups << " does not divide " << width;
   if (rowsOf(getWeight()) != width / groups) // C2
-    return emitOpError("(C2) weight has ") << rowsOf(getWeight()) << " elements, needs " << width / groups;
+    return emitOpError("(C2) weight has ")
+           << rowsOf(getWeight()) << " elements, needs " << width / groups;
   if (!(getEpsilon().convertToDouble() > 0)) // C3
     return emitOpError("(C3) epsilon is not positive");
   return success();
@@ -122,9 +142,11 @@ LogicalResult RMSNormOp::verify() {
 
 LogicalResult LinearOp::verify() {
   if (widthOf(getX()) != widthOf(getWeight())) // C1
-    return emitOpError("(C1) x has width ") << widthOf(getX()) << ", weight " << widthOf(getWeight());
+    return emitOpError("(C1) x has width ")
+           << widthOf(getX()) << ", weight " << widthOf(getWeight());
   if (getBias() && rowsOf(getBias()) != rowsOf(getWeight())) // C2
-    return emitOpError("(C2) bias has ") << rowsOf(getBias()) << " elements, needs " << rowsOf(getWeight());
+    return emitOpError("(C2) bias has ")
+           << rowsOf(getBias()) << " elements, needs " << rowsOf(getWeight());
   return success();
 }
 
@@ -132,9 +154,12 @@ LogicalResult ConvertRowsOp::verify() {
   auto from = tensorOf(getX()), to = tensorOf(getResult());
   auto rows = dyn_cast_or_null<RowsAttr>(to.getEncoding());
   if (from.getEncoding() || !rows || from.getShape() != to.getShape()) // C1
-    return emitOpError("(C1) needs a plain ") << to.getShape() << " and its form in #heddle.rows, has " << from << " and " << to;
+    return emitOpError("(C1) needs a plain ")
+           << to.getShape() << " and its form in #heddle.rows, has " << from
+           << " and " << to;
   if (widthOf(getX()) % rows.getGroup()) // C2
-    return emitOpError("(C2) group = ") << rows.getGroup() << " does not divide " << widthOf(getX());
+    return emitOpError("(C2) group = ")
+           << rows.getGroup() << " does not divide " << widthOf(getX());
   return success();
 }
 
@@ -142,50 +167,63 @@ LogicalResult RopeAnglesOp::verify() {
   int64_t dim = getDim();
   if (dim < 2 || dim > 65536 || dim % 2) // C1
     return emitOpError("(C1) dim = ") << dim << ", limit even, 2 to 65536";
-  if (!(getTheta().convertToDouble() > 0) || !(getScale().convertToDouble() > 0) ||
+  if (!(getTheta().convertToDouble() > 0) ||
+      !(getScale().convertToDouble() > 0) ||
       !(getAmplitude().convertToDouble() > 0)) // C2
     return emitOpError("(C2) theta, scale and amplitude must be positive");
   if (getDivisors() && rowsOf(getDivisors()) != dim / 2) // C3
-    return emitOpError("(C3) divisors has ") << rowsOf(getDivisors()) << " elements, needs " << dim / 2;
-  for (auto [name, list] : {std::pair{"frequencies", getFrequencies()}, {"beyond", getBeyond()}}) {
+    return emitOpError("(C3) divisors has ")
+           << rowsOf(getDivisors()) << " elements, needs " << dim / 2;
+  for (auto [name, list] :
+       {std::pair{"frequencies", getFrequencies()}, {"beyond", getBeyond()}}) {
     if (!list)
       continue;
     if (int64_t(list->size()) != dim / 2) // C3
-      return emitOpError("(C3) ") << name << " has " << list->size() << " elements, needs " << dim / 2;
+      return emitOpError("(C3) ") << name << " has " << list->size()
+                                  << " elements, needs " << dim / 2;
     if (!llvm::all_of(*list, [](double f) { return f > 0; })) // C2
       return emitOpError("(C2) ") << name << " must be positive";
   }
   if (getOriginal() && int64_t(*getOriginal()) < 1) // C2
-    return emitOpError("(C2) original = ") << int64_t(*getOriginal()) << " is not positive";
-  if (bool(getBeyond()) != bool(getOriginal()) || (getBeyond() && !getFrequencies())) // C4
-    return emitOpError("(C4) beyond needs original and frequencies, and original beyond");
+    return emitOpError("(C2) original = ")
+           << int64_t(*getOriginal()) << " is not positive";
+  if (bool(getBeyond()) != bool(getOriginal()) ||
+      (getBeyond() && !getFrequencies())) // C4
+    return emitOpError(
+        "(C4) beyond needs original and frequencies, and original beyond");
   return success();
 }
 
 LogicalResult RopeOp::verify() {
   int64_t width = widthOf(getX()), heads = getHeads();
   if (heads < 1 || width % heads) // C1
-    return emitOpError("(C1) heads = ") << heads << " does not divide " << width;
+    return emitOpError("(C1) heads = ")
+           << heads << " does not divide " << width;
   if (widthOf(getAngles()) % 2 || widthOf(getAngles()) > width / heads) // C2
-    return emitOpError("(C2) dim = ") << widthOf(getAngles()) << ", limit even, " << width / heads;
+    return emitOpError("(C2) dim = ")
+           << widthOf(getAngles()) << ", limit even, " << width / heads;
   return success();
 }
 
 LogicalResult CacheAppendOp::verify() {
   CacheType cache = getCache().getType();
   if (widthOf(getKey()) != cache.getHeads() * cache.getDim()) // C1
-    return emitOpError("(C1) key has width ") << widthOf(getKey()) << ", the cache "
-                                              << cache.getHeads() * cache.getDim();
+    return emitOpError("(C1) key has width ")
+           << widthOf(getKey()) << ", the cache "
+           << cache.getHeads() * cache.getDim();
   return success();
 }
 
 LogicalResult AttentionOp::verify() {
   CacheType cache = getCache().getType();
   int64_t heads = getHeads(), width = widthOf(getQuery()), dim = cache.getDim();
-  if (heads < 1 || width % dim || width / dim != heads) // C1, without a product that may overflow
-    return emitOpError("(C1) query has width ") << width << ", needs heads = " << heads << " of " << dim;
+  if (heads < 1 || width % dim ||
+      width / dim != heads) // C1, without a product that may overflow
+    return emitOpError("(C1) query has width ")
+           << width << ", needs heads = " << heads << " of " << dim;
   if (heads % cache.getHeads()) // C2
-    return emitOpError("(C2) heads = ") << heads << " is no multiple of the cache's " << cache.getHeads();
+    return emitOpError("(C2) heads = ")
+           << heads << " is no multiple of the cache's " << cache.getHeads();
   if (!(getScale().convertToDouble() > 0)) // C3
     return emitOpError("(C3) scale is not positive");
   if (getWindow() && *getWindow() < 1) // C4
@@ -203,8 +241,10 @@ LogicalResult KernelOp::verify() {
 }
 
 LogicalResult LaunchOp::verify() {
-  if (getItems().getNumResults() != 1 || getItems().getNumDims() > 1 || getItems().getNumSymbols()) // C1
-    return emitOpError("(C1) items must map at most one dimension to one count");
+  if (getItems().getNumResults() != 1 || getItems().getNumDims() > 1 ||
+      getItems().getNumSymbols()) // C1
+    return emitOpError(
+        "(C1) items must map at most one dimension to one count");
   if (getAlignedInputs().size() != getInputs().size() ||
       getAlignedResults().size() != getNumResults()) // C2
     return emitOpError("(C2) needs one aligned flag per input and result");

@@ -45,8 +45,9 @@ LogicalResult ArenaOp::verify() {
   auto type = cast<MemRefType>(getType());
   if (!onlyLeadingDynamic(type) ||
       type.isDynamicDim(0) != static_cast<bool>(getRows())) // C1
-    return emitOpError("(C1) only the leading dimension may be dynamic, and rows "
-                       "is given exactly then");
+    return emitOpError(
+        "(C1) only the leading dimension may be dynamic, and rows "
+        "is given exactly then");
   int64_t offset = getOffset();
   if (offset < 0 || offset % 64) // C2
     return emitOpError("(C2) offset = ")
@@ -55,13 +56,15 @@ LogicalResult ArenaOp::verify() {
 }
 
 LogicalResult InputOp::verify() {
-  if (!llvm::is_contained({"tokens", "positions", "rows", "logits"}, getName())) // C1
+  if (!llvm::is_contained({"tokens", "positions", "rows", "logits"},
+                          getName())) // C1
     return emitOpError("(C1) unknown input \"") << getName() << "\"";
   if (!onlyLeadingDynamic(cast<MemRefType>(getType()))) // C2
     return emitOpError("(C2) only the leading dimension may be dynamic");
   Type elem = cast<MemRefType>(getType()).getElementType();
   if (getName() == "logits" ? !elem.isF32() : !elem.isSignlessInteger(32)) // C3
-    return emitOpError("(C3) unsupported element ") << elem << " of \"" << getName() << "\"";
+    return emitOpError("(C3) unsupported element ")
+           << elem << " of \"" << getName() << "\"";
   return success();
 }
 

@@ -23,7 +23,9 @@ namespace {
 cl::SubCommand compileCmd("compile", "compile a model to a native program");
 cl::SubCommand runCmd("run", "compile into the cache and run");
 cl::SubCommand importCmd("import", "print the imported graph");
-cl::SubCommand listCmd("list", "list passes, targets, formats, families, routers or plugins");
+cl::SubCommand
+    listCmd("list",
+            "list passes, targets, formats, families, routers or plugins");
 cl::SubCommand referenceCmd("reference", "run the f64 reference interpreter");
 cl::SubCommand explainCmd("explain", "what became of each kernel");
 cl::SubCommand tuneCmd("tune", "search pass options on this machine");
@@ -31,42 +33,89 @@ cl::SubCommand tuneCmd("tune", "search pass options on this machine");
 cl::OptionCategory category("Heddle options");
 #define SUB(...) cl::cat(category), __VA_ARGS__
 
-cl::opt<std::string> model(cl::Positional, cl::desc("MODEL"), SUB(cl::sub(compileCmd), cl::sub(importCmd), cl::sub(referenceCmd),
-                                                                 cl::sub(explainCmd), cl::sub(tuneCmd)));
-cl::opt<std::string> output("o", cl::desc("output file"), SUB(cl::sub(compileCmd), cl::sub(importCmd), cl::sub(tuneCmd)));
-cl::opt<std::string> target("target", cl::desc("native, or feature levels of one architecture (a comma list)"),
-                            SUB(cl::sub(compileCmd), cl::sub(explainCmd)));
-cl::opt<std::string> numeric("numeric", cl::desc("auto, f32, a16 or a8"), SUB(cl::sub(compileCmd), cl::sub(explainCmd)));
-cl::opt<int64_t> contextLength("context", cl::desc("positions of the caches"), SUB(cl::sub(compileCmd), cl::sub(explainCmd)));
-cl::opt<std::string> weights("weights", cl::init("embed"), cl::desc("embed or external"), SUB(cl::sub(compileCmd)));
-cl::opt<std::string> emitKind("emit", cl::init("program"), cl::desc("program, shared, object or asm"), SUB(cl::sub(compileCmd)));
-cl::opt<std::string> dumpIR("dump-ir", cl::desc("directory for one file a phase"), SUB(cl::sub(compileCmd)));
-cl::opt<std::string> weightsFrom("weights-from", cl::desc("the checkpoint of a dumped module"),
-                                 SUB(cl::sub(compileCmd), cl::sub(explainCmd), cl::sub(referenceCmd)));
-cl::list<std::string> pluginFiles("plugin", cl::desc("plugin to load (repeatable)"),
-                                  SUB(cl::sub(compileCmd), cl::sub(explainCmd), cl::sub(importCmd), cl::sub(listCmd), cl::sub(referenceCmd)));
-cl::opt<std::string> tuning("tuning", cl::desc("tuning record"), SUB(cl::sub(compileCmd)));
-cl::opt<std::string> pipeline("pipeline", cl::desc("passes in place of the phases, as --print-pipeline prints them"), SUB(cl::sub(compileCmd)));
-cl::opt<unsigned> jobs("jobs", cl::init(0), cl::desc("threads of the compiler"), SUB(cl::sub(compileCmd), cl::sub(explainCmd)));
-cl::list<std::string> passOptions("pass-option", cl::desc("PASS.OPTION=VALUE"), SUB(cl::sub(compileCmd), cl::sub(explainCmd)));
-cl::alias passOptionsShort("p", cl::aliasopt(passOptions), cl::desc("= --pass-option"));
-cl::opt<bool> printPipeline("print-pipeline", cl::desc("print the pass pipeline"), SUB(cl::sub(compileCmd)));
+cl::opt<std::string> model(cl::Positional, cl::desc("MODEL"),
+                           SUB(cl::sub(compileCmd), cl::sub(importCmd),
+                               cl::sub(referenceCmd), cl::sub(explainCmd),
+                               cl::sub(tuneCmd)));
+cl::opt<std::string> output("o", cl::desc("output file"),
+                            SUB(cl::sub(compileCmd), cl::sub(importCmd),
+                                cl::sub(tuneCmd)));
+cl::opt<std::string> target(
+    "target",
+    cl::desc("native, or feature levels of one architecture (a comma list)"),
+    SUB(cl::sub(compileCmd), cl::sub(explainCmd)));
+cl::opt<std::string> numeric("numeric", cl::desc("auto, f32, a16 or a8"),
+                             SUB(cl::sub(compileCmd), cl::sub(explainCmd)));
+cl::opt<int64_t> contextLength("context", cl::desc("positions of the caches"),
+                               SUB(cl::sub(compileCmd), cl::sub(explainCmd)));
+cl::opt<std::string> weights("weights", cl::init("embed"),
+                             cl::desc("embed or external"),
+                             SUB(cl::sub(compileCmd)));
+cl::opt<std::string> emitKind("emit", cl::init("program"),
+                              cl::desc("program, shared, object or asm"),
+                              SUB(cl::sub(compileCmd)));
+cl::opt<std::string> dumpIR("dump-ir",
+                            cl::desc("directory for one file a phase"),
+                            SUB(cl::sub(compileCmd)));
+cl::opt<std::string> weightsFrom("weights-from",
+                                 cl::desc("the checkpoint of a dumped module"),
+                                 SUB(cl::sub(compileCmd), cl::sub(explainCmd),
+                                     cl::sub(referenceCmd)));
+cl::list<std::string> pluginFiles("plugin",
+                                  cl::desc("plugin to load (repeatable)"),
+                                  SUB(cl::sub(compileCmd), cl::sub(explainCmd),
+                                      cl::sub(importCmd), cl::sub(listCmd),
+                                      cl::sub(referenceCmd)));
+cl::opt<std::string> tuning("tuning", cl::desc("tuning record"),
+                            SUB(cl::sub(compileCmd)));
+cl::opt<std::string> pipeline(
+    "pipeline",
+    cl::desc("passes in place of the phases, as --print-pipeline prints them"),
+    SUB(cl::sub(compileCmd)));
+cl::opt<unsigned> jobs("jobs", cl::init(0), cl::desc("threads of the compiler"),
+                       SUB(cl::sub(compileCmd), cl::sub(explainCmd)));
+cl::list<std::string> passOptions("pass-option", cl::desc("PASS.OPTION=VALUE"),
+                                  SUB(cl::sub(compileCmd),
+                                      cl::sub(explainCmd)));
+cl::alias passOptionsShort("p", cl::aliasopt(passOptions),
+                           cl::desc("= --pass-option"));
+cl::opt<bool> printPipeline("print-pipeline",
+                            cl::desc("print the pass pipeline"),
+                            SUB(cl::sub(compileCmd)));
 cl::opt<bool> quiet("quiet", cl::desc("no progress"), SUB(cl::sub(compileCmd)));
-cl::opt<std::string> listWhat(cl::Positional, cl::desc("WHAT"), SUB(cl::sub(listCmd)));
-cl::opt<bool> json("json", cl::desc("as JSON"), SUB(cl::sub(listCmd), cl::sub(explainCmd)));
-cl::opt<double> dramLimit("dram-gb-s", cl::init(0), cl::desc("memory bandwidth, as PROG bench prints it"), SUB(cl::sub(explainCmd)));
-cl::opt<double> operationLimit("gop-s", cl::init(0), cl::desc("operations a second, 10^9"), SUB(cl::sub(explainCmd)));
-cl::opt<int64_t> depth("depth", cl::init(0), cl::desc("positions before the token"), SUB(cl::sub(explainCmd)));
-cl::opt<bool> measure("measure", cl::desc("the share of the limits that is reached"), SUB(cl::sub(explainCmd)));
-cl::list<int32_t> tokens("tokens", cl::CommaSeparated, cl::desc("token ids"), SUB(cl::sub(referenceCmd)));
-cl::opt<int64_t> count("n", cl::init(0), cl::desc("tokens to generate"), SUB(cl::sub(referenceCmd)));
-cl::opt<std::string> print("print", cl::init("tokens"), cl::desc("tokens"), SUB(cl::sub(referenceCmd)));
-cl::opt<bool> ignoreEos("ignore-eos", cl::desc("go on past the end token"), SUB(cl::sub(referenceCmd)));
-cl::opt<double> temperature("temperature", cl::init(0), cl::desc("0, greedy"), SUB(cl::sub(referenceCmd)));
-cl::opt<std::string> logitsOut("out", cl::desc("logits of every position, float64 .npy"), SUB(cl::sub(referenceCmd)));
+cl::opt<std::string> listWhat(cl::Positional, cl::desc("WHAT"),
+                              SUB(cl::sub(listCmd)));
+cl::opt<bool> json("json", cl::desc("as JSON"),
+                   SUB(cl::sub(listCmd), cl::sub(explainCmd)));
+cl::opt<double> dramLimit("dram-gb-s", cl::init(0),
+                          cl::desc("memory bandwidth, as PROG bench prints it"),
+                          SUB(cl::sub(explainCmd)));
+cl::opt<double> operationLimit("gop-s", cl::init(0),
+                               cl::desc("operations a second, 10^9"),
+                               SUB(cl::sub(explainCmd)));
+cl::opt<int64_t> depth("depth", cl::init(0),
+                       cl::desc("positions before the token"),
+                       SUB(cl::sub(explainCmd)));
+cl::opt<bool> measure("measure",
+                      cl::desc("the share of the limits that is reached"),
+                      SUB(cl::sub(explainCmd)));
+cl::list<int32_t> tokens("tokens", cl::CommaSeparated, cl::desc("token ids"),
+                         SUB(cl::sub(referenceCmd)));
+cl::opt<int64_t> count("n", cl::init(0), cl::desc("tokens to generate"),
+                       SUB(cl::sub(referenceCmd)));
+cl::opt<std::string> print("print", cl::init("tokens"), cl::desc("tokens"),
+                           SUB(cl::sub(referenceCmd)));
+cl::opt<bool> ignoreEos("ignore-eos", cl::desc("go on past the end token"),
+                        SUB(cl::sub(referenceCmd)));
+cl::opt<double> temperature("temperature", cl::init(0), cl::desc("0, greedy"),
+                            SUB(cl::sub(referenceCmd)));
+cl::opt<std::string>
+    logitsOut("out", cl::desc("logits of every position, float64 .npy"),
+              SUB(cl::sub(referenceCmd)));
 #undef SUB
 
-llvm::Error usage(const std::string &message, const std::string &hint = "heddle --help") {
+llvm::Error usage(const std::string &message,
+                  const std::string &hint = "heddle --help") {
   return failure(ExitCode::Usage, message, hint);
 }
 
@@ -91,7 +140,8 @@ llvm::Expected<CompileOptions> commonOptions() {
     auto [name, value] = option.split('=');
     auto [pass, field] = name.split('.');
     if (pass.empty() || field.empty() || value.empty())
-      return usage("pass-option = " + option.str() + ", needs PASS.OPTION=VALUE");
+      return usage("pass-option = " + option.str() +
+                   ", needs PASS.OPTION=VALUE");
     options.passOptions.push_back(option.str());
   }
   return options;
@@ -101,7 +151,8 @@ llvm::Error explainCommand() {
   if (model.empty())
     return usage("explain needs MODEL", "heddle explain model.gguf");
   if (measure)
-    return failure(ExitCode::Unsupported, "--measure is unsupported", "PROG bench --json");
+    return failure(ExitCode::Unsupported, "--measure is unsupported",
+                   "PROG bench --json");
   if (dramLimit < 0 || operationLimit < 0 || depth < 0)
     return usage("dram-gb-s, gop-s and depth: limit at least 0");
   auto options = commonOptions();
@@ -130,19 +181,25 @@ llvm::Error compileCommand() {
   if (weights != "embed" && weights != "external")
     return usage("weights = " + weights + ", one of embed, external");
   if (emitKind == "shared")
-    return failure(ExitCode::Unsupported, "emit = shared, supported: program, object, asm");
+    return failure(ExitCode::Unsupported,
+                   "emit = shared, supported: program, object, asm");
   if (emitKind != "program" && emitKind != "object" && emitKind != "asm")
-    return usage("emit = " + emitKind + ", one of program, shared, object, asm");
+    return usage("emit = " + emitKind +
+                 ", one of program, shared, object, asm");
   if (printPipeline) {
-    llvm::outs() << (pipeline.empty() ? pipelineText(0, findPhase("target")) : pipeline.getValue()) << '\n';
+    llvm::outs() << (pipeline.empty() ? pipelineText(0, findPhase("target"))
+                                      : pipeline.getValue())
+                 << '\n';
     return llvm::Error::success();
   }
   if (model.empty() || output.empty())
-    return usage("compile needs MODEL and -o PROG", "heddle compile model.gguf -o program");
+    return usage("compile needs MODEL and -o PROG",
+                 "heddle compile model.gguf -o program");
   return compile(options);
 }
 
-/// Compiles into the cache, named by the model's bytes at both ends, and becomes the program.
+/// Compiles into the cache, named by the model's bytes at both ends, and
+/// becomes the program.
 llvm::Error runProgram(int argc, char **argv) {
   if (argc < 3 || argv[2][0] == '-')
     return usage("run needs MODEL", "heddle run model.gguf \"Hello\"");
@@ -165,12 +222,17 @@ llvm::Error runProgram(int argc, char **argv) {
   llvm::sys::fs::file_status toolStatus;
   if (auto ec = llvm::sys::fs::status(tool, toolStatus))
     return failure(ExitCode::InputOutput, tool + ": " + ec.message());
-  std::string key = fmt::format("{}|{}|{}|{}", real.str().str(), status.getSize(), status.getLastModificationTime().time_since_epoch().count(),
-                                toolStatus.getLastModificationTime().time_since_epoch().count());
-  std::string program = fmt::format("{}/{}-{:016x}", dir.str().str(), llvm::sys::path::stem(path).str(), llvm::xxh3_64bits(key));
+  std::string key = fmt::format(
+      "{}|{}|{}|{}", real.str().str(), status.getSize(),
+      status.getLastModificationTime().time_since_epoch().count(),
+      toolStatus.getLastModificationTime().time_since_epoch().count());
+  std::string program =
+      fmt::format("{}/{}-{:016x}", dir.str().str(),
+                  llvm::sys::path::stem(path).str(), llvm::xxh3_64bits(key));
   if (!llvm::sys::fs::exists(program)) {
     if (auto ec = llvm::sys::fs::create_directories(dir))
-      return failure(ExitCode::InputOutput, dir.str().str() + ": " + ec.message());
+      return failure(ExitCode::InputOutput,
+                     dir.str().str() + ": " + ec.message());
     CompileOptions options;
     options.model = path;
     options.output = program;
@@ -187,21 +249,32 @@ llvm::Error runProgram(int argc, char **argv) {
 
 llvm::Error listCommand() {
   llvm::json::Array rows;
-  auto add = [&](llvm::StringRef name, llvm::StringRef summary, llvm::StringRef owner) {
-    rows.push_back(llvm::json::Object{{"name", name.str()}, {"summary", summary.str()}, {"plugin", owner.str()}});
+  auto add = [&](llvm::StringRef name, llvm::StringRef summary,
+                 llvm::StringRef owner) {
+    rows.push_back(llvm::json::Object{{"name", name.str()},
+                                      {"summary", summary.str()},
+                                      {"plugin", owner.str()}});
   };
   if (listWhat == "passes") {
     for (const Phase &phase : phases())
       for (const PassRow &pass : passesOf(phase))
-        add(pass.name, fmt::format("[{}] {}", phase.name, pass.summary), pass.owner);
+        add(pass.name, fmt::format("[{}] {}", phase.name, pass.summary),
+            pass.owner);
   } else if (listWhat == "targets") {
     for (const auto &[level, owner] : codegen::levels())
-      add(level.name, fmt::format("{}, needs {}", level.triple, *level.needs ? level.needs : "nothing beyond the architecture"), owner);
+      add(level.name,
+          fmt::format("{}, needs {}", level.triple,
+                      *level.needs ? level.needs
+                                   : "nothing beyond the architecture"),
+          owner);
   } else if (listWhat == "formats") {
     for (const auto &[importer, owner] : import::importers())
       add(importer.name, importer.summary, owner);
     for (const auto &[encoding, owner] : import::encodings())
-      add(encoding.name, fmt::format("encoding, {} elements in {} bytes", encoding.blockElems, encoding.blockBytes), owner);
+      add(encoding.name,
+          fmt::format("encoding, {} elements in {} bytes", encoding.blockElems,
+                      encoding.blockBytes),
+          owner);
   } else if (listWhat == "families") {
     for (const auto &[family, owner] : import::families())
       add(family.name, family.summary, owner);
@@ -210,17 +283,25 @@ llvm::Error listCommand() {
       add(router.name, router.summary, owner);
   } else if (listWhat == "plugins") {
     for (const auto &[plugin, owner] : plugins())
-      add(plugin.name, fmt::format("version {}, API {}", plugin.version, HEDDLE_PLUGIN_API_VERSION), owner);
+      add(plugin.name,
+          fmt::format("version {}, API {}", plugin.version,
+                      HEDDLE_PLUGIN_API_VERSION),
+          owner);
   } else {
-    return usage("list = " + listWhat + ", one of passes, targets, formats, families, routers, plugins");
+    return usage(
+        "list = " + listWhat +
+        ", one of passes, targets, formats, families, routers, plugins");
   }
   if (json) {
-    llvm::outs() << llvm::formatv("{0:2}", llvm::json::Value(std::move(rows))) << '\n';
+    llvm::outs() << llvm::formatv("{0:2}", llvm::json::Value(std::move(rows)))
+                 << '\n';
     return llvm::Error::success();
   }
   for (const llvm::json::Value &row : rows)
-    llvm::outs() << llvm::left_justify(*row.getAsObject()->getString("name"), 28) << ' ' << *row.getAsObject()->getString("summary")
-                 << " (" << *row.getAsObject()->getString("plugin") << ")\n";
+    llvm::outs() << llvm::left_justify(*row.getAsObject()->getString("name"),
+                                       28)
+                 << ' ' << *row.getAsObject()->getString("summary") << " ("
+                 << *row.getAsObject()->getString("plugin") << ")\n";
   return llvm::Error::success();
 }
 
@@ -241,16 +322,23 @@ llvm::Error dispatch(int argc, char **argv) {
   if (compileCmd)
     return compileCommand();
   if (importCmd)
-    return model.empty() ? usage("import needs MODEL") : importToFile(model, output);
+    return model.empty() ? usage("import needs MODEL")
+                         : importToFile(model, output);
   if (listCmd)
     return listCommand();
   if (referenceCmd) {
     if (model.empty() || tokens.empty())
-      return usage("reference needs MODEL and --tokens", "heddle reference model.gguf --tokens=1,2,3 -n 8 --ignore-eos");
+      return usage(
+          "reference needs MODEL and --tokens",
+          "heddle reference model.gguf --tokens=1,2,3 -n 8 --ignore-eos");
     if (temperature != 0 || print != "tokens" || (count && !ignoreEos))
-      return failure(ExitCode::Unsupported, "reference generates greedily past the end token and prints ids",
-                     "heddle reference model.gguf --tokens=1,2,3 -n 8 --ignore-eos");
-    return runReference(model, std::vector<int32_t>(tokens.begin(), tokens.end()), count, logitsOut, weightsFrom);
+      return failure(
+          ExitCode::Unsupported,
+          "reference generates greedily past the end token and prints ids",
+          "heddle reference model.gguf --tokens=1,2,3 -n 8 --ignore-eos");
+    return runReference(model,
+                        std::vector<int32_t>(tokens.begin(), tokens.end()),
+                        count, logitsOut, weightsFrom);
   }
   if (explainCmd)
     return explainCommand();
@@ -262,7 +350,8 @@ llvm::Error dispatch(int argc, char **argv) {
 
 int heddle::runCommand(int argc, char **argv) {
   registerBuiltins();
-  // Past a file size limit, a write fails with EFBIG and is reported like any other.
+  // Past a file size limit, a write fails with EFBIG and is reported like any
+  // other.
   std::signal(SIGXFSZ, SIG_IGN);
   if (argc > 1 && llvm::StringRef(argv[1]) == "--version") {
     llvm::outs() << "heddle " HEDDLE_VERSION "\n";
@@ -275,11 +364,14 @@ int heddle::runCommand(int argc, char **argv) {
     return 0;
   }
   cl::HideUnrelatedOptions(category);
-  for (auto *sub : {&compileCmd, &importCmd, &listCmd, &referenceCmd, &explainCmd, &tuneCmd})
+  for (auto *sub : {&compileCmd, &importCmd, &listCmd, &referenceCmd,
+                    &explainCmd, &tuneCmd})
     cl::HideUnrelatedOptions(category, *sub);
   std::string errors;
   llvm::raw_string_ostream os(errors);
-  if (!cl::ParseCommandLineOptions(argc, argv, "Heddle: open-weights language models to native programs\n", &os)) {
+  if (!cl::ParseCommandLineOptions(
+          argc, argv,
+          "Heddle: open-weights language models to native programs\n", &os)) {
     llvm::StringRef first = llvm::StringRef(errors).split('\n').first;
     first.consume_front("heddle: ");
     return report(usage(first.str()));

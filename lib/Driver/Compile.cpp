@@ -3,7 +3,6 @@
 #include "heddle/Driver/Link.h"
 #include "heddle/Driver/ModuleFile.h"
 #include "heddle/Driver/Packer.h"
-#include "heddle/passes/Pipelines.h"
 #include "heddle/Driver/ProgramWriter.h"
 #include "heddle/Driver/Register.h"
 #include "heddle/Driver/TokenizerData.h"
@@ -17,10 +16,13 @@
 #include "heddle/codegen/Common/Dot.h"
 #include "heddle/codegen/Common/Target.h"
 #include "heddle/dialects/Heddle/Heddle.h"
+#include "heddle/passes/Pipelines.h"
 #include "heddle/runtime/heddle_rt.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Pass/PassInstrumentation.h"
 #include "mlir/Pass/PassRegistry.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/BLAKE3.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"
@@ -28,8 +30,6 @@
 #include "llvm/Support/Process.h"
 #include "llvm/Support/ThreadPool.h"
 #include "llvm/Support/ToolOutputFile.h"
-#include "llvm/ADT/StringExtras.h"
-#include "llvm/ADT/StringSet.h"
 #include <fmt/format.h>
 #include <map>
 #include <mutex>
@@ -72,11 +72,16 @@ std::string text(ModuleOp module, StringRef name) {
 
 class Compiler {
 public:
-  explicit Compiler(const CompileOptions &options) : options(options), context(registry(), options.jobs ? MLIRContext::Threading::DISABLED : MLIRContext::Threading::ENABLED), diagnostics(&context) {
+  explicit Compiler(const CompileOptions &options)
+      : options(options),
+        context(registry(), options.jobs ? MLIRContext::Threading::DISABLED
+                                         : MLIRContext::Threading::ENABLED),
+        diagnostics(&context) {
     if (options.jobs == 1)
       context.disableMultithreading();
     else if (options.jobs)
-      context.setThreadPool(*(pool = std::make_unique<llvm::DefaultThreadPool>(llvm::hardware_concurrency(options.jobs))));
+      context.setThreadPool(*(pool = std::make_unique<llvm::DefaultThreadPool>(
+                                  llvm::hardware_concurrency(options.jobs))));
     context.loadAllAvailableDialects();
   }
 
@@ -94,21 +99,28 @@ public:
       if (auto error = prepare(last))
         return error;
       if (next > size_t(last) + 1)
-        return heddle::failure(ExitCode::Usage, fmt::format("{}: heddle.phase = {}, limit import to {}", options.model,
-                                                            text(*module, "heddle.phase"), phases()[last].name));
+        return heddle::failure(
+            ExitCode::Usage,
+            fmt::format("{}: heddle.phase = {}, limit import to {}",
+                        options.model, text(*module, "heddle.phase"),
+                        phases()[last].name));
       explainKernels(*module, how, llvm::outs());
       return llvm::Error::success();
     });
   }
 
 private:
-  /// What a module from a file cannot become is taken to be the file's fault, not ours.
+  /// What a module from a file cannot become is taken to be the file's fault,
+  /// not ours.
   llvm::Error ofFile(llvm::function_ref<llvm::Error()> steps) {
-    return llvm::handleErrors(steps(), [&](std::unique_ptr<Failure> failure) -> llvm::Error {
-      if (isIR && failure->code == ExitCode::Bug)
-        failure->code = StringRef(failure->message).contains("unsupported") ? ExitCode::Unsupported : ExitCode::Malformed;
-      return llvm::Error(std::move(failure));
-    });
+    return llvm::handleErrors(
+        steps(), [&](std::unique_ptr<Failure> failure) -> llvm::Error {
+          if (isIR && failure->code == ExitCode::Bug)
+            failure->code = StringRef(failure->message).contains("unsupported")
+                                ? ExitCode::Unsupported
+                                : ExitCode::Malformed;
+          return llvm::Error(std::move(failure));
+        });
   }
 
   /// Opens the model and runs the phases that are left, up to `last`.
@@ -142,8 +154,9 @@ private:
 
   llvm::Error open() {
     if (isIR && options.weightsFrom.empty())
-      return heddle::failure(ExitCode::Usage, options.model + ": weights-from is missing",
-                             "heddle compile " + options.model + " --weights-from=MODEL -o PROG");
+      return heddle::failure(
+          ExitCode::Usage, options.model + ": weights-from is missing",
+          "heddle compile " + options.model + " --weights-from=MODEL -o PROG");
     auto opened = import::openModel(isIR ? options.weightsFrom : options.model);
     if (!opened)
       return opened.takeError();
@@ -167,8 +180,11 @@ private:
   /// Options into module attributes; a continued module keeps its own.
   llvm::Error configure() {
     Builder b(&context);
-    auto contradicts = [&](StringRef what, const std::string &given, const std::string &kept) {
-      return heddle::failure(ExitCode::Usage, fmt::format("{}: {} = {}, the file was made with {}", options.model, what.str(), given, kept));
+    auto contradicts = [&](StringRef what, const std::string &given,
+                           const std::string &kept) {
+      return heddle::failure(
+          ExitCode::Usage, fmt::format("{}: {} = {}, the file was made with {}",
+                                       options.model, what.str(), given, kept));
     };
     if ((*module)->hasAttr("heddle.target")) {
       std::string target = text(*module, "heddle.target");
@@ -184,10 +200,14 @@ private:
           return contradicts("target", *options.target, target);
         }
       }
-      if (options.numeric && *options.numeric != text(*module, "heddle.numeric"))
-        return contradicts("numeric", *options.numeric, text(*module, "heddle.numeric"));
-      if (options.context && *options.context != number(*module, "heddle.context"))
-        return contradicts("context", std::to_string(*options.context), std::to_string(number(*module, "heddle.context")));
+      if (options.numeric &&
+          *options.numeric != text(*module, "heddle.numeric"))
+        return contradicts("numeric", *options.numeric,
+                           text(*module, "heddle.numeric"));
+      if (options.context &&
+          *options.context != number(*module, "heddle.context"))
+        return contradicts("context", std::to_string(*options.context),
+                           std::to_string(number(*module, "heddle.context")));
       return llvm::Error::success();
     }
     std::string target = options.target.value_or("native");
@@ -196,27 +216,43 @@ private:
       return found.takeError();
     levels = std::move(*found);
     std::string numeric = options.numeric.value_or("auto");
-    if (numeric != "auto" && numeric != "f32" && numeric != "a16" && numeric != "a8")
-      return heddle::failure(ExitCode::Usage, fmt::format("numeric = {}, one of auto, f32, a16, a8", numeric));
+    if (numeric != "auto" && numeric != "f32" && numeric != "a16" &&
+        numeric != "a8")
+      return heddle::failure(
+          ExitCode::Usage,
+          fmt::format("numeric = {}, one of auto, f32, a16, a8", numeric));
     if (options.context && *options.context < 1)
-      return heddle::failure(ExitCode::Usage, fmt::format("context = {}, limit at least 1", *options.context));
+      return heddle::failure(
+          ExitCode::Usage,
+          fmt::format("context = {}, limit at least 1", *options.context));
     if (numeric == "a16")
-      return heddle::failure(ExitCode::Unsupported, fmt::format("{}: numeric = {}, supported: auto, f32, a8", options.model, numeric));
+      return heddle::failure(
+          ExitCode::Unsupported,
+          fmt::format("{}: numeric = {}, supported: auto, f32, a8",
+                      options.model, numeric));
     int64_t most = number(*module, "heddle.model_context");
-    int64_t length = options.context.value_or(std::min<int64_t>(defaultContext(), 8192));
+    int64_t length =
+        options.context.value_or(std::min<int64_t>(defaultContext(), 8192));
     if (length < 1 || length > most)
-      return heddle::failure(ExitCode::Limit, fmt::format("{}: context = {}, limit 1 to {}", options.model, length, most));
+      return heddle::failure(ExitCode::Limit,
+                             fmt::format("{}: context = {}, limit 1 to {}",
+                                         options.model, length, most));
     if (int64_t original = number(*module, "heddle.default_context"))
-      say(fmt::format("context {}: rotary frequencies are those {} {} positions", length,
-                      length > original ? "of more than" : "up to", original));
+      say(fmt::format(
+          "context {}: rotary frequencies are those {} {} positions", length,
+          length > original ? "of more than" : "up to", original));
     if (numeric != "f32")
       if (auto step = codegen::dotStepOf(levels); !step)
-        return heddle::failure(ExitCode::Unsupported, options.model + ": " + llvm::toString(step.takeError()),
-                               "heddle compile " + options.model + " --numeric=f32 --target=" + target + " -o PROG");
+        return heddle::failure(
+            ExitCode::Unsupported,
+            options.model + ": " + llvm::toString(step.takeError()),
+            "heddle compile " + options.model +
+                " --numeric=f32 --target=" + target + " -o PROG");
     (*module)->setAttr("heddle.target", b.getStringAttr(levelNames()));
     if (levels.size() == 1) { // else those of the functions count
       (*module)->setAttr("heddle.lanes", b.getI64IntegerAttr(levels[0]->lanes));
-      (*module)->setAttr("heddle.registers", b.getI64IntegerAttr(levels[0]->registers));
+      (*module)->setAttr("heddle.registers",
+                         b.getI64IntegerAttr(levels[0]->registers));
     }
     (*module)->setAttr("heddle.numeric", b.getStringAttr(numeric));
     (*module)->setAttr("heddle.context", b.getI64IntegerAttr(length));
@@ -235,15 +271,20 @@ private:
   }
 
   std::string levelNames() const {
-    return llvm::join(llvm::map_range(levels, [](const codegen::Level *level) { return level->name; }), ",");
+    return llvm::join(
+        llvm::map_range(
+            levels, [](const codegen::Level *level) { return level->name; }),
+        ",");
   }
 
   llvm::Error dump(size_t index, const Phase &phase) {
     if (options.dumpIR.empty() || index > size_t(findPhase("plan")))
       return llvm::Error::success();
     if (auto ec = llvm::sys::fs::create_directories(options.dumpIR))
-      return heddle::failure(ExitCode::InputOutput, options.dumpIR + ": " + ec.message());
-    std::string path = fmt::format("{}/{:02}-{}.mlir", options.dumpIR, index, phase.name);
+      return heddle::failure(ExitCode::InputOutput,
+                             options.dumpIR + ": " + ec.message());
+    std::string path =
+        fmt::format("{}/{:02}-{}.mlir", options.dumpIR, index, phase.name);
     std::error_code ec;
     llvm::raw_fd_ostream os(path, ec);
     if (ec)
@@ -259,43 +300,56 @@ private:
     for (Attribute attr : list ? list.getValue() : ArrayRef<Attribute>()) {
       auto [name, option] = cast<StringAttr>(attr).getValue().split('.');
       for (Pass &pass : pm.getPasses()) {
-        if (pass.getArgument() != name && pass.getArgument() != ("heddle-" + name).str())
+        if (pass.getArgument() != name &&
+            pass.getArgument() != ("heddle-" + name).str())
           continue;
         applied.insert(cast<StringAttr>(attr).getValue());
         std::string words;
-        if (mlir::failed(pass.initializeOptions(option, [&](const Twine &message) {
-              words = message.str();
-              return mlir::failure();
-            })))
-          return heddle::failure(ExitCode::Usage, fmt::format("pass-option = {}: {}", cast<StringAttr>(attr).str(), words));
+        if (mlir::failed(
+                pass.initializeOptions(option, [&](const Twine &message) {
+                  words = message.str();
+                  return mlir::failure();
+                })))
+          return heddle::failure(ExitCode::Usage,
+                                 fmt::format("pass-option = {}: {}",
+                                             cast<StringAttr>(attr).str(),
+                                             words));
       }
     }
     return llvm::Error::success();
   }
 
-  /// Runs the passes of `name`. A failure names the pass, and leaves the module before them in
-  /// a reproducer.
+  /// Runs the passes of `name`. A failure names the pass, and leaves the module
+  /// before them in a reproducer.
   llvm::Error runPasses(PassManager &pm, StringRef name) {
     pm.enableVerifier(true);
     auto owned = std::make_unique<FailedPass>();
     const FailedPass &culprit = *owned;
     pm.addInstrumentation(std::move(owned));
-    OwningOpRef<ModuleOp> before = pm.size() && !isIR ? module->clone() : ModuleOp();
+    OwningOpRef<ModuleOp> before =
+        pm.size() && !isIR ? module->clone() : ModuleOp();
     if (mlir::succeeded(pm.run(*module)))
       return llvm::Error::success();
-    std::string message = fmt::format("{}: phase {}: {}{}", options.model, name.str(),
-                                      culprit.name.empty() ? "" : culprit.name + ": ", diagnostics.first);
+    std::string message = fmt::format(
+        "{}: phase {}: {}{}", options.model, name.str(),
+        culprit.name.empty() ? "" : culprit.name + ": ", diagnostics.first);
     if (isIR) // the file is the reproducer
       return heddle::failure(ExitCode::Bug, message);
-    std::string reproducer = fmt::format("{}.{}.reproducer.mlir", options.output.empty() ? "heddle" : options.output, name.str());
-    makeReproducer(ModuleOp::getOperationName(), pm.getPasses(), *before, reproducer, /*disableThreads=*/false, /*verifyPasses=*/true);
-    return heddle::failure(ExitCode::Bug, message, "heddle-opt --run-reproducer " + reproducer);
+    std::string reproducer = fmt::format(
+        "{}.{}.reproducer.mlir",
+        options.output.empty() ? "heddle" : options.output, name.str());
+    makeReproducer(ModuleOp::getOperationName(), pm.getPasses(), *before,
+                   reproducer, /*disableThreads=*/false, /*verifyPasses=*/true);
+    return heddle::failure(ExitCode::Bug, message,
+                           "heddle-opt --run-reproducer " + reproducer);
   }
 
   /// The user's pipeline in place of the phases that are left, up to target.
   llvm::Error runPipeline() {
     if (!options.dumpIR.empty() || !options.passOptions.empty())
-      return heddle::failure(ExitCode::Usage, "pipeline: has no phases for dump-ir, and carries its own pass options");
+      return heddle::failure(ExitCode::Usage,
+                             "pipeline: has no phases for dump-ir, and carries "
+                             "its own pass options");
     StringRef inner = StringRef(options.pipeline).trim();
     if (inner.consume_front("builtin.module("))
       inner.consume_back(")");
@@ -303,20 +357,28 @@ private:
     std::string words;
     llvm::raw_string_ostream os(words);
     if (mlir::failed(parsePassPipeline(inner, pm, os)))
-      return heddle::failure(ExitCode::Usage, "pipeline: " + StringRef(words).split('\n').first.str(), "heddle compile --print-pipeline");
+      return heddle::failure(ExitCode::Usage,
+                             "pipeline: " +
+                                 StringRef(words).split('\n').first.str(),
+                             "heddle compile --print-pipeline");
     if (auto error = runPasses(pm, "pipeline"))
       return error;
     std::string left;
     module->walk([&](Operation *op) {
-      if (left.empty() && !isa<LLVM::LLVMDialect, BuiltinDialect>(op->getDialect()))
+      if (left.empty() &&
+          !isa<LLVM::LLVMDialect, BuiltinDialect>(op->getDialect()))
         left = op->getName().getStringRef();
     });
-    for (StringRef attr : {"heddle.params", "heddle.param_types", "heddle.caches"})
+    for (StringRef attr :
+         {"heddle.params", "heddle.param_types", "heddle.caches"})
       if (left.empty() && !(*module)->getAttrOfType<ArrayAttr>(attr))
         left = "no " + attr.str();
     if (!left.empty())
-      return heddle::failure(ExitCode::Usage, fmt::format("pipeline: leaves {}, needs what the target phase makes", left),
-                             "heddle compile --print-pipeline");
+      return heddle::failure(
+          ExitCode::Usage,
+          fmt::format("pipeline: leaves {}, needs what the target phase makes",
+                      left),
+          "heddle compile --print-pipeline");
     return llvm::Error::success();
   }
 
@@ -338,26 +400,38 @@ private:
       if (auto error = dump(i, phase))
         return error;
     }
-    if (auto list = (*module)->getAttrOfType<ArrayAttr>("heddle.pass_options"); list && next <= 1)
+    if (auto list = (*module)->getAttrOfType<ArrayAttr>("heddle.pass_options");
+        list && next <= 1)
       for (Attribute attr : list)
         if (!applied.contains(cast<StringAttr>(attr).getValue()))
-          return heddle::failure(ExitCode::Usage, "pass-option = " + cast<StringAttr>(attr).str() + ": no phase runs such a pass",
-                                 "heddle list passes");
+          return heddle::failure(
+              ExitCode::Usage,
+              "pass-option = " + cast<StringAttr>(attr).str() +
+                  ": no phase runs such a pass",
+              "heddle list passes");
     return llvm::Error::success();
   }
 
-  llvm::json::Value manifest(const std::vector<WeightJob> &jobs, const std::vector<int64_t> &offsets, int64_t parameters,
-                             const std::map<std::string, int64_t> &bytesByEncoding) {
+  llvm::json::Value
+  manifest(const std::vector<WeightJob> &jobs,
+           const std::vector<int64_t> &offsets, int64_t parameters,
+           const std::map<std::string, int64_t> &bytesByEncoding) {
     llvm::json::Array params, caches;
     for (size_t i = 0; i < jobs.size(); ++i)
-      params.push_back(llvm::json::Object{{"name", jobs[i].name}, {"offset", offsets[i]}, {"bytes", jobs[i].bytes}});
+      params.push_back(llvm::json::Object{{"name", jobs[i].name},
+                                          {"offset", offsets[i]},
+                                          {"bytes", jobs[i].bytes}});
     int64_t multiple = 1;
-    for (Attribute attr : (*module)->getAttrOfType<ArrayAttr>("heddle.caches")) {
+    for (Attribute attr :
+         (*module)->getAttrOfType<ArrayAttr>("heddle.caches")) {
       auto cache = cast<CacheType>(cast<TypeAttr>(attr).getValue());
       int64_t bytes = cache.getLayers() * cache.getHeads() * cache.getDim() * 4;
       multiple = std::max(multiple, cache.getBlock());
       for (const char *name : {"k", "v"})
-        caches.push_back(llvm::json::Object{{"name", name}, {"bytes_per_position", bytes}, {"position_multiple", cache.getBlock()}});
+        caches.push_back(
+            llvm::json::Object{{"name", name},
+                               {"bytes_per_position", bytes},
+                               {"position_multiple", cache.getBlock()}});
     }
     llvm::json::Array names; // as heddle_levels: best first
     for (const codegen::Level *level : llvm::reverse(levels))
@@ -365,32 +439,36 @@ private:
     llvm::json::Object encodings;
     for (auto &[name, bytes] : bytesByEncoding)
       encodings[name] = bytes;
-    return llvm::json::Object{{"format", 1},
-                              {"abi_version", HEDDLE_ABI_VERSION},
-                              {"heddle_version", HEDDLE_VERSION},
-                              {"name", text(*module, "heddle.name")},
-                              {"family", text(*module, "heddle.family")},
-                              {"source_hash", sourceHash()},
-                              {"source_file", llvm::sys::path::filename(source->path).str()},
-                              {"numeric", text(*module, "heddle.numeric")},
-                              {"vocab", number(*module, "heddle.vocab")},
-                              {"layers", number(*module, "heddle.layers")},
-                              {"hidden", number(*module, "heddle.hidden")},
-                              {"parameters", parameters},
-                              {"bytes_by_encoding", std::move(encodings)},
-                              {"context", number(*module, "heddle.context")},
-                              {"model_context", number(*module, "heddle.model_context")},
-                              {"arena_bytes", number(*module, "heddle.arena_bytes")},
-                              {"batch_tokens", number(*module, "heddle.batch_tokens")},
-                              {"prefill_tokens", number(*module, "heddle.prefill_tokens")},
-                              {"params", std::move(params)},
-                              {"caches", std::move(caches)},
-                              {"levels", std::move(names)},
-                              {"target", levels[0]->arch},
-                              {"licenses", llvm::json::Array{"Heddle runtime", "GNU C library 2.36: LGPL-2.1-or-later",
-                                                             "GCC libstdc++ and libgcc 12: GPL-3.0 with the runtime library exception",
-                                                             "PCRE2 10.42: BSD-3-Clause", "nlohmann-json: MIT", "CLI11: BSD-3-Clause",
-                                                             "xxHash: BSD-2-Clause"}}};
+    return llvm::json::Object{
+        {"format", 1},
+        {"abi_version", HEDDLE_ABI_VERSION},
+        {"heddle_version", HEDDLE_VERSION},
+        {"name", text(*module, "heddle.name")},
+        {"family", text(*module, "heddle.family")},
+        {"source_hash", sourceHash()},
+        {"source_file", llvm::sys::path::filename(source->path).str()},
+        {"numeric", text(*module, "heddle.numeric")},
+        {"vocab", number(*module, "heddle.vocab")},
+        {"layers", number(*module, "heddle.layers")},
+        {"hidden", number(*module, "heddle.hidden")},
+        {"parameters", parameters},
+        {"bytes_by_encoding", std::move(encodings)},
+        {"context", number(*module, "heddle.context")},
+        {"model_context", number(*module, "heddle.model_context")},
+        {"arena_bytes", number(*module, "heddle.arena_bytes")},
+        {"batch_tokens", number(*module, "heddle.batch_tokens")},
+        {"prefill_tokens", number(*module, "heddle.prefill_tokens")},
+        {"params", std::move(params)},
+        {"caches", std::move(caches)},
+        {"levels", std::move(names)},
+        {"target", levels[0]->arch},
+        {"licenses",
+         llvm::json::Array{"Heddle runtime",
+                           "GNU C library 2.36: LGPL-2.1-or-later",
+                           "GCC libstdc++ and libgcc 12: GPL-3.0 with the "
+                           "runtime library exception",
+                           "PCRE2 10.42: BSD-3-Clause", "nlohmann-json: MIT",
+                           "CLI11: BSD-3-Clause", "xxHash: BSD-2-Clause"}}};
   }
 
   /// BLAKE3 over names, shapes, encodings and bytes.
@@ -400,7 +478,8 @@ private:
       hash.update(tensor.name);
       hash.update(tensor.encoding);
       for (int64_t dim : tensor.shape)
-        hash.update(ArrayRef<uint8_t>(reinterpret_cast<const uint8_t *>(&dim), sizeof dim));
+        hash.update(ArrayRef<uint8_t>(reinterpret_cast<const uint8_t *>(&dim),
+                                      sizeof dim));
       hash.update(tensor.bytes);
     }
     auto digest = hash.final<32>();
@@ -412,25 +491,31 @@ private:
       return codegen::emitObject(*module, levels, options.output, false);
     if (options.emit == "asm") {
       if (auto ec = llvm::sys::fs::create_directories(options.output))
-        return heddle::failure(ExitCode::InputOutput, options.output + ": " + ec.message());
+        return heddle::failure(ExitCode::InputOutput,
+                               options.output + ": " + ec.message());
       for (const codegen::Level *level : levels)
-        if (auto error = codegen::emitObject(*module, level, options.output + "/" + level->name + ".s", true))
+        if (auto error = codegen::emitObject(
+                *module, level, options.output + "/" + level->name + ".s",
+                true))
           return error;
       return llvm::Error::success();
     }
     llvm::SmallString<128> object, elf;
-    if (llvm::sys::fs::createTemporaryFile("heddle", "o", object) || llvm::sys::fs::createTemporaryFile("heddle", "elf", elf))
+    if (llvm::sys::fs::createTemporaryFile("heddle", "o", object) ||
+        llvm::sys::fs::createTemporaryFile("heddle", "elf", elf))
       return heddle::failure(ExitCode::InputOutput, "no temporary file");
     llvm::FileRemover removeObject(object), removeElf(elf);
     say(fmt::format("generating code for {}", levelNames()));
     if (auto error = codegen::emitObject(*module, levels, object, false))
       return error;
-    if (auto error = linkProgram(findSysroot(levels[0]->arch), levels[0]->arch, {object.str().str()}, elf, options.jobs))
+    if (auto error = linkProgram(findSysroot(levels[0]->arch), levels[0]->arch,
+                                 {object.str().str()}, elf, options.jobs))
       return error;
 
     ProgramParts parts;
     parts.elfPath = elf.str().str();
-    auto names = (*module)->getAttrOfType<ArrayAttr>("heddle.params"), types = (*module)->getAttrOfType<ArrayAttr>("heddle.param_types");
+    auto names = (*module)->getAttrOfType<ArrayAttr>("heddle.params"),
+         types = (*module)->getAttrOfType<ArrayAttr>("heddle.param_types");
     std::map<std::string, int64_t> bytesByEncoding;
     int64_t parameters = 0;
     import::RowPermutations permutations = import::rowPermutations(*module);
@@ -439,28 +524,48 @@ private:
       auto type = cast<RankedTensorType>(cast<TypeAttr>(typeAttr).getValue());
       const import::TensorEntry *tensor = source->find(name);
       if (!tensor || ArrayRef<int64_t>(tensor->shape) != type.getShape())
-        return heddle::failure(ExitCode::Malformed, fmt::format("{}: tensor {} is not the one the graph was made from", source->path, name));
+        return heddle::failure(
+            ExitCode::Malformed,
+            fmt::format("{}: tensor {} is not the one the graph was made from",
+                        source->path, name));
       if (auto packed = encodingOf<PackedAttr>(type)) {
-        const import::EncodingInfo *info = import::findEncoding(tensor->encoding);
+        const import::EncodingInfo *info =
+            import::findEncoding(tensor->encoding);
         if (!info || import::encodingAttr(context, *info) != packed.getEnc())
-          return heddle::failure(ExitCode::Malformed, fmt::format("{}: tensor {} has encoding {}, not the graph's", source->path, name, tensor->encoding));
-      } else if (const import::EncodingInfo *info = import::findEncoding(tensor->encoding); !info || !import::isFloat(*info)) {
-        return heddle::failure(ExitCode::Malformed, fmt::format("{}: tensor {} has encoding {}, the graph's is of floats", source->path, name, tensor->encoding));
+          return heddle::failure(
+              ExitCode::Malformed,
+              fmt::format("{}: tensor {} has encoding {}, not the graph's",
+                          source->path, name, tensor->encoding));
+      } else if (const import::EncodingInfo *info =
+                     import::findEncoding(tensor->encoding);
+                 !info || !import::isFloat(*info)) {
+        return heddle::failure(
+            ExitCode::Malformed,
+            fmt::format(
+                "{}: tensor {} has encoding {}, the graph's is of floats",
+                source->path, name, tensor->encoding));
       }
       parameters += tensor->numElements();
       bytesByEncoding[tensor->encoding] += tensor->bytes.size();
       parts.weights.push_back({name, packedBytes(type), [=](ByteSink sink) {
-                                 return packParameter(*tensor, type, [&](int64_t row) {
-                                   return import::storedRow(permutations, name, row, tensor->shape[0]);
-                                 }, sink);
+                                 return packParameter(
+                                     *tensor, type,
+                                     [&](int64_t row) {
+                                       return import::storedRow(
+                                           permutations, name, row,
+                                           tensor->shape[0]);
+                                     },
+                                     sink);
                                }});
     }
     std::vector<int64_t> offsets;
     layoutWeights(parts.weights, offsets);
-    parts.manifest = manifest(parts.weights, offsets, parameters, bytesByEncoding);
+    parts.manifest =
+        manifest(parts.weights, offsets, parameters, bytesByEncoding);
     parts.tokenizer = std::move(tokenizer);
     say(fmt::format("packing {} parameters", parts.weights.size()));
-    if (auto error = writeProgram(std::move(parts), options.output, options.externalWeights))
+    if (auto error = writeProgram(std::move(parts), options.output,
+                                  options.externalWeights))
       return error;
     say("wrote " + options.output);
     return llvm::Error::success();
@@ -480,11 +585,17 @@ private:
 };
 } // namespace
 
-llvm::Error heddle::compile(const CompileOptions &options) { return Compiler(options).run(); }
+llvm::Error heddle::compile(const CompileOptions &options) {
+  return Compiler(options).run();
+}
 
-llvm::Error heddle::explain(const CompileOptions &options, const ExplainOptions &how) { return Compiler(options).explain(how); }
+llvm::Error heddle::explain(const CompileOptions &options,
+                            const ExplainOptions &how) {
+  return Compiler(options).explain(how);
+}
 
-llvm::Error heddle::importToFile(llvm::StringRef model, llvm::StringRef output) {
+llvm::Error heddle::importToFile(llvm::StringRef model,
+                                 llvm::StringRef output) {
   DialectRegistry registry;
   registerDialects(registry);
   MLIRContext context(registry);
@@ -506,7 +617,8 @@ llvm::Error heddle::importToFile(llvm::StringRef model, llvm::StringRef output) 
   std::error_code ec;
   llvm::ToolOutputFile file(output, ec, llvm::sys::fs::OF_Text);
   if (ec)
-    return heddle::failure(ExitCode::InputOutput, output.str() + ": " + ec.message());
+    return heddle::failure(ExitCode::InputOutput,
+                           output.str() + ": " + ec.message());
   (*module)->print(file.os());
   file.os() << '\n';
   file.keep();

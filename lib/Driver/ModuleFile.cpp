@@ -31,7 +31,8 @@ public:
     constexpr size_t kMost = 80; // a list of parameters fills pages
     if (text.size() > kMost)
       text = text.substr(0, kMost) + "…";
-    error = path + ": heddle." + name.str() + " = " + text + ", limit " + limit.str();
+    error = path + ": heddle." + name.str() + " = " + text + ", limit " +
+            limit.str();
   }
 
   void string(StringRef name) {
@@ -48,7 +49,8 @@ public:
   }
 
   /// An array whose elements `fits`; `null` if it is none.
-  ArrayAttr array(StringRef name, const Twine &limit, llvm::function_ref<bool(Attribute)> fits) {
+  ArrayAttr array(StringRef name, const Twine &limit,
+                  llvm::function_ref<bool(Attribute)> fits) {
     Attribute value = get(name);
     auto list = dyn_cast_or_null<ArrayAttr>(value);
     if (!list || !llvm::all_of(list, fits)) {
@@ -58,7 +60,9 @@ public:
     return list;
   }
 
-  Attribute get(StringRef name) { return module->getAttr(("heddle." + name).str()); }
+  Attribute get(StringRef name) {
+    return module->getAttr(("heddle." + name).str());
+  }
 
   /// Whether the target is several levels. A function's own is one of them.
   bool levels() {
@@ -69,12 +73,15 @@ public:
     target.getValue().split(names, ',');
     for (func::FuncOp func : module.getOps<func::FuncOp>())
       if (Attribute level = func->getAttr("heddle.level"))
-        if (auto name = dyn_cast<StringAttr>(level); !name || !llvm::is_contained(names, name.getValue()))
-          bad("level of @" + func.getName(), level, "one of heddle.target, " + target.getValue());
+        if (auto name = dyn_cast<StringAttr>(level);
+            !name || !llvm::is_contained(names, name.getValue()))
+          bad("level of @" + func.getName(), level,
+              "one of heddle.target, " + target.getValue());
     return names.size() > 1;
   }
 
-  static std::optional<int64_t> within(Attribute value, int64_t min, int64_t max) {
+  static std::optional<int64_t> within(Attribute value, int64_t min,
+                                       int64_t max) {
     auto i = dyn_cast_or_null<IntegerAttr>(value);
     if (!i || !i.getValue().isSignedIntN(64))
       return std::nullopt;
@@ -89,8 +96,10 @@ private:
 
 bool isParameter(Attribute attr) {
   auto type = dyn_cast<TypeAttr>(attr);
-  auto tensor = type ? dyn_cast<RankedTensorType>(type.getValue()) : RankedTensorType();
-  return tensor && tensor.hasStaticShape() && tensor.getRank() > 0 && tensor.getElementType().isF32() &&
+  auto tensor =
+      type ? dyn_cast<RankedTensorType>(type.getValue()) : RankedTensorType();
+  return tensor && tensor.hasStaticShape() && tensor.getRank() > 0 &&
+         tensor.getElementType().isF32() &&
          (!tensor.getEncoding() || isa<PackedAttr>(tensor.getEncoding()));
 }
 
@@ -114,7 +123,9 @@ void checkAttributes(Checker &c, size_t phase) {
     c.integer("default_context", 1, context);
   if (Attribute value = c.get("unpermute")) {
     auto heads = dyn_cast<DictionaryAttr>(value);
-    if (!heads || !llvm::all_of(heads, [](NamedAttribute e) { return Checker::within(e.getValue(), 1, 65536); }))
+    if (!heads || !llvm::all_of(heads, [](NamedAttribute e) {
+          return Checker::within(e.getValue(), 1, 65536);
+        }))
       c.bad("unpermute", value, "names to integers of 1 to 65536");
   }
   // What the compiler's options were.
@@ -140,18 +151,22 @@ void checkAttributes(Checker &c, size_t phase) {
   if (phase >= size_t(findPhase("plan"))) {
     c.integer("arena_bytes", 0, INT64_MAX);
     ArrayAttr names = c.array("params", "an array of strings", isString);
-    ArrayAttr types = c.array("param_types", "an array of types of stored f32 tensors", isParameter);
+    ArrayAttr types = c.array(
+        "param_types", "an array of types of stored f32 tensors", isParameter);
     if (names && types && names.size() != types.size())
-      c.bad("param_types", types, fmt::format("as many as heddle.params, {}", names.size()));
+      c.bad("param_types", types,
+            fmt::format("as many as heddle.params, {}", names.size()));
     c.array("caches", "an array of types of caches with a block", isCache);
   }
 }
 } // namespace
 
-llvm::Expected<ModuleFile> heddle::readModule(MLIRContext &context, StringRef path) {
+llvm::Expected<ModuleFile> heddle::readModule(MLIRContext &context,
+                                              StringRef path) {
   auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/true);
   if (!buffer)
-    return heddle::failure(ExitCode::InputOutput, path.str() + ": " + buffer.getError().message());
+    return heddle::failure(ExitCode::InputOutput,
+                           path.str() + ": " + buffer.getError().message());
   llvm::SourceMgr sources;
   sources.AddNewSourceBuffer(std::move(*buffer), llvm::SMLoc());
   std::string why;
@@ -183,13 +198,19 @@ llvm::Expected<ModuleFile> heddle::readModule(MLIRContext &context, StringRef pa
   return file;
 }
 
-llvm::Error heddle::checkPermutations(ModuleOp module, const import::ModelSource &source, StringRef path) {
+llvm::Error heddle::checkPermutations(ModuleOp module,
+                                      const import::ModelSource &source,
+                                      StringRef path) {
   import::RowPermutations permutations = import::rowPermutations(module);
   for (const import::TensorEntry &tensor : source.tensors)
     if (int64_t heads = import::permutedHeads(permutations, tensor.name);
-        heads && !import::dividesRows(heads, tensor.shape.empty() ? 0 : tensor.shape[0]))
-      return heddle::failure(ExitCode::Malformed,
-                             fmt::format("{}: heddle.unpermute of {} = {}, limit a divisor of half its {} rows", path.str(),
-                                         tensor.name, heads, tensor.shape.empty() ? 0 : tensor.shape[0]));
+        heads &&
+        !import::dividesRows(heads, tensor.shape.empty() ? 0 : tensor.shape[0]))
+      return heddle::failure(
+          ExitCode::Malformed,
+          fmt::format("{}: heddle.unpermute of {} = {}, limit a divisor of "
+                      "half its {} rows",
+                      path.str(), tensor.name, heads,
+                      tensor.shape.empty() ? 0 : tensor.shape[0]));
   return llvm::Error::success();
 }

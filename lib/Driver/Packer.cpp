@@ -12,41 +12,60 @@ int64_t heddle::packedBytes(RankedTensorType type) {
   return type.getNumElements() * 4;
 }
 
-llvm::Error heddle::packParameter(const import::TensorEntry &tensor, RankedTensorType type,
-                                  llvm::function_ref<int64_t(int64_t)> storedRow, const ByteSink &sink) {
+llvm::Error
+heddle::packParameter(const import::TensorEntry &tensor, RankedTensorType type,
+                      llvm::function_ref<int64_t(int64_t)> storedRow,
+                      const ByteSink &sink) {
   auto packed = encodingOf<PackedAttr>(type);
   if (!packed) {
-    // A row is an element of a vector, or a row of a plain matrix. Narrower floats are
-    // stored as the f32 that they are.
+    // A row is an element of a vector, or a row of a plain matrix. Narrower
+    // floats are stored as the f32 that they are.
     const import::EncodingInfo &info = *import::findEncoding(tensor.encoding);
     int64_t width = type.getNumElements() / type.getDimSize(0);
     std::vector<float> row(width);
     for (int64_t i = 0; i < tensor.shape[0]; ++i) {
-      import::dequantize(info, tensor.bytes.data() + storedRow(i) * width * info.blockBytes, width, row.data());
-      if (llvm::Error error = sink({reinterpret_cast<const uint8_t *>(row.data()), row.size() * sizeof(float)}))
+      import::dequantize(
+          info, tensor.bytes.data() + storedRow(i) * width * info.blockBytes,
+          width, row.data());
+      if (llvm::Error error =
+              sink({reinterpret_cast<const uint8_t *>(row.data()),
+                    row.size() * sizeof(float)}))
         return error;
     }
     return llvm::Error::success();
   }
   const import::EncodingInfo &info = *import::findEncoding(tensor.encoding);
   EncAttr enc = packed.getEnc();
-  int64_t n = type.getDimSize(0), k = type.getDimSize(1), rows = packed.getRows(), step = packed.getStep(), group = packed.getGroup(),
-          blocks = packed.getBlocks(k), blockGroups = packed.getBlockGroups(), groups = blocks * blockGroups,
+  int64_t n = type.getDimSize(0), k = type.getDimSize(1),
+          rows = packed.getRows(), step = packed.getStep(),
+          group = packed.getGroup(), blocks = packed.getBlocks(k),
+          blockGroups = packed.getBlockGroups(), groups = blocks * blockGroups,
           sourceBlocks = k / info.blockElems, highBits = enc.getHighBits();
   bool nibbles = enc.isNibbles(), twoLevels = enc.getSuper() != 0;
   int64_t elem = nibbles ? 1 : enc.getElemBits() / 8;
   // A last group without an encoding's group behind it ends in zeros.
-  std::vector<uint8_t> codes(groups * group * elem), panel(blocks * packed.getBlockBytes()), groupScales(groups), groupMins(groups);
-  std::vector<uint16_t> scales(groups * (group / enc.getGroup())), mins(scales.size());
+  std::vector<uint8_t> codes(groups * group * elem),
+      panel(blocks * packed.getBlockBytes()), groupScales(groups),
+      groupMins(groups);
+  std::vector<uint16_t> scales(groups * (group / enc.getGroup())),
+      mins(scales.size());
   for (int64_t first = 0; first < n; first += rows) {
     std::fill(panel.begin(), panel.end(), 0);
     for (int64_t r = 0; r < std::min(rows, n - first); ++r) {
-      const uint8_t *src = tensor.bytes.data() + storedRow(first + r) * sourceBlocks * info.blockBytes;
-      info.decode(src, sourceBlocks, {codes.data(), scales.data(), mins.data(), groupScales.data(), groupMins.data()});
+      const uint8_t *src = tensor.bytes.data() + storedRow(first + r) *
+                                                     sourceBlocks *
+                                                     info.blockBytes;
+      info.decode(src, sourceBlocks,
+                  {codes.data(), scales.data(), mins.data(), groupScales.data(),
+                   groupMins.data()});
       for (int64_t g = 0; g < groups; ++g) {
         int64_t block = g / blockGroups, inBlock = g % blockGroups;
-        uint8_t *head = panel.data() + block * packed.getBlockBytes(), *out = head + packed.getHeadBytes() + inBlock * packed.getGroupBytes();
-        for (auto [has, halves, bytes] : {std::tuple{enc.getScale(), &scales, &groupScales}, {enc.getMin(), &mins, &groupMins}}) {
+        uint8_t *head = panel.data() + block * packed.getBlockBytes(),
+                *out = head + packed.getHeadBytes() +
+                       inBlock * packed.getGroupBytes();
+        for (auto [has, halves, bytes] :
+             {std::tuple{enc.getScale(), &scales, &groupScales},
+              {enc.getMin(), &mins, &groupMins}}) {
           if (!has)
             continue;
           if (!twoLevels) {
@@ -70,7 +89,8 @@ llvm::Error heddle::packParameter(const import::TensorEntry &tensor, RankedTenso
         uint8_t *plane = out + packed.getPlaneStart();
         for (int64_t j = 0; highBits && j < group; ++j) {
           int64_t i = j / step, steps = packed.getPlaneSteps();
-          plane[(i / steps * rows + r) * step + j % step] |= (from[j] >> 4) << (i % steps * highBits);
+          plane[(i / steps * rows + r) * step + j % step] |=
+              (from[j] >> 4) << (i % steps * highBits);
         }
       }
     }

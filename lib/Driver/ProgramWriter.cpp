@@ -14,7 +14,8 @@ using namespace heddle;
 namespace {
 constexpr int64_t kPage = 4096, kPiece = 2 << 20;
 
-/// A file under a temporary name that is renamed on success and removed otherwise.
+/// A file under a temporary name that is renamed on success and removed
+/// otherwise.
 class PendingFile {
 public:
   ~PendingFile() {
@@ -31,7 +32,8 @@ public:
     target = name.str();
     int fd;
     llvm::SmallString<128> path;
-    if (std::error_code ec = llvm::sys::fs::createUniqueFile(target + ".tmp%%%%%%", fd, path))
+    if (std::error_code ec =
+            llvm::sys::fs::createUniqueFile(target + ".tmp%%%%%%", fd, path))
       return failure(ExitCode::InputOutput, target + ": " + ec.message());
     temporary = path.str().str();
     os = std::make_unique<llvm::raw_fd_ostream>(fd, /*shouldClose=*/true);
@@ -53,7 +55,9 @@ public:
       return error;
     os.reset();
     using namespace llvm::sys::fs;
-    perms mode = executable ? perms::all_read | perms::all_exe | perms::owner_write : perms::all_read | perms::owner_write;
+    perms mode = executable
+                     ? perms::all_read | perms::all_exe | perms::owner_write
+                     : perms::all_read | perms::owner_write;
     if (std::error_code ec = setPermissions(temporary, mode))
       return failure(ExitCode::InputOutput, target + ": " + ec.message());
     if (is_directory(target))
@@ -101,14 +105,16 @@ public:
 private:
   void finish() {
     char bytes[8];
-    llvm::support::endian::write64le(bytes, XXH3_64bits(piece.data(), piece.size()));
+    llvm::support::endian::write64le(bytes,
+                                     XXH3_64bits(piece.data(), piece.size()));
     hashes.append(bytes, 8);
     piece.clear();
   }
   std::string piece, hashes;
 };
 
-llvm::Error writeWeights(PendingFile &file, llvm::ArrayRef<WeightJob> jobs, uint64_t &hash) {
+llvm::Error writeWeights(PendingFile &file, llvm::ArrayRef<WeightJob> jobs,
+                         uint64_t &hash) {
   PieceHash pieces;
   static const char zeros[64] = {};
   for (const WeightJob &job : jobs) {
@@ -119,13 +125,17 @@ llvm::Error writeWeights(PendingFile &file, llvm::ArrayRef<WeightJob> jobs, uint
     };
     llvm::Error error = job.write([&](llvm::ArrayRef<uint8_t> bytes) {
       done += bytes.size();
-      return put(llvm::StringRef(reinterpret_cast<const char *>(bytes.data()), bytes.size()));
+      return put(llvm::StringRef(reinterpret_cast<const char *>(bytes.data()),
+                                 bytes.size()));
     });
     if (error)
       return error;
     if (done != job.bytes)
-      return failure(ExitCode::Bug, job.name + ": packed " + std::to_string(done) + " bytes, planned " + std::to_string(job.bytes));
-    if (llvm::Error padding = put(llvm::StringRef(zeros, (64 - done % 64) % 64)))
+      return failure(ExitCode::Bug,
+                     job.name + ": packed " + std::to_string(done) +
+                         " bytes, planned " + std::to_string(job.bytes));
+    if (llvm::Error padding =
+            put(llvm::StringRef(zeros, (64 - done % 64) % 64)))
       return padding;
   }
   hash = pieces.value();
@@ -133,7 +143,8 @@ llvm::Error writeWeights(PendingFile &file, llvm::ArrayRef<WeightJob> jobs, uint
 }
 } // namespace
 
-int64_t heddle::layoutWeights(llvm::ArrayRef<WeightJob> jobs, std::vector<int64_t> &offsets) {
+int64_t heddle::layoutWeights(llvm::ArrayRef<WeightJob> jobs,
+                              std::vector<int64_t> &offsets) {
   int64_t at = 0;
   for (const WeightJob &job : jobs) {
     offsets.push_back(at);
@@ -142,16 +153,21 @@ int64_t heddle::layoutWeights(llvm::ArrayRef<WeightJob> jobs, std::vector<int64_
   return at;
 }
 
-llvm::Error heddle::writeProgram(ProgramParts parts, llvm::StringRef output, bool externalWeights) {
-  auto elf = llvm::MemoryBuffer::getFile(parts.elfPath, /*IsText=*/false, /*RequiresNullTerminator=*/false);
+llvm::Error heddle::writeProgram(ProgramParts parts, llvm::StringRef output,
+                                 bool externalWeights) {
+  auto elf = llvm::MemoryBuffer::getFile(parts.elfPath, /*IsText=*/false,
+                                         /*RequiresNullTerminator=*/false);
   if (!elf)
-    return failure(ExitCode::InputOutput, parts.elfPath + ": " + elf.getError().message());
+    return failure(ExitCode::InputOutput,
+                   parts.elfPath + ": " + elf.getError().message());
   std::vector<int64_t> offsets;
-  uint64_t weightBytes = layoutWeights(parts.weights, offsets), weightHash = 0, weightAt = 0;
+  uint64_t weightBytes = layoutWeights(parts.weights, offsets), weightHash = 0,
+           weightAt = 0;
   PendingFile program, beside;
   if (externalWeights) {
     std::string name = output.str() + ".weights";
-    (*parts.manifest.getAsObject())["weights_file"] = llvm::sys::path::filename(name).str();
+    (*parts.manifest.getAsObject())["weights_file"] =
+        llvm::sys::path::filename(name).str();
     if (llvm::Error error = beside.open(name))
       return error;
     if (llvm::Error error = writeWeights(beside, parts.weights, weightHash))
@@ -160,7 +176,8 @@ llvm::Error heddle::writeProgram(ProgramParts parts, llvm::StringRef output, boo
   if (llvm::Error error = program.open(output))
     return error;
   std::string manifest = llvm::formatv("{0}", parts.manifest).str();
-  std::string tokenizer = parts.tokenizer ? llvm::formatv("{0}", *parts.tokenizer).str() : "";
+  std::string tokenizer =
+      parts.tokenizer ? llvm::formatv("{0}", *parts.tokenizer).str() : "";
   uint64_t manifestAt = 0, tokenizerAt = 0;
   auto section = [&](llvm::StringRef data, uint64_t &at) -> llvm::Error {
     if (llvm::Error error = program.padTo(kPage))

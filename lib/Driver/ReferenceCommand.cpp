@@ -13,49 +13,61 @@
 
 namespace heddle {
 
-static llvm::Error writeNpy(llvm::StringRef path, const std::vector<double> &values, size_t rows) {
+static llvm::Error writeNpy(llvm::StringRef path,
+                            const std::vector<double> &values, size_t rows) {
   static_assert(llvm::endianness::native == llvm::endianness::little);
-  std::string header = fmt::format("{{'descr': '<f8', 'fortran_order': False, 'shape': ({}, {}), }}", rows,
-                                   values.size() / rows);
-  // Magic, version 1.0 and length take 10 bytes; the data starts at 64's multiple.
+  std::string header = fmt::format(
+      "{{'descr': '<f8', 'fortran_order': False, 'shape': ({}, {}), }}", rows,
+      values.size() / rows);
+  // Magic, version 1.0 and length take 10 bytes; the data starts at 64's
+  // multiple.
   header.resize((10 + header.size() + 1 + 63) / 64 * 64 - 10, ' ');
   header.back() = '\n';
   std::error_code code;
   llvm::raw_fd_ostream out(path, code);
   if (!code) {
-    out << llvm::StringRef("\x93NUMPY\x01\x00", 8) << static_cast<char>(header.size() & 255)
+    out << llvm::StringRef("\x93NUMPY\x01\x00", 8)
+        << static_cast<char>(header.size() & 255)
         << static_cast<char>(header.size() >> 8) << header;
-    out.write(reinterpret_cast<const char *>(values.data()), values.size() * sizeof(double));
+    out.write(reinterpret_cast<const char *>(values.data()),
+              values.size() * sizeof(double));
     out.close();
     code = out.error();
     out.clear_error();
   }
   if (code)
-    return failure(ExitCode::InputOutput, fmt::format("{}: {}", path.str(), code.message()));
+    return failure(ExitCode::InputOutput,
+                   fmt::format("{}: {}", path.str(), code.message()));
   return llvm::Error::success();
 }
 
 /// The graph of `model`, which `source` has the weights of.
-static llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> graphOf(mlir::MLIRContext &context, llvm::StringRef model,
-                                                                 const import::ModelSource &source) {
+static llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>>
+graphOf(mlir::MLIRContext &context, llvm::StringRef model,
+        const import::ModelSource &source) {
   if (!isModuleFile(model))
     return import::importModel(context, source);
   auto file = readModule(context, model);
   if (!file)
     return file.takeError();
   if (int last = findPhase("specialize") - 1; file->phase > size_t(last))
-    return failure(ExitCode::Unsupported, fmt::format("{}: heddle.phase = {}, limit import to {}", model.str(),
-                                                      phases()[file->phase].name, phases()[last].name));
+    return failure(ExitCode::Unsupported,
+                   fmt::format("{}: heddle.phase = {}, limit import to {}",
+                               model.str(), phases()[file->phase].name,
+                               phases()[last].name));
   return std::move(file->module);
 }
 
-llvm::Error runReference(llvm::StringRef model, llvm::ArrayRef<int32_t> tokens, int64_t n, llvm::StringRef outNpy,
+llvm::Error runReference(llvm::StringRef model, llvm::ArrayRef<int32_t> tokens,
+                         int64_t n, llvm::StringRef outNpy,
                          llvm::StringRef weightsFrom) {
   if (tokens.empty() || n < 0)
-    return failure(ExitCode::Usage, "the reference needs a token to start from");
+    return failure(ExitCode::Usage,
+                   "the reference needs a token to start from");
   if (isModuleFile(model) && weightsFrom.empty())
     return failure(ExitCode::Usage, model.str() + ": weights-from is missing",
-                   "heddle reference " + model.str() + " --weights-from=MODEL --tokens=1,2,3");
+                   "heddle reference " + model.str() +
+                       " --weights-from=MODEL --tokens=1,2,3");
   auto source = import::openModel(isModuleFile(model) ? weightsFrom : model);
   if (!source)
     return source.takeError();
@@ -68,21 +80,27 @@ llvm::Error runReference(llvm::StringRef model, llvm::ArrayRef<int32_t> tokens, 
   if (llvm::Error error = checkPermutations(**module, **source, model))
     return error;
   // The frequencies for more positions are chosen by a pass that has not run.
-  auto limitAttr = (**module)->getAttrOfType<mlir::IntegerAttr>("heddle.default_context");
+  auto limitAttr =
+      (**module)->getAttrOfType<mlir::IntegerAttr>("heddle.default_context");
   if (!limitAttr)
-    limitAttr = (**module)->getAttrOfType<mlir::IntegerAttr>("heddle.model_context");
+    limitAttr =
+        (**module)->getAttrOfType<mlir::IntegerAttr>("heddle.model_context");
   int64_t limit = limitAttr.getInt();
   int64_t count = tokens.size();
   if (count > limit || n > limit - count)
-    return failure(ExitCode::Limit, fmt::format("{}: tokens and those to generate = {} + {}, limit {}", model.str(),
-                                                count, n, limit));
+    return failure(
+        ExitCode::Limit,
+        fmt::format("{}: tokens and those to generate = {} + {}, limit {}",
+                    model.str(), count, n, limit));
 
   reference::Interpreter interpreter(**module, source->get());
   std::vector<int32_t> positions(count);
   std::iota(positions.begin(), positions.end(), 0);
   int32_t last = count - 1;
-  auto logits = interpreter.forward(tokens, positions,
-                                    outNpy.empty() ? llvm::ArrayRef<int32_t>(last) : llvm::ArrayRef<int32_t>(positions));
+  auto logits =
+      interpreter.forward(tokens, positions,
+                          outNpy.empty() ? llvm::ArrayRef<int32_t>(last)
+                                         : llvm::ArrayRef<int32_t>(positions));
   if (!logits)
     return logits.takeError();
   if (!outNpy.empty())

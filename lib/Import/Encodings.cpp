@@ -11,7 +11,8 @@ using llvm::support::endian::read32le;
 
 // Floats are their own codes.
 template <int ElemBytes>
-static void decodeFloats(const uint8_t *src, int64_t nBlocks, const Decoded &to) {
+static void decodeFloats(const uint8_t *src, int64_t nBlocks,
+                         const Decoded &to) {
   std::memcpy(to.codes, src, static_cast<size_t>(nBlocks) * ElemBytes);
 }
 
@@ -23,7 +24,8 @@ static void decodeQ8_0(const uint8_t *src, int64_t nBlocks, const Decoded &to) {
   }
 }
 
-// `count` bytes: element i < count is the low nibble of byte i, element count + i the high.
+// `count` bytes: element i < count is the low nibble of byte i, element count +
+// i the high.
 static void splitNibbles(const uint8_t *qs, int count, uint8_t *codes) {
   for (int i = 0; i < count; ++i) {
     codes[i] = qs[i] & 15;
@@ -31,10 +33,11 @@ static void splitNibbles(const uint8_t *qs, int count, uint8_t *codes) {
   }
 }
 
-// Blocks of 32: f16 scale; f16 min, where there is one; for five bits the fifth bits of the
-// codes as a u32; nibbles.
+// Blocks of 32: f16 scale; f16 min, where there is one; for five bits the fifth
+// bits of the codes as a u32; nibbles.
 template <bool HasMin, bool HasFifth>
-static void decodeNibbles(const uint8_t *src, int64_t nBlocks, const Decoded &to) {
+static void decodeNibbles(const uint8_t *src, int64_t nBlocks,
+                          const Decoded &to) {
   for (int64_t b = 0; b < nBlocks; ++b) {
     uint8_t *codes = to.codes + b * 32;
     to.scales[b] = read16le(src);
@@ -52,17 +55,21 @@ static void decodeNibbles(const uint8_t *src, int64_t nBlocks, const Decoded &to
   }
 }
 
-// Blocks of 256 in groups of 32: f16 d, f16 e; eight scales and eight minima of six bits in
-// 12 bytes; for five bits 32 bytes whose bit g belongs to group g; nibbles, two groups to
-// each 32 bytes.
+// Blocks of 256 in groups of 32: f16 d, f16 e; eight scales and eight minima of
+// six bits in 12 bytes; for five bits 32 bytes whose bit g belongs to group g;
+// nibbles, two groups to each 32 bytes.
 template <bool HasFifth>
-static void decodeQ45_K(const uint8_t *src, int64_t nBlocks, const Decoded &to) {
+static void decodeQ45_K(const uint8_t *src, int64_t nBlocks,
+                        const Decoded &to) {
   for (int64_t b = 0; b < nBlocks; ++b) {
-    uint8_t *codes = to.codes + b * 256, *scales = to.groupScales + b * 8, *mins = to.groupMins + b * 8;
+    uint8_t *codes = to.codes + b * 256, *scales = to.groupScales + b * 8,
+            *mins = to.groupMins + b * 8;
     to.scales[b] = read16le(src);
     to.mins[b] = read16le(src + 2);
-    const uint8_t *packed = src + 4, *fifth = src + 16, *qs = fifth + (HasFifth ? 32 : 0);
-    // Of the last four, the low nibbles are in bytes 8 to 11, the rest above the first four.
+    const uint8_t *packed = src + 4, *fifth = src + 16,
+                  *qs = fifth + (HasFifth ? 32 : 0);
+    // Of the last four, the low nibbles are in bytes 8 to 11, the rest above
+    // the first four.
     for (int g = 0; g < 4; ++g) {
       scales[g] = packed[g] & 63;
       mins[g] = packed[g + 4] & 63;
@@ -77,8 +84,8 @@ static void decodeQ45_K(const uint8_t *src, int64_t nBlocks, const Decoded &to) 
   }
 }
 
-// Blocks of 256 in groups of 16: 128 bytes of nibbles and 64 bytes of pairs of bits, half of
-// each for half of the block; 16 scales of i8; f16 d.
+// Blocks of 256 in groups of 16: 128 bytes of nibbles and 64 bytes of pairs of
+// bits, half of each for half of the block; 16 scales of i8; f16 d.
 static void decodeQ6_K(const uint8_t *src, int64_t nBlocks, const Decoded &to) {
   for (int64_t b = 0; b < nBlocks; ++b, src += 210) {
     uint8_t *codes = to.codes + b * 256;
@@ -99,13 +106,41 @@ static constexpr EncodingInfo kBuiltin[] = {
     {"f16", 1, 2, {ElemKind::F16, 1, false, false, 0}, decodeFloats<2>},
     {"bf16", 1, 2, {ElemKind::BF16, 1, false, false, 0}, decodeFloats<2>},
     {"q8_0", 32, 34, {ElemKind::I8, 32, true, false, 0}, decodeQ8_0},
-    {"q4_0", 32, 18, {ElemKind::U4, 32, true, false, -8}, decodeNibbles<false, false>},
-    {"q4_1", 32, 20, {ElemKind::U4, 32, true, true, 0}, decodeNibbles<true, false>},
-    {"q5_0", 32, 22, {ElemKind::U5, 32, true, false, -16}, decodeNibbles<false, true>},
-    {"q5_1", 32, 24, {ElemKind::U5, 32, true, true, 0}, decodeNibbles<true, true>},
-    {"q4_k", 256, 144, {ElemKind::U4, 32, true, true, 0, 256, ScaleKind::U6}, decodeQ45_K<false>},
-    {"q5_k", 256, 176, {ElemKind::U5, 32, true, true, 0, 256, ScaleKind::U6}, decodeQ45_K<true>},
-    {"q6_k", 256, 210, {ElemKind::U6, 16, true, false, -32, 256, ScaleKind::I8}, decodeQ6_K},
+    {"q4_0",
+     32,
+     18,
+     {ElemKind::U4, 32, true, false, -8},
+     decodeNibbles<false, false>},
+    {"q4_1",
+     32,
+     20,
+     {ElemKind::U4, 32, true, true, 0},
+     decodeNibbles<true, false>},
+    {"q5_0",
+     32,
+     22,
+     {ElemKind::U5, 32, true, false, -16},
+     decodeNibbles<false, true>},
+    {"q5_1",
+     32,
+     24,
+     {ElemKind::U5, 32, true, true, 0},
+     decodeNibbles<true, true>},
+    {"q4_k",
+     256,
+     144,
+     {ElemKind::U4, 32, true, true, 0, 256, ScaleKind::U6},
+     decodeQ45_K<false>},
+    {"q5_k",
+     256,
+     176,
+     {ElemKind::U5, 32, true, true, 0, 256, ScaleKind::U6},
+     decodeQ45_K<true>},
+    {"q6_k",
+     256,
+     210,
+     {ElemKind::U6, 16, true, false, -32, 256, ScaleKind::I8},
+     decodeQ6_K},
 };
 
 llvm::ArrayRef<EncodingInfo> builtinEncodings() { return kBuiltin; }
@@ -115,7 +150,9 @@ PartTable<EncodingInfo> &encodings() {
   return table;
 }
 
-const EncodingInfo *findEncoding(llvm::StringRef name) { return encodings().find(name); }
+const EncodingInfo *findEncoding(llvm::StringRef name) {
+  return encodings().find(name);
+}
 
 int64_t elemBytes(ElemKind kind) {
   switch (kind) {
@@ -159,17 +196,23 @@ void dequantize(const EncodingInfo &info, const uint8_t *src, int64_t nBlocks,
   const CanonicalEncoding &canonical = info.canonical;
   const int64_t size = elemBytes(canonical.elem);
   const int64_t groups = info.blockElems / canonical.group;
-  std::vector<uint8_t> codes(info.blockElems * size), groupScales(groups), groupMins(groups);
+  std::vector<uint8_t> codes(info.blockElems * size), groupScales(groups),
+      groupMins(groups);
   std::vector<uint16_t> scales(groups), mins(groups);
   for (int64_t b = 0; b < nBlocks; ++b, src += info.blockBytes) {
-    info.decode(src, 1, {codes.data(), scales.data(), mins.data(), groupScales.data(), groupMins.data()});
+    info.decode(src, 1,
+                {codes.data(), scales.data(), mins.data(), groupScales.data(),
+                 groupMins.data()});
     // The scale or the min of element i.
-    auto number = [&](const std::vector<uint16_t> &halves, const std::vector<uint8_t> &bytes, int64_t i) {
+    auto number = [&](const std::vector<uint16_t> &halves,
+                      const std::vector<uint8_t> &bytes, int64_t i) {
       uint8_t byte = bytes[i / canonical.group];
       if (!canonical.super)
         return halfToFloat(halves[i / canonical.group]);
-      int stored = canonical.scales == ScaleKind::I8 ? static_cast<int8_t>(byte) : byte;
-      return halfToFloat(halves[i / canonical.super]) * static_cast<float>(stored);
+      int stored =
+          canonical.scales == ScaleKind::I8 ? static_cast<int8_t>(byte) : byte;
+      return halfToFloat(halves[i / canonical.super]) *
+             static_cast<float>(stored);
     };
     for (int64_t i = 0; i < info.blockElems; ++i) {
       const uint8_t *code = codes.data() + i * size;
@@ -197,7 +240,8 @@ void dequantize(const EncodingInfo &info, const uint8_t *src, int64_t nBlocks,
       if (canonical.hasScale)
         value = number(scales, groupScales, i) * value;
       if (canonical.hasMin)
-        value = canonical.super ? value - number(mins, groupMins, i) : value + number(mins, groupMins, i);
+        value = canonical.super ? value - number(mins, groupMins, i)
+                                : value + number(mins, groupMins, i);
       *out++ = value;
     }
   }

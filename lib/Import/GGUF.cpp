@@ -150,7 +150,8 @@ bool claimsGGUF(llvm::StringRef path) {
   if (path.ends_with(".gguf"))
     return true;
   llvm::sys::fs::file_status status;
-  if (llvm::sys::fs::status(path, status) || !llvm::sys::fs::is_regular_file(status))
+  if (llvm::sys::fs::status(path, status) ||
+      !llvm::sys::fs::is_regular_file(status))
     return false;
   auto magic = llvm::MemoryBuffer::getFileSlice(path, 4, 0);
   return magic && (*magic)->getBuffer() == "GGUF";

@@ -16,9 +16,11 @@ llvm::Expected<std::unique_ptr<ModelSource>> openModel(llvm::StringRef path) {
   llvm::sys::fs::file_status status;
   if (auto ec = llvm::sys::fs::status(path, status))
     return failure(ExitCode::InputOutput, path.str() + ": " + ec.message());
-  return failure(ExitCode::Unsupported, path.str() + ": format = " +
-                                            (llvm::sys::fs::is_directory(status) ? "a directory" : "unknown") +
-                                            ", supported are " + importers().names());
+  return failure(
+      ExitCode::Unsupported,
+      path.str() + ": format = " +
+          (llvm::sys::fs::is_directory(status) ? "a directory" : "unknown") +
+          ", supported are " + importers().names());
 }
 
 } // namespace heddle::import

@@ -26,7 +26,9 @@ int64_t permutedHeads(const RowPermutations &map, llvm::StringRef paramName) {
 }
 
 // Halved rather than doubled, which may overflow.
-bool dividesRows(int64_t heads, int64_t rows) { return heads > 0 && rows % 2 == 0 && rows / 2 % heads == 0; }
+bool dividesRows(int64_t heads, int64_t rows) {
+  return heads > 0 && rows % 2 == 0 && rows / 2 % heads == 0;
+}
 
 int64_t storedRow(const RowPermutations &map, llvm::StringRef paramName,
                   int64_t row, int64_t rows) {

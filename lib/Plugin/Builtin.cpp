@@ -18,7 +18,8 @@ void heddle::registerBuiltins() {
   };
   static const bool once = [] {
     for (auto [name, parts] : components)
-      llvm::cantFail(addPlugin({HEDDLE_PLUGIN_API_VERSION, name, HEDDLE_VERSION, parts}, name));
+      llvm::cantFail(addPlugin(
+          {HEDDLE_PLUGIN_API_VERSION, name, HEDDLE_VERSION, parts}, name));
     return true;
   }();
   (void)once;

@@ -39,17 +39,32 @@ void Registry::note(llvm::Error error) {
     failed = std::move(error);
 }
 
-void Registry::addImporter(import::Importer importer) { note(import::importers().add(importer, owner)); }
-void Registry::addFamily(import::Family family) { note(import::families().add(family, owner)); }
-void Registry::addEncoding(import::EncodingInfo encoding) { note(import::encodings().add(encoding, owner)); }
-void Registry::addLevel(codegen::Level level) { note(codegen::levels().add(level, owner)); }
-void Registry::addIntegerDot(codegen::IntegerDot dot) { note(codegen::integerDots().add(dot, owner)); }
-void Registry::addRouter(Router router) { note(tables().routers.add(router, owner)); }
+void Registry::addImporter(import::Importer importer) {
+  note(import::importers().add(importer, owner));
+}
+void Registry::addFamily(import::Family family) {
+  note(import::families().add(family, owner));
+}
+void Registry::addEncoding(import::EncodingInfo encoding) {
+  note(import::encodings().add(encoding, owner));
+}
+void Registry::addLevel(codegen::Level level) {
+  note(codegen::levels().add(level, owner));
+}
+void Registry::addIntegerDot(codegen::IntegerDot dot) {
+  note(codegen::integerDots().add(dot, owner));
+}
+void Registry::addRouter(Router router) {
+  note(tables().routers.add(router, owner));
+}
 
 void Registry::addPass(std::function<std::unique_ptr<mlir::Pass>()> create) {
   std::string name = create()->getArgument().str();
   if (!tables().passes.find(name) && mlir::PassInfo::lookup(name))
-    return note(failure(ExitCode::Malformed, fmt::format("{}: pass = {}, a name that MLIR has registered", owner, name)));
+    return note(
+        failure(ExitCode::Malformed,
+                fmt::format("{}: pass = {}, a name that MLIR has registered",
+                            owner, name)));
   llvm::Error taken = tables().passes.add({name}, owner);
   bool isNew = !taken;
   note(std::move(taken));
@@ -57,25 +72,37 @@ void Registry::addPass(std::function<std::unique_ptr<mlir::Pass>()> create) {
     mlir::registerPass(create);
 }
 
-void Registry::addToPhase(llvm::StringRef phase, PhaseBuilder build, PhaseEnd where) {
+void Registry::addToPhase(llvm::StringRef phase, PhaseBuilder build,
+                          PhaseEnd where) {
   if (findPhase(phase) < 0)
-    return note(failure(ExitCode::Malformed, fmt::format("{}: phase = {}, one of {}", owner, phase.str(), phaseNames())));
+    return note(failure(ExitCode::Malformed,
+                        fmt::format("{}: phase = {}, one of {}", owner,
+                                    phase.str(), phaseNames())));
   joinPhase(findPhase(phase), std::move(build), where, owner);
 }
 
-void Registry::addDialects(void (*insert)(mlir::DialectRegistry &)) { tables().dialects.push_back(insert); }
+void Registry::addDialects(void (*insert)(mlir::DialectRegistry &)) {
+  tables().dialects.push_back(insert);
+}
 
-void Registry::addSemantics(llvm::StringRef op, reference::Semantics semantics) {
+void Registry::addSemantics(llvm::StringRef op,
+                            reference::Semantics semantics) {
   if (reference::hasSemantics(op))
-    return note(failure(ExitCode::Malformed, fmt::format("{}: semantics = {}, an op that has a meaning", owner, op.str())));
+    return note(
+        failure(ExitCode::Malformed,
+                fmt::format("{}: semantics = {}, an op that has a meaning",
+                            owner, op.str())));
   reference::registerSemantics(op, std::move(semantics));
 }
 
 llvm::Error heddle::addPlugin(const PluginInfo &info, llvm::StringRef where) {
   if (info.apiVersion != HEDDLE_PLUGIN_API_VERSION)
-    return failure(ExitCode::Unsupported, fmt::format("{}: plugin API version = {}, this Heddle has {}", where.str(),
-                                                      info.apiVersion, HEDDLE_PLUGIN_API_VERSION));
-  if (auto error = tables().plugins.add({info.name, info.version, where.str()}, where))
+    return failure(
+        ExitCode::Unsupported,
+        fmt::format("{}: plugin API version = {}, this Heddle has {}",
+                    where.str(), info.apiVersion, HEDDLE_PLUGIN_API_VERSION));
+  if (auto error =
+          tables().plugins.add({info.name, info.version, where.str()}, where))
     return error;
   Registry registry(where.str());
   info.registerParts(registry);
@@ -87,9 +114,12 @@ llvm::Error heddle::loadPlugin(llvm::StringRef path) {
   std::string file = path.contains('/') ? path.str() : "./" + path.str();
   void *library = ::dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!library)
-    return failure(ExitCode::InputOutput, fmt::format("{}: {}", path.str(), ::dlerror()));
-  auto *entry = reinterpret_cast<const PluginInfo *(*)()>(::dlsym(library, "heddleGetPluginInfo"));
+    return failure(ExitCode::InputOutput,
+                   fmt::format("{}: {}", path.str(), ::dlerror()));
+  auto *entry = reinterpret_cast<const PluginInfo *(*)()>(
+      ::dlsym(library, "heddleGetPluginInfo"));
   if (!entry)
-    return failure(ExitCode::InputOutput, fmt::format("{}: {}", path.str(), ::dlerror()));
+    return failure(ExitCode::InputOutput,
+                   fmt::format("{}: {}", path.str(), ::dlerror()));
   return addPlugin(*entry(), path);
 }

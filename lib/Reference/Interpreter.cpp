@@ -40,15 +40,17 @@ Interpreter::Interpreter(ModuleOp module, const import::ModelSource *source)
 static llvm::Error mismatch(func::FuncOp function, unsigned arg, Type type) {
   std::string text;
   llvm::raw_string_ostream(text) << type;
-  return failure(ExitCode::Usage, fmt::format("argument {} of @{} does not fit {}",
-                                              arg, function.getName().str(), text));
+  return failure(ExitCode::Usage,
+                 fmt::format("argument {} of @{} does not fit {}", arg,
+                             function.getName().str(), text));
 }
 
 // Whether `data` is a value of `type`.
 static bool fits(const Data &data, Type type) {
   if (auto cache = dyn_cast<CacheType>(type))
     return data.cache && data.cache->layers == cache.getLayers() &&
-           data.cache->heads == cache.getHeads() && data.cache->dim == cache.getDim();
+           data.cache->heads == cache.getHeads() &&
+           data.cache->dim == cache.getDim();
   bool isFloat = isa<FloatType>(getElementTypeOrSelf(type));
   size_t size = data.floats    ? data.floats->size()
                 : data.weights ? data.weights->size()
@@ -72,15 +74,19 @@ llvm::Expected<SmallVector<Data>> Interpreter::run(func::FuncOp function,
                                                    llvm::ArrayRef<Data> args) {
   constexpr int kMaxDepth = 64;
   if (depth >= kMaxDepth)
-    return failure(ExitCode::Limit, fmt::format("calls nested in @{} = {}, limit {}",
-                                                function.getName().str(), depth + 1, kMaxDepth));
+    return failure(ExitCode::Limit,
+                   fmt::format("calls nested in @{} = {}, limit {}",
+                               function.getName().str(), depth + 1, kMaxDepth));
   ++depth;
   llvm::scope_exit leave([&] { --depth; });
   if (function.isExternal() || !function.getBody().hasOneBlock())
-    return failure(ExitCode::Unsupported, "@" + function.getName().str() + " is not one block");
+    return failure(ExitCode::Unsupported,
+                   "@" + function.getName().str() + " is not one block");
   if (args.size() != function.getNumArguments())
-    return failure(ExitCode::Usage, fmt::format("arguments of @{} = {}, limit {}", function.getName().str(),
-                                                args.size(), function.getNumArguments()));
+    return failure(ExitCode::Usage,
+                   fmt::format("arguments of @{} = {}, limit {}",
+                               function.getName().str(), args.size(),
+                               function.getNumArguments()));
   llvm::DenseMap<Value, Data> values;
   for (auto [arg, data] : llvm::zip_equal(function.getArguments(), args)) {
     if (!fits(data, arg.getType()))
@@ -96,33 +102,44 @@ llvm::Expected<SmallVector<Data>> Interpreter::run(func::FuncOp function,
     StringRef name = op.getName().getStringRef();
     const Semantics *semantics = findSemantics(name);
     if (!semantics)
-      return failure(ExitCode::Unsupported, "the reference has no semantics for the op " + name.str());
+      return failure(ExitCode::Unsupported,
+                     "the reference has no semantics for the op " + name.str());
     if (llvm::Error error = (*semantics)(*this, &op, operands, results))
       return std::move(error);
     if (results.size() != op.getNumResults())
-      return failure(ExitCode::Bug, fmt::format("semantics of {} made {} results", name.str(), results.size()));
+      return failure(ExitCode::Bug,
+                     fmt::format("semantics of {} made {} results", name.str(),
+                                 results.size()));
     for (auto [result, data] : llvm::zip_equal(op.getResults(), results))
       values[result] = std::move(data);
   }
-  return failure(ExitCode::Unsupported, "@" + function.getName().str() + " does not return");
+  return failure(ExitCode::Unsupported,
+                 "@" + function.getName().str() + " does not return");
 }
 
-llvm::Expected<SmallVector<Data>> Interpreter::call(StringRef name, llvm::ArrayRef<Data> args) {
+llvm::Expected<SmallVector<Data>> Interpreter::call(StringRef name,
+                                                    llvm::ArrayRef<Data> args) {
   auto function = module.lookupSymbol<func::FuncOp>(name);
   if (!function)
-    return failure(ExitCode::Usage, "the module has no function @" + name.str());
+    return failure(ExitCode::Usage,
+                   "the module has no function @" + name.str());
   SmallVector<Data> all;
-  for (BlockArgument arg : function.isExternal() ? Block::BlockArgListType() : function.getArguments()) {
+  for (BlockArgument arg : function.isExternal() ? Block::BlockArgListType()
+                                                 : function.getArguments()) {
     if (auto type = dyn_cast<CacheType>(arg.getType())) {
       if (type.getKind() != "full_kv")
-        return failure(ExitCode::Unsupported, "the reference has no cache of kind " + type.getKind().str());
-      auto &cache = caches[fmt::format("{}#{}", name.str(), arg.getArgNumber())];
+        return failure(ExitCode::Unsupported,
+                       "the reference has no cache of kind " +
+                           type.getKind().str());
+      auto &cache =
+          caches[fmt::format("{}#{}", name.str(), arg.getArgNumber())];
       if (!cache) {
         size_t parts = type.getLayers() * type.getHeads();
-        cache = std::make_shared<Cache>(Cache{type.getLayers(), type.getHeads(), type.getDim(),
-                                              std::vector<std::vector<double>>(parts),
-                                              std::vector<std::vector<double>>(parts),
-                                              std::vector<std::vector<bool>>(type.getLayers())});
+        cache = std::make_shared<Cache>(
+            Cache{type.getLayers(), type.getHeads(), type.getDim(),
+                  std::vector<std::vector<double>>(parts),
+                  std::vector<std::vector<double>>(parts),
+                  std::vector<std::vector<bool>>(type.getLayers())});
       }
       all.emplace_back().cache = cache;
     } else if (!args.empty()) {
@@ -134,15 +151,18 @@ llvm::Expected<SmallVector<Data>> Interpreter::call(StringRef name, llvm::ArrayR
   return run(function, all);
 }
 
-llvm::Expected<std::vector<double>> Interpreter::forward(llvm::ArrayRef<int32_t> tokens,
-                                                         llvm::ArrayRef<int32_t> positions,
-                                                         llvm::ArrayRef<int32_t> rows) {
+llvm::Expected<std::vector<double>>
+Interpreter::forward(llvm::ArrayRef<int32_t> tokens,
+                     llvm::ArrayRef<int32_t> positions,
+                     llvm::ArrayRef<int32_t> rows) {
   auto ids = [](llvm::ArrayRef<int32_t> values) {
-    return Data::ofInts({static_cast<int64_t>(values.size())}, {values.begin(), values.end()});
+    return Data::ofInts({static_cast<int64_t>(values.size())},
+                        {values.begin(), values.end()});
   };
   if (tokens.size() != positions.size())
-    return failure(ExitCode::Usage, fmt::format("positions = {}, limit {} as of tokens", positions.size(),
-                                                tokens.size()));
+    return failure(ExitCode::Usage,
+                   fmt::format("positions = {}, limit {} as of tokens",
+                               positions.size(), tokens.size()));
   auto results = call("forward", {ids(tokens), ids(positions), ids(rows)});
   if (!results)
     return results.takeError();
@@ -151,28 +171,40 @@ llvm::Expected<std::vector<double>> Interpreter::forward(llvm::ArrayRef<int32_t>
   return *results->front().floats;
 }
 
-llvm::Expected<Data> Interpreter::parameter(StringRef name, RankedTensorType type) {
+llvm::Expected<Data> Interpreter::parameter(StringRef name,
+                                            RankedTensorType type) {
   const import::TensorEntry *entry = source ? source->find(name) : nullptr;
   if (!entry)
-    return failure(ExitCode::Usage, "the reference was given no tensor " + name.str());
-  if (llvm::ArrayRef<int64_t>(entry->shape) != type.getShape() || entry->shape.empty())
-    return failure(ExitCode::Malformed, source->path + ": tensor " + name.str() + " has another shape than the graph's");
+    return failure(ExitCode::Usage,
+                   "the reference was given no tensor " + name.str());
+  if (llvm::ArrayRef<int64_t>(entry->shape) != type.getShape() ||
+      entry->shape.empty())
+    return failure(ExitCode::Malformed,
+                   source->path + ": tensor " + name.str() +
+                       " has another shape than the graph's");
   if (auto it = parameters.find(name); it != parameters.end())
     return it->second;
   const import::EncodingInfo *info = import::findEncoding(entry->encoding);
   if (!info)
-    return failure(ExitCode::Unsupported, source->path + ": tensor " + name.str() + " in " + entry->encoding);
+    return failure(ExitCode::Unsupported, source->path + ": tensor " +
+                                              name.str() + " in " +
+                                              entry->encoding);
 
   // A vector is one stored row, whose elements are what is permuted.
   bool isVector = entry->shape.size() == 1;
   int64_t rows = entry->shape[0], width = entry->numElements() / rows;
-  if (int64_t heads = import::permutedHeads(permutations, name); heads && !import::dividesRows(heads, rows))
-    return failure(ExitCode::Malformed, fmt::format("heddle.unpermute of {} = {}, limit a divisor of half its {} rows",
-                                                    name.str(), heads, rows));
+  if (int64_t heads = import::permutedHeads(permutations, name);
+      heads && !import::dividesRows(heads, rows))
+    return failure(
+        ExitCode::Malformed,
+        fmt::format(
+            "heddle.unpermute of {} = {}, limit a divisor of half its {} rows",
+            name.str(), heads, rows));
   auto values = std::make_shared<std::vector<float>>(rows * width);
   if (isVector) {
     std::vector<float> stored(rows);
-    import::dequantize(*info, entry->bytes.data(), rows / info->blockElems, stored.data());
+    import::dequantize(*info, entry->bytes.data(), rows / info->blockElems,
+                       stored.data());
     for (int64_t r = 0; r < rows; ++r)
       (*values)[r] = stored[import::storedRow(permutations, name, r, rows)];
   } else {
@@ -180,8 +212,9 @@ llvm::Expected<Data> Interpreter::parameter(StringRef name, RankedTensorType typ
     parallelFor(rows, width, [&](int64_t begin, int64_t end) {
       for (int64_t r = begin; r < end; ++r) {
         int64_t at = import::storedRow(permutations, name, r, rows);
-        import::dequantize(*info, entry->bytes.data() + at * blocks * info->blockBytes, blocks,
-                           values->data() + r * width);
+        import::dequantize(*info,
+                           entry->bytes.data() + at * blocks * info->blockBytes,
+                           blocks, values->data() + r * width);
       }
     });
   }

@@ -9,8 +9,8 @@
 
 namespace heddle::reference {
 
-/// Calls `body(begin, end)` on parts of [0, count), one a thread; on this thread
-/// alone if the work, in operations, is not worth a thread.
+/// Calls `body(begin, end)` on parts of [0, count), one a thread; on this
+/// thread alone if the work, in operations, is not worth a thread.
 template <typename Body>
 void parallelFor(int64_t count, int64_t operationsEach, Body body) {
   int64_t threads = std::max(1u, std::thread::hardware_concurrency());

@@ -12,12 +12,16 @@ namespace heddle::reference {
 using Operands = llvm::ArrayRef<Data>;
 using Results = SmallVectorImpl<Data>;
 
-static llvm::Error outOfRange(Operation *op, StringRef what, int64_t value, int64_t limit) {
-  return failure(ExitCode::Limit, fmt::format("{}: {} = {}, limit 0 to {}", op->getName().getStringRef().str(),
-                                              what.str(), value, limit - 1));
+static llvm::Error outOfRange(Operation *op, StringRef what, int64_t value,
+                              int64_t limit) {
+  return failure(ExitCode::Limit,
+                 fmt::format("{}: {} = {}, limit 0 to {}",
+                             op->getName().getStringRef().str(), what.str(),
+                             value, limit - 1));
 }
 
-static llvm::Error checkIds(Operation *op, StringRef what, const Data &ids, int64_t limit) {
+static llvm::Error checkIds(Operation *op, StringRef what, const Data &ids,
+                            int64_t limit) {
   for (int64_t id : *ids.ints)
     if (id < 0 || id >= limit)
       return outOfRange(op, what, id, limit);
@@ -27,15 +31,18 @@ static llvm::Error checkIds(Operation *op, StringRef what, const Data &ids, int6
 static llvm::Error checkRows(Operation *op, const Data &a, const Data &b) {
   if (a.shape[0] == b.shape[0])
     return llvm::Error::success();
-  return failure(ExitCode::Usage, fmt::format("{}: tokens = {}, limit {} as of the other operand",
-                                              op->getName().getStringRef().str(), b.shape[0], a.shape[0]));
+  return failure(
+      ExitCode::Usage,
+      fmt::format("{}: tokens = {}, limit {} as of the other operand",
+                  op->getName().getStringRef().str(), b.shape[0], a.shape[0]));
 }
 
 //===----------------------------------------------------------------------===//
 // Structure
 //===----------------------------------------------------------------------===//
 
-static llvm::Error evalParam(Interpreter &in, ParamOp op, Operands, Results &results) {
+static llvm::Error evalParam(Interpreter &in, ParamOp op, Operands,
+                             Results &results) {
   auto data = in.parameter(op.getName(), cast<RankedTensorType>(op.getType()));
   if (!data)
     return data.takeError();
@@ -43,18 +50,21 @@ static llvm::Error evalParam(Interpreter &in, ParamOp op, Operands, Results &res
   return llvm::Error::success();
 }
 
-static llvm::Error evalLayers(Interpreter &in, LayersOp op, Operands operands, Results &results) {
+static llvm::Error evalLayers(Interpreter &in, LayersOp op, Operands operands,
+                              Results &results) {
   size_t carriedCount = op.getCarried().size();
   SmallVector<Data> carried(operands.take_front(carriedCount));
   for (auto [layer, kind] : llvm::enumerate(op.getOrder())) {
     auto symbol = cast<FlatSymbolRefAttr>(op.getKinds()[kind]);
-    auto function = in.getModule().lookupSymbol<func::FuncOp>(symbol.getValue());
+    auto function =
+        in.getModule().lookupSymbol<func::FuncOp>(symbol.getValue());
     auto row = cast<ArrayAttr>(op.getRows()[layer]);
     SmallVector<Data> args = carried;
     args.push_back(Data::ofInts({}, {static_cast<int64_t>(layer)}));
     llvm::append_range(args, operands.drop_front(carriedCount));
     for (Attribute name : row) {
-      auto type = cast<RankedTensorType>(function.getArgumentTypes()[args.size()]);
+      auto type =
+          cast<RankedTensorType>(function.getArgumentTypes()[args.size()]);
       auto data = in.parameter(cast<StringAttr>(name).getValue(), type);
       if (!data)
         return data.takeError();
@@ -69,7 +79,8 @@ static llvm::Error evalLayers(Interpreter &in, LayersOp op, Operands operands, R
   return llvm::Error::success();
 }
 
-static llvm::Error evalConstant(Interpreter &, arith::ConstantOp op, Operands, Results &results) {
+static llvm::Error evalConstant(Interpreter &, arith::ConstantOp op, Operands,
+                                Results &results) {
   Attribute value = op.getValue();
   if (auto i = dyn_cast<IntegerAttr>(value)) {
     results.push_back(Data::ofInts({}, {i.getValue().getSExtValue()}));
@@ -82,19 +93,22 @@ static llvm::Error evalConstant(Interpreter &, arith::ConstantOp op, Operands, R
       v.convert(APFloat::IEEEdouble(), APFloat::rmNearestTiesToEven, &lost);
       values.push_back(v.convertToDouble());
     }
-    results.push_back(Data::ofFloats(f.getType().getShape(), std::move(values)));
+    results.push_back(
+        Data::ofFloats(f.getType().getShape(), std::move(values)));
   } else if (auto i = dyn_cast<DenseIntElementsAttr>(value)) {
     std::vector<int64_t> values;
     for (APInt v : i)
       values.push_back(v.getSExtValue());
     results.push_back(Data::ofInts(i.getType().getShape(), std::move(values)));
   } else {
-    return failure(ExitCode::Unsupported, "the reference has no semantics for this arith.constant");
+    return failure(ExitCode::Unsupported,
+                   "the reference has no semantics for this arith.constant");
   }
   return llvm::Error::success();
 }
 
-static llvm::Error evalAdd(Interpreter &, arith::AddFOp op, Operands operands, Results &results) {
+static llvm::Error evalAdd(Interpreter &, arith::AddFOp op, Operands operands,
+                           Results &results) {
   const Data &a = operands[0], &b = operands[1];
   if (!a.floats || !b.floats || a.shape != b.shape)
     return failure(ExitCode::Usage, "arith.addf: operands of different shapes");
@@ -110,15 +124,19 @@ static llvm::Error evalAdd(Interpreter &, arith::AddFOp op, Operands operands, R
 //===----------------------------------------------------------------------===//
 
 template <typename T>
-static Data gather(const Data &ids, const std::vector<T> &table, int64_t width) {
+static Data gather(const Data &ids, const std::vector<T> &table,
+                   int64_t width) {
   std::vector<double> out;
   out.reserve(ids.ints->size() * width);
   for (int64_t id : *ids.ints)
-    out.insert(out.end(), table.begin() + id * width, table.begin() + (id + 1) * width);
-  return Data::ofFloats({static_cast<int64_t>(ids.ints->size()), width}, std::move(out));
+    out.insert(out.end(), table.begin() + id * width,
+               table.begin() + (id + 1) * width);
+  return Data::ofFloats({static_cast<int64_t>(ids.ints->size()), width},
+                        std::move(out));
 }
 
-static llvm::Error gatherRows(Operation *op, StringRef what, const Data &ids, const Data &table, Results &results) {
+static llvm::Error gatherRows(Operation *op, StringRef what, const Data &ids,
+                              const Data &table, Results &results) {
   if (llvm::Error error = checkIds(op, what, ids, table.shape[0]))
     return error;
   results.push_back(table.weights ? gather(ids, *table.weights, table.shape[1])
@@ -126,19 +144,23 @@ static llvm::Error gatherRows(Operation *op, StringRef what, const Data &ids, co
   return llvm::Error::success();
 }
 
-static llvm::Error evalEmbedding(Interpreter &, EmbeddingOp op, Operands v, Results &results) {
+static llvm::Error evalEmbedding(Interpreter &, EmbeddingOp op, Operands v,
+                                 Results &results) {
   return gatherRows(op, "token", v[0], v[1], results);
 }
 
-static llvm::Error evalSelectRows(Interpreter &, SelectRowsOp op, Operands v, Results &results) {
+static llvm::Error evalSelectRows(Interpreter &, SelectRowsOp op, Operands v,
+                                  Results &results) {
   return gatherRows(op, "row", v[1], v[0], results);
 }
 
-static llvm::Error evalRMSNorm(Interpreter &, RMSNormOp op, Operands v, Results &results) {
+static llvm::Error evalRMSNorm(Interpreter &, RMSNormOp op, Operands v,
+                               Results &results) {
   const std::vector<double> &weight = *v[1].floats;
   std::vector<double> out(*v[0].floats);
   size_t part = weight.size();
-  double epsilon = op.getEpsilon().convertToDouble(), offset = op.getUnitOffset() ? 1 : 0;
+  double epsilon = op.getEpsilon().convertToDouble(),
+         offset = op.getUnitOffset() ? 1 : 0;
   for (size_t at = 0; at < out.size(); at += part) {
     double sum = 0;
     for (size_t i = 0; i < part; ++i)
@@ -151,11 +173,14 @@ static llvm::Error evalRMSNorm(Interpreter &, RMSNormOp op, Operands v, Results 
   return llvm::Error::success();
 }
 
-static llvm::Error evalGLU(Interpreter &, GLUOp op, Operands v, Results &results) {
+static llvm::Error evalGLU(Interpreter &, GLUOp op, Operands v,
+                           Results &results) {
   if (llvm::Error error = checkRows(op, v[0], v[1]))
     return error;
   if (op.getActivation() != ActivationKind::silu)
-    return failure(ExitCode::Unsupported, "the reference has no semantics for this activation of heddle.glu");
+    return failure(
+        ExitCode::Unsupported,
+        "the reference has no semantics for this activation of heddle.glu");
   std::vector<double> out(*v[0].floats);
   for (size_t i = 0; i < out.size(); ++i)
     out[i] = out[i] / (1 + std::exp(-out[i])) * (*v[1].floats)[i];
@@ -168,7 +193,8 @@ static llvm::Error evalGLU(Interpreter &, GLUOp op, Operands v, Results &results
 //===----------------------------------------------------------------------===//
 
 // Eight partial sums, so that the loop is made of vectors.
-template <typename T> static double dot(const double *x, const T *w, int64_t count) {
+template <typename T>
+static double dot(const double *x, const T *w, int64_t count) {
   double sums[8] = {};
   int64_t k = 0;
   for (; k + 8 <= count; k += 8)
@@ -176,20 +202,25 @@ template <typename T> static double dot(const double *x, const T *w, int64_t cou
       sums[l] += x[k + l] * static_cast<double>(w[k + l]);
   for (; k < count; ++k)
     sums[0] += x[k] * static_cast<double>(w[k]);
-  return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
+  return ((sums[0] + sums[4]) + (sums[2] + sums[6])) +
+         ((sums[1] + sums[5]) + (sums[3] + sums[7]));
 }
 
 template <typename T>
-static void multiply(const Data &x, const T *weight, int64_t rows, const double *bias, double *out) {
+static void multiply(const Data &x, const T *weight, int64_t rows,
+                     const double *bias, double *out) {
   int64_t tokens = x.shape[0], width = x.shape[1];
   parallelFor(rows, tokens * width, [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n)
       for (int64_t t = 0; t < tokens; ++t)
-        out[t * rows + n] = dot(x.floats->data() + t * width, weight + n * width, width) + (bias ? bias[n] : 0);
+        out[t * rows + n] =
+            dot(x.floats->data() + t * width, weight + n * width, width) +
+            (bias ? bias[n] : 0);
   });
 }
 
-static llvm::Error evalLinear(Interpreter &, LinearOp op, Operands v, Results &results) {
+static llvm::Error evalLinear(Interpreter &, LinearOp op, Operands v,
+                              Results &results) {
   const Data &x = v[0], &w = v[1];
   int64_t rows = w.shape[0];
   std::vector<double> out(x.shape[0] * rows);
@@ -206,9 +237,11 @@ static llvm::Error evalLinear(Interpreter &, LinearOp op, Operands v, Results &r
 // Positions and attention
 //===----------------------------------------------------------------------===//
 
-static llvm::Error evalRopeAngles(Interpreter &, RopeAnglesOp op, Operands v, Results &results) {
+static llvm::Error evalRopeAngles(Interpreter &, RopeAnglesOp op, Operands v,
+                                  Results &results) {
   int64_t tokens = v[0].shape[0], dim = op.getDim(), half = dim / 2;
-  double theta = op.getTheta().convertToDouble(), scale = op.getScale().convertToDouble();
+  double theta = op.getTheta().convertToDouble(),
+         scale = op.getScale().convertToDouble();
   double amplitude = op.getAmplitude().convertToDouble();
   std::optional<llvm::ArrayRef<double>> given = op.getFrequencies();
   std::vector<double> out(tokens * dim);
@@ -226,18 +259,21 @@ static llvm::Error evalRopeAngles(Interpreter &, RopeAnglesOp op, Operands v, Re
   return llvm::Error::success();
 }
 
-static llvm::Error evalRope(Interpreter &, RopeOp op, Operands v, Results &results) {
+static llvm::Error evalRope(Interpreter &, RopeOp op, Operands v,
+                            Results &results) {
   if (llvm::Error error = checkRows(op, v[0], v[1]))
     return error;
   int64_t tokens = v[0].shape[0], width = v[0].shape[1], heads = op.getHeads();
   int64_t dim = v[1].shape[1], half = dim / 2;
   // Elements i·step and i·step + apart of a head are a pair.
-  int64_t step = op.getInterleaved() ? 2 : 1, apart = op.getInterleaved() ? 1 : half;
+  int64_t step = op.getInterleaved() ? 2 : 1,
+          apart = op.getInterleaved() ? 1 : half;
   std::vector<double> out(*v[0].floats);
   for (int64_t t = 0; t < tokens; ++t)
     for (int64_t h = 0; h < heads; ++h)
       for (int64_t i = 0; i < half; ++i) {
-        double c = (*v[1].floats)[t * dim + i], s = (*v[1].floats)[t * dim + half + i];
+        double c = (*v[1].floats)[t * dim + i],
+               s = (*v[1].floats)[t * dim + half + i];
         double *pair = out.data() + t * width + h * (width / heads) + i * step;
         double a = pair[0], b = pair[apart];
         pair[0] = a * c - b * s;
@@ -247,12 +283,16 @@ static llvm::Error evalRope(Interpreter &, RopeOp op, Operands v, Results &resul
   return llvm::Error::success();
 }
 
-static llvm::Error checkSlot(Operation *op, const Cache &cache, const Data &slot) {
+static llvm::Error checkSlot(Operation *op, const Cache &cache,
+                             const Data &slot) {
   int64_t value = slot.ints->front();
-  return value >= 0 && value < cache.layers ? llvm::Error::success() : outOfRange(op, "slot", value, cache.layers);
+  return value >= 0 && value < cache.layers
+             ? llvm::Error::success()
+             : outOfRange(op, "slot", value, cache.layers);
 }
 
-static llvm::Error evalCacheAppend(Interpreter &, CacheAppendOp op, Operands v, Results &results) {
+static llvm::Error evalCacheAppend(Interpreter &, CacheAppendOp op, Operands v,
+                                   Results &results) {
   constexpr int64_t kMaxPositions = 1 << 24;
   Cache &cache = *v[0].cache;
   const Data &key = v[2], &value = v[3], &positions = v[4];
@@ -285,17 +325,22 @@ static llvm::Error evalCacheAppend(Interpreter &, CacheAppendOp op, Operands v, 
   return llvm::Error::success();
 }
 
-static llvm::Error evalAttention(Interpreter &, AttentionOp op, Operands v, Results &results) {
+static llvm::Error evalAttention(Interpreter &, AttentionOp op, Operands v,
+                                 Results &results) {
   const Data &query = v[0], &positions = v[3];
   const Cache &cache = *v[1].cache;
   if (llvm::Error error = checkSlot(op, cache, v[2]))
     return error;
   if (llvm::Error error = checkRows(op, query, positions))
     return error;
-  int64_t slot = v[2].ints->front(), heads = op.getHeads(), dim = cache.dim, longest = 0;
+  int64_t slot = v[2].ints->front(), heads = op.getHeads(), dim = cache.dim,
+          longest = 0;
   double scale = op.getScale().convertToDouble();
   auto first = [&](int64_t position) -> int64_t {
-    return op.getWindow() ? std::max<int64_t>(0, position - static_cast<int64_t>(*op.getWindow()) + 1) : 0;
+    return op.getWindow()
+               ? std::max<int64_t>(
+                     0, position - static_cast<int64_t>(*op.getWindow()) + 1)
+               : 0;
   };
   const std::vector<bool> &written = cache.written[slot];
   if (llvm::Error error = checkIds(op, "position", positions, written.size()))
@@ -304,36 +349,45 @@ static llvm::Error evalAttention(Interpreter &, AttentionOp op, Operands v, Resu
     longest = std::max(longest, position + 1);
     for (int64_t j = first(position); j <= position; ++j)
       if (!written[j])
-        return failure(ExitCode::Usage, fmt::format("heddle.attention: position {} needs position {}, which "
-                                                    "was never written", position, j));
+        return failure(
+            ExitCode::Usage,
+            fmt::format(
+                "heddle.attention: position {} needs position {}, which "
+                "was never written",
+                position, j));
   }
   int64_t tokens = query.shape[0];
   std::vector<double> out(tokens * heads * dim);
-  parallelFor(tokens * heads, 2 * longest * dim, [&](int64_t begin, int64_t end) {
-    std::vector<double> weights;
-    for (int64_t item = begin; item < end; ++item) {
-      int64_t head = slot * cache.heads + item % heads / (heads / cache.heads);
-      int64_t last = (*positions.ints)[item / heads], from = first(last);
-      const double *keys = cache.keys[head].data(), *values = cache.values[head].data();
-      weights.assign(last - from + 1, 0);
-      double most = -INFINITY, sum = 0;
-      for (int64_t j = from; j <= last; ++j) {
-        weights[j - from] = scale * dot(query.floats->data() + item * dim, keys + j * dim, dim);
-        most = std::max(most, weights[j - from]);
-      }
-      for (double &w : weights)
-        sum += w = std::exp(w - most);
-      double *to = out.data() + item * dim;
-      for (int64_t j = from; j <= last; ++j)
-        for (int64_t i = 0; i < dim; ++i)
-          to[i] += weights[j - from] / sum * values[j * dim + i];
-    }
-  });
+  parallelFor(
+      tokens * heads, 2 * longest * dim, [&](int64_t begin, int64_t end) {
+        std::vector<double> weights;
+        for (int64_t item = begin; item < end; ++item) {
+          int64_t head =
+              slot * cache.heads + item % heads / (heads / cache.heads);
+          int64_t last = (*positions.ints)[item / heads], from = first(last);
+          const double *keys = cache.keys[head].data(),
+                       *values = cache.values[head].data();
+          weights.assign(last - from + 1, 0);
+          double most = -INFINITY, sum = 0;
+          for (int64_t j = from; j <= last; ++j) {
+            weights[j - from] = scale * dot(query.floats->data() + item * dim,
+                                            keys + j * dim, dim);
+            most = std::max(most, weights[j - from]);
+          }
+          for (double &w : weights)
+            sum += w = std::exp(w - most);
+          double *to = out.data() + item * dim;
+          for (int64_t j = from; j <= last; ++j)
+            for (int64_t i = 0; i < dim; ++i)
+              to[i] += weights[j - from] / sum * values[j * dim + i];
+        }
+      });
   results.push_back(Data::ofFloats(query.shape, std::move(out)));
   return llvm::Error::success();
 }
 
-static llvm::Error evalConvertRows(Interpreter &, ConvertRowsOp op, Operands operands, Results &results) {
+static llvm::Error evalConvertRows(Interpreter &, ConvertRowsOp op,
+                                   Operands operands, Results &results) {
   auto rows = encodingOf<RowsAttr>(op.getType());
   std::vector<double> out(*operands[0].floats);
   if (rows.getElem() == "bf16") {
@@ -349,7 +403,10 @@ static llvm::Error evalConvertRows(Interpreter &, ConvertRowsOp op, Operands ope
       for (int64_t i = 0; i < rows.getGroup(); ++i)
         amax = std::max(amax, std::fabs(out[first + i]));
       for (int64_t i = 0; i < rows.getGroup(); ++i)
-        out[first + i] = amax > 0 ? std::nearbyint(out[first + i] * 127 / amax) * (amax / 127) : 0;
+        out[first + i] =
+            amax > 0
+                ? std::nearbyint(out[first + i] * 127 / amax) * (amax / 127)
+                : 0;
     }
   }
   results.push_back(Data::ofFloats(operands[0].shape, std::move(out)));
@@ -364,7 +421,8 @@ static llvm::Error evalConvertRows(Interpreter &, ConvertRowsOp op, Operands ope
 template <typename OpT>
 static void add(llvm::StringMap<Semantics> &map,
                 llvm::Error (*fn)(Interpreter &, OpT, Operands, Results &)) {
-  map[OpT::getOperationName()] = [fn](Interpreter &in, Operation *op, Operands operands, Results &results) {
+  map[OpT::getOperationName()] = [fn](Interpreter &in, Operation *op,
+                                      Operands operands, Results &results) {
     return fn(in, cast<OpT>(op), operands, results);
   };
 }
@@ -391,7 +449,9 @@ static llvm::StringMap<Semantics> &registry() {
   return map;
 }
 
-void registerSemantics(StringRef opName, Semantics semantics) { registry()[opName] = std::move(semantics); }
+void registerSemantics(StringRef opName, Semantics semantics) {
+  registry()[opName] = std::move(semantics);
+}
 
 bool hasSemantics(StringRef opName) { return registry().contains(opName); }
 

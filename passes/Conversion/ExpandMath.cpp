@@ -1,14 +1,15 @@
 //===- ExpandMath.cpp - exp, sin, cos, and what a level lacks -------------===//
 //
-// exp (f32): x = n ln 2 + r, |r| <= ln 2 / 2, a degree 7 polynomial in r, then 2^n
-// through the exponent field; the constants split ln 2 so that n ln 2 is exact (Cody
-// and Waite, Software Manual for the Elementary Functions, 1980).
-// sin, cos (f64): x = n pi/2 + r, |r| <= pi/4, Taylor series to r^17, whose remainder is
-// below half an ulp; arguments up to 2^30 keep an absolute error below 1e-9. pi/2 is split
-// so that n times its first two parts is exact for n below 2^30.
+// exp (f32): x = n ln 2 + r, |r| <= ln 2 / 2, a degree 7 polynomial in r, then
+// 2^n through the exponent field; the constants split ln 2 so that n ln 2 is
+// exact (Cody and Waite, Software Manual for the Elementary Functions, 1980).
+// sin, cos (f64): x = n pi/2 + r, |r| <= pi/4, Taylor series to r^17, whose
+// remainder is below half an ulp; arguments up to 2^30 keep an absolute error
+// below 1e-9. pi/2 is split so that n times its first two parts is exact for n
+// below 2^30.
 //
-// A level without fused multiply and add gets a product and a sum, and one that cannot
-// widen f16 gets integer operations: no library is called for either.
+// A level without fused multiply and add gets a product and a sum, and one that
+// cannot widen f16 gets integer operations: no library is called for either.
 //
 //===----------------------------------------------------------------------===//
 #include "heddle/codegen/Common/KernelBuilder.h"
@@ -40,7 +41,8 @@ Value polynomial(KernelBuilder &b, Value x, ArrayRef<double> highestFirst) {
 
 struct ExpandExp : OpRewritePattern<math::ExpOp> {
   using OpRewritePattern::OpRewritePattern;
-  LogicalResult matchAndRewrite(math::ExpOp op, PatternRewriter &rewriter) const override {
+  LogicalResult matchAndRewrite(math::ExpOp op,
+                                PatternRewriter &rewriter) const override {
     Type type = op.getType();
     if (!getElementTypeOrSelf(type).isF32())
       return failure();
@@ -48,21 +50,25 @@ struct ExpandExp : OpRewritePattern<math::ExpOp> {
     Value x = op.getOperand();
     auto c = [&](double v) { return b.splat(type, v); };
     // A NaN takes the bound here and comes back at the end.
-    Value bound = arith::MaxNumFOp::create(b, arith::MinNumFOp::create(b, x, c(89)), c(-89));
+    Value bound = arith::MaxNumFOp::create(
+        b, arith::MinNumFOp::create(b, x, c(89)), c(-89));
     Value n = math::RoundEvenOp::create(b, b.mul(bound, c(1.4426950408889634)));
     Value r = b.fma(n, c(-0.693359375), bound);
     r = b.fma(n, c(2.12194440e-4), r);
-    Value p = polynomial(b, r, {1.0 / 5040, 1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 0.5, 1, 1});
+    Value p = polynomial(
+        b, r, {1.0 / 5040, 1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 0.5, 1, 1});
     // 2^n in two factors, since n may be 128.
     Type i32 = like(type, b.getI32Type());
     Value whole = arith::FPToSIOp::create(b, i32, n);
     Value half = arith::ShRSIOp::create(b, whole, b.splat(i32, 1));
     auto power = [&](Value e) -> Value {
-      Value bits = arith::ShLIOp::create(b, b.add(e, b.splat(i32, 127)), b.splat(i32, 23));
+      Value bits = arith::ShLIOp::create(b, b.add(e, b.splat(i32, 127)),
+                                         b.splat(i32, 23));
       return arith::BitcastOp::create(b, type, bits);
     };
     p = b.mul(b.mul(p, power(half)), power(b.sub(whole, half)));
-    Value small = arith::CmpFOp::create(b, arith::CmpFPredicate::OLT, x, c(-87.3));
+    Value small =
+        arith::CmpFOp::create(b, arith::CmpFPredicate::OLT, x, c(-87.3));
     Value nan = arith::CmpFOp::create(b, arith::CmpFPredicate::UNO, x, x);
     p = arith::SelectOp::create(b, small, c(0), p);
     rewriter.replaceOpWithNewOp<arith::SelectOp>(op, nan, x, p);
@@ -70,10 +76,10 @@ struct ExpandExp : OpRewritePattern<math::ExpOp> {
   }
 };
 
-template <typename Op>
-struct ExpandTrig : OpRewritePattern<Op> {
+template <typename Op> struct ExpandTrig : OpRewritePattern<Op> {
   using OpRewritePattern<Op>::OpRewritePattern;
-  LogicalResult matchAndRewrite(Op op, PatternRewriter &rewriter) const override {
+  LogicalResult matchAndRewrite(Op op,
+                                PatternRewriter &rewriter) const override {
     Type type = op.getType();
     if (!getElementTypeOrSelf(type).isF64())
       return failure();
@@ -98,10 +104,12 @@ struct ExpandTrig : OpRewritePattern<Op> {
       quadrant = b.add(quadrant, b.splat(i64, 1));
     auto bit = [&](int64_t mask) -> Value {
       Value masked = arith::AndIOp::create(b, quadrant, b.splat(i64, mask));
-      return arith::CmpIOp::create(b, arith::CmpIPredicate::ne, masked, b.splat(i64, 0));
+      return arith::CmpIOp::create(b, arith::CmpIPredicate::ne, masked,
+                                   b.splat(i64, 0));
     };
     Value value = arith::SelectOp::create(b, bit(1), cos, sin);
-    rewriter.replaceOpWithNewOp<arith::SelectOp>(op, bit(2), arith::NegFOp::create(b, value).getResult(), value);
+    rewriter.replaceOpWithNewOp<arith::SelectOp>(
+        op, bit(2), arith::NegFOp::create(b, value).getResult(), value);
     return success();
   }
 };
@@ -109,11 +117,13 @@ struct ExpandTrig : OpRewritePattern<Op> {
 /// math.fma as two roundings.
 struct ExpandFma : OpRewritePattern<math::FmaOp> {
   using OpRewritePattern::OpRewritePattern;
-  LogicalResult matchAndRewrite(math::FmaOp op, PatternRewriter &rewriter) const override {
+  LogicalResult matchAndRewrite(math::FmaOp op,
+                                PatternRewriter &rewriter) const override {
     const Level *level = levelOf(op);
     if (!level || level->fma)
       return failure();
-    Value product = arith::MulFOp::create(rewriter, op.getLoc(), op.getA(), op.getB());
+    Value product =
+        arith::MulFOp::create(rewriter, op.getLoc(), op.getA(), op.getB());
     rewriter.replaceOpWithNewOp<arith::AddFOp>(op, product, op.getC());
     return success();
   }
@@ -122,10 +132,12 @@ struct ExpandFma : OpRewritePattern<math::FmaOp> {
 /// f16 to f32: exact, subnormals, infinities and NaNs included.
 struct ExpandHalf : OpRewritePattern<arith::ExtFOp> {
   using OpRewritePattern::OpRewritePattern;
-  LogicalResult matchAndRewrite(arith::ExtFOp op, PatternRewriter &rewriter) const override {
+  LogicalResult matchAndRewrite(arith::ExtFOp op,
+                                PatternRewriter &rewriter) const override {
     const Level *level = levelOf(op);
     Type f32 = op.getType();
-    if (!level || level->half || !getElementTypeOrSelf(op.getIn()).isF16() || !getElementTypeOrSelf(f32).isF32())
+    if (!level || level->half || !getElementTypeOrSelf(op.getIn()).isF16() ||
+        !getElementTypeOrSelf(f32).isF32())
       return failure();
     KernelBuilder b(op.getLoc(), rewriter, 1);
     Type i32 = like(f32, b.getI32Type());
@@ -133,16 +145,23 @@ struct ExpandHalf : OpRewritePattern<arith::ExtFOp> {
     auto atLeast = [&](Value v, int64_t least) -> Value {
       return arith::CmpIOp::create(b, arith::CmpIPredicate::sge, v, c(least));
     };
-    Value bits = arith::ExtUIOp::create(b, i32, arith::BitcastOp::create(b, like(f32, b.getI16Type()), op.getIn()));
-    Value sign = arith::ShLIOp::create(b, arith::AndIOp::create(b, bits, c(0x8000)), c(16));
+    Value bits = arith::ExtUIOp::create(
+        b, i32,
+        arith::BitcastOp::create(b, like(f32, b.getI16Type()), op.getIn()));
+    Value sign = arith::ShLIOp::create(
+        b, arith::AndIOp::create(b, bits, c(0x8000)), c(16));
     Value size = arith::AndIOp::create(b, bits, c(0x7fff));
     // Exponents are 112 apart, those of infinities and NaNs 224.
     Value moved = b.add(arith::ShLIOp::create(b, size, c(13)), c(112 << 23));
-    Value wide = arith::SelectOp::create(b, atLeast(size, 0x7c00), b.add(moved, c(112 << 23)), moved);
+    Value wide = arith::SelectOp::create(b, atLeast(size, 0x7c00),
+                                         b.add(moved, c(112 << 23)), moved);
     // Below the least exponent the bits count 2^-24.
-    Value small = b.mul(arith::SIToFPOp::create(b, f32, size), b.splat(f32, 0x1p-24));
-    wide = arith::SelectOp::create(b, atLeast(size, 0x400), wide, arith::BitcastOp::create(b, i32, small));
-    rewriter.replaceOpWithNewOp<arith::BitcastOp>(op, f32, arith::OrIOp::create(b, wide, sign));
+    Value small =
+        b.mul(arith::SIToFPOp::create(b, f32, size), b.splat(f32, 0x1p-24));
+    wide = arith::SelectOp::create(b, atLeast(size, 0x400), wide,
+                                   arith::BitcastOp::create(b, i32, small));
+    rewriter.replaceOpWithNewOp<arith::BitcastOp>(
+        op, f32, arith::OrIOp::create(b, wide, sign));
     return success();
   }
 };
@@ -150,7 +169,8 @@ struct ExpandHalf : OpRewritePattern<arith::ExtFOp> {
 struct ExpandMath : heddle::impl::ExpandMathBase<ExpandMath> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<ExpandExp, ExpandTrig<math::SinOp>, ExpandTrig<math::CosOp>, ExpandFma, ExpandHalf>(&getContext());
+    patterns.add<ExpandExp, ExpandTrig<math::SinOp>, ExpandTrig<math::CosOp>,
+                 ExpandFma, ExpandHalf>(&getContext());
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }

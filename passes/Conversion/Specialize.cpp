@@ -26,7 +26,8 @@ Type withOneToken(Type type) {
 }
 
 /// `suffix` is ".LEVEL", or empty where the program has one level.
-func::FuncOp cloneFunc(func::FuncOp func, const Twine &name, int64_t tokens, StringRef suffix) {
+func::FuncOp cloneFunc(func::FuncOp func, const Twine &name, int64_t tokens,
+                       StringRef suffix) {
   OpBuilder builder(func);
   auto copy = cast<func::FuncOp>(builder.clone(*func));
   copy.setName(name.str());
@@ -46,7 +47,8 @@ func::FuncOp cloneFunc(func::FuncOp func, const Twine &name, int64_t tokens, Str
   SmallVector<Type> results;
   for (Type type : copy.getFunctionType().getResults())
     results.push_back(withOneToken(type));
-  copy.setType(builder.getFunctionType(copy.getBody().getArgumentTypes(), results));
+  copy.setType(
+      builder.getFunctionType(copy.getBody().getArgumentTypes(), results));
   return copy;
 }
 
@@ -60,22 +62,28 @@ struct Specialize : heddle::impl::SpecializeBase<Specialize> {
       return;
     // A step's buffers are prefill-tokens rows, whose bytes must not overflow.
     constexpr int64_t kMostTokens = 1 << 20;
-    if (batchTokens < 1 || prefillTokens < batchTokens || prefillTokens > kMostTokens) {
-      module.emitError("prefill-tokens = ") << prefillTokens.getValue() << ", limit at least batch-tokens = " << batchTokens.getValue()
-                                            << ", at least 1, at most " << kMostTokens;
+    if (batchTokens < 1 || prefillTokens < batchTokens ||
+        prefillTokens > kMostTokens) {
+      module.emitError("prefill-tokens = ")
+          << prefillTokens.getValue()
+          << ", limit at least batch-tokens = " << batchTokens.getValue()
+          << ", at least 1, at most " << kMostTokens;
       return signalPassFailure();
     }
     Builder b(&getContext());
     module->setAttr("heddle.batch_tokens", b.getI64IntegerAttr(batchTokens));
-    module->setAttr("heddle.prefill_tokens", b.getI64IntegerAttr(prefillTokens));
+    module->setAttr("heddle.prefill_tokens",
+                    b.getI64IntegerAttr(prefillTokens));
     SmallVector<func::FuncOp> originals = {forward};
     llvm::StringSet<> made;
-    // The name of a clone must be free: another function of that name would be taken for it.
+    // The name of a clone must be free: another function of that name would be
+    // taken for it.
     auto isFree = [&](const Twine &name, func::FuncOp of) {
       Operation *taken = module.lookupSymbol(name.str());
       if (!taken)
         return true;
-      taken->emitError("@") << name << " is there before @" << of.getName() << " is specialized to it";
+      taken->emitError("@") << name << " is there before @" << of.getName()
+                            << " is specialized to it";
       return false;
     };
     auto specialize = [&](StringRef name, int64_t tokens, StringRef suffix) {
@@ -85,7 +93,8 @@ struct Specialize : heddle::impl::SpecializeBase<Specialize> {
       WalkResult walked = step.walk([&](LayersOp layers) {
         SmallVector<Attribute> kinds;
         for (Attribute kind : layers.getKinds()) {
-          auto func = module.lookupSymbol<func::FuncOp>(cast<FlatSymbolRefAttr>(kind));
+          auto func =
+              module.lookupSymbol<func::FuncOp>(cast<FlatSymbolRefAttr>(kind));
           if (!llvm::is_contained(originals, func))
             originals.push_back(func);
           std::string clone = (func.getName() + "." + name).str();
@@ -102,7 +111,9 @@ struct Specialize : heddle::impl::SpecializeBase<Specialize> {
       return failure(walked.wasInterrupted());
     };
     for (const std::string &suffix : codegen::levelSuffixes(module))
-      for (auto [name, tokens] : {std::pair<const char *, int64_t>{"decode", 1}, {"batch", batchTokens}, {"prefill", prefillTokens}})
+      for (auto [name, tokens] : {std::pair<const char *, int64_t>{"decode", 1},
+                                  {"batch", batchTokens},
+                                  {"prefill", prefillTokens}})
         if (failed(specialize(name + suffix, tokens, suffix)))
           return signalPassFailure();
     for (func::FuncOp func : originals)

@@ -14,10 +14,13 @@ using namespace heddle;
 namespace {
 bool isStructure(Operation *op) {
   // Scalars and constants are not activations.
-  bool computes = llvm::any_of(op->getResultTypes(), [](Type type) { return isa<RankedTensorType, CacheType>(type); });
+  bool computes = llvm::any_of(op->getResultTypes(), [](Type type) {
+    return isa<RankedTensorType, CacheType>(type);
+  });
   if (!computes || op->hasTrait<OpTrait::ConstantLike>())
     return true;
-  return op->hasTrait<OpTrait::IsTerminator>() || isa<ParamOp, LayersOp, KernelOp, LaunchOp>(op);
+  return op->hasTrait<OpTrait::IsTerminator>() ||
+         isa<ParamOp, LayersOp, KernelOp, LaunchOp>(op);
 }
 
 struct FormKernels : heddle::impl::FormKernelsBase<FormKernels> {
@@ -32,17 +35,25 @@ struct FormKernels : heddle::impl::FormKernelsBase<FormKernels> {
       bool groupSelected = false;
       for (Operation &op : block) {
         if (isStructure(&op)) {
-          // A parameter computes nothing and may stand between two ops of a kernel, and so
-          // may what a generic kernel computes by itself from values outside it.
-          bool own = open && isCheap(&op) && isPlain(groups.back().front()) &&
-                     llvm::none_of(op.getOperands(), [&](Value v) { return llvm::is_contained(groups.back(), v.getDefiningOp()); });
+          // A parameter computes nothing and may stand between two ops of a
+          // kernel, and so may what a generic kernel computes by itself from
+          // values outside it.
+          bool own =
+              open && isCheap(&op) && isPlain(groups.back().front()) &&
+              llvm::none_of(op.getOperands(), [&](Value v) {
+                return llvm::is_contained(groups.back(), v.getDefiningOp());
+              });
           open = open && (own || isa<ParamOp>(op));
           continue;
         }
-        bool onSelected = isa<SelectRowsOp>(op) || llvm::any_of(op.getOperands(), [&](Value v) { return selected.contains(v); });
+        bool onSelected = isa<SelectRowsOp>(op) ||
+                          llvm::any_of(op.getOperands(), [&](Value v) {
+                            return selected.contains(v);
+                          });
         if (onSelected)
           selected.insert(op.result_begin(), op.result_end());
-        open = open && groupSelected == onSelected && isPlain(groups.back().front()) == isPlain(&op);
+        open = open && groupSelected == onSelected &&
+               isPlain(groups.back().front()) == isPlain(&op);
         groupSelected = onSelected;
         if (!isRowWise(&op) && !isPlain(&op)) {
           groups.push_back({&op});

@@ -13,13 +13,16 @@ using namespace heddle;
 namespace {
 struct FuseAttention : heddle::impl::FuseAttentionBase<FuseAttention> {
   void runOnOperation() override {
-    for (AttentionOp attention : llvm::to_vector(getOperation().getOps<AttentionOp>())) {
+    for (AttentionOp attention :
+         llvm::to_vector(getOperation().getOps<AttentionOp>())) {
       if (!attention.getResult().hasOneUse())
         continue;
-      auto convert = dyn_cast<ConvertRowsOp>(*attention.getResult().getUsers().begin());
+      auto convert =
+          dyn_cast<ConvertRowsOp>(*attention.getResult().getUsers().begin());
       CacheType cache = attention.getCache().getType();
       int64_t width = attention.getHeads() / cache.getHeads() * cache.getDim();
-      if (!convert || width % encodingOf<RowsAttr>(convert.getType()).getGroup())
+      if (!convert ||
+          width % encodingOf<RowsAttr>(convert.getType()).getGroup())
         continue;
       OpGroup group;
       group.insert(attention);

@@ -1,4 +1,5 @@
-//===- FuseGatedMLP.cpp - gate, up and activation in one kernel ------------===//
+//===- FuseGatedMLP.cpp - gate, up and activation in one kernel
+//------------===//
 #include "Kernels.h"
 #include "heddle/passes/Passes.h"
 
@@ -17,7 +18,9 @@ struct FuseGatedMLP : heddle::impl::FuseGatedMLPBase<FuseGatedMLP> {
       return;
     for (GLUOp glu : llvm::to_vector(getOperation().getOps<GLUOp>())) {
       OpGroup group;
-      if (failed(addProduct(glu.getResult(), group)) || llvm::count_if(group, [](Operation *op) { return isa<LinearOp>(op); }) != 2)
+      if (failed(addProduct(glu.getResult(), group)) ||
+          llvm::count_if(group,
+                         [](Operation *op) { return isa<LinearOp>(op); }) != 2)
         continue;
       // The next product's form of the rows is made where they are.
       for (Operation *user : glu.getResult().getUsers())

@@ -1,4 +1,5 @@
-//===- FuseHead.cpp - The last norm and the head in one kernel -------------===//
+//===- FuseHead.cpp - The last norm and the head in one kernel
+//-------------===//
 #include "Kernels.h"
 #include "heddle/passes/Passes.h"
 

@@ -1,4 +1,5 @@
-//===- FuseResidual.cpp - a product and the residual in one kernel ---------===//
+//===- FuseResidual.cpp - a product and the residual in one kernel
+//---------===//
 #include "Kernels.h"
 #include "heddle/passes/Passes.h"
 
@@ -15,9 +16,11 @@ struct FuseResidual : heddle::impl::FuseResidualBase<FuseResidual> {
   void runOnOperation() override {
     if (getOperation().isExternal())
       return;
-    for (arith::AddFOp add : llvm::to_vector(getOperation().getOps<arith::AddFOp>())) {
+    for (arith::AddFOp add :
+         llvm::to_vector(getOperation().getOps<arith::AddFOp>())) {
       OpGroup group;
-      if (!isa<RankedTensorType>(add.getType()) || failed(addProduct(add.getResult(), group)))
+      if (!isa<RankedTensorType>(add.getType()) ||
+          failed(addProduct(add.getResult(), group)))
         continue;
       (void)formKernel(group);
     }

@@ -10,13 +10,18 @@ using namespace mlir;
 using namespace heddle;
 
 bool heddle::isPlain(Operation *op) {
-  return isa_and_nonnull<linalg::LinalgDialect, tensor::TensorDialect>(op->getDialect()) && !isRowWise(op);
+  return isa_and_nonnull<linalg::LinalgDialect, tensor::TensorDialect>(
+             op->getDialect()) &&
+         !isRowWise(op);
 }
 
 bool heddle::isCheap(Operation *op) {
-  if (!op || op->getNumRegions() || op->getNumResults() == 0 || isa_and_nonnull<HeddleDialect>(op->getDialect()))
+  if (!op || op->getNumRegions() || op->getNumResults() == 0 ||
+      isa_and_nonnull<HeddleDialect>(op->getDialect()))
     return false;
-  bool scalars = llvm::all_of(op->getResultTypes(), [](Type type) { return type.isIntOrIndexOrFloat(); });
+  bool scalars = llvm::all_of(op->getResultTypes(), [](Type type) {
+    return type.isIntOrIndexOrFloat();
+  });
   return op->hasTrait<OpTrait::ConstantLike>() || (scalars && isPure(op));
 }
 
@@ -25,7 +30,8 @@ void heddle::wrapInKernel(ArrayRef<Operation *> group) {
   llvm::SetVector<Operation *> copied;
   SmallVector<Value> outputs;
   llvm::SmallPtrSet<Operation *, 8> inside(group.begin(), group.end());
-  bool copies = !isRowWise(group.front()) && !isa<LinearOp, AttentionOp>(group.front());
+  bool copies =
+      !isRowWise(group.front()) && !isa<LinearOp, AttentionOp>(group.front());
   std::function<void(Value)> need = [&](Value v) {
     Operation *from = v.getDefiningOp();
     if (from && inside.contains(from))
@@ -46,13 +52,16 @@ void heddle::wrapInKernel(ArrayRef<Operation *> group) {
     getUsedValuesDefinedAbove(op->getRegions(), captured);
     llvm::for_each(captured, need);
     for (Value result : op->getResults())
-      if (llvm::any_of(result.getUsers(), [&](Operation *user) { return !inside.contains(block->findAncestorOpInBlock(*user)); }))
+      if (llvm::any_of(result.getUsers(), [&](Operation *user) {
+            return !inside.contains(block->findAncestorOpInBlock(*user));
+          }))
         outputs.push_back(result);
     name += (name.empty() ? "" : "+") + op->getName().stripDialect().str();
   }
   OpBuilder builder(group.back());
   Location loc = group.back()->getLoc();
-  auto kernel = KernelOp::create(builder, loc, ValueRange(outputs).getTypes(), builder.getStringAttr(name),
+  auto kernel = KernelOp::create(builder, loc, ValueRange(outputs).getTypes(),
+                                 builder.getStringAttr(name),
                                  inputs.getArrayRef(), ScheduleAttr());
   Block &body = kernel.getBody().emplaceBlock();
   IRMapping values;
@@ -76,14 +85,16 @@ void heddle::wrapInKernel(ArrayRef<Operation *> group) {
 }
 
 static bool onlyReadBy(Operation *op, const OpGroup &group) {
-  return llvm::all_of(op->getUsers(), [&](Operation *user) { return group.contains(user); });
+  return llvm::all_of(op->getUsers(),
+                      [&](Operation *user) { return group.contains(user); });
 }
 
 LogicalResult heddle::addProduct(Value value, OpGroup &group) {
   Operation *op = value.getDefiningOp();
   if (!op || group.contains(op))
     return success(op);
-  // What the group makes may be read by others at its end only: `value` was asked for.
+  // What the group makes may be read by others at its end only: `value` was
+  // asked for.
   if (isa<LinearOp>(op)) {
     group.insert(op);
     return success();
@@ -122,7 +133,9 @@ void heddle::addPrologue(OpGroup &group) {
       rows = linear.getX();
     }
   while (Operation *op = rows.getDefiningOp()) {
-    if (!isa<ConvertRowsOp, RMSNormOp, SelectRowsOp>(op) || op->getBlock() != (*group.begin())->getBlock() || !onlyReadBy(op, group))
+    if (!isa<ConvertRowsOp, RMSNormOp, SelectRowsOp>(op) ||
+        op->getBlock() != (*group.begin())->getBlock() ||
+        !onlyReadBy(op, group))
       return;
     group.insert(op);
     rows = op->getOperand(0);
@@ -134,7 +147,8 @@ LogicalResult heddle::formKernel(const OpGroup &group) {
   for (Operation *op : ops)
     if (op->getBlock() != ops.front()->getBlock())
       return failure();
-  llvm::sort(ops, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
+  llvm::sort(ops,
+             [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
   for (Operation *op : ops)
     for (Operation *user : op->getUsers()) {
       Operation *here = op->getBlock()->findAncestorOpInBlock(*user);

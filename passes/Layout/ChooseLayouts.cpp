@@ -19,21 +19,26 @@ bool isPlainF32(Type type) {
   return enc && enc.getElem() == "f32";
 }
 
-/// The weights of plain f32 that ops on the generic path alone read, wherever their
-/// name occurs: panels of one row leave them as the row-major matrix that linalg knows.
+/// The weights of plain f32 that ops on the generic path alone read, wherever
+/// their name occurs: panels of one row leave them as the row-major matrix that
+/// linalg knows.
 class RowMajorWeights {
 public:
   explicit RowMajorWeights(ModuleOp module) {
-    module.walk([&](ParamOp param) { add(param.getName(), param.getResult()); });
+    module.walk(
+        [&](ParamOp param) { add(param.getName(), param.getResult()); });
     module.walk([&](LayersOp layers) {
       for (auto [row, index] : llvm::zip(layers.getRows(), layers.getOrder())) {
-        auto kind = module.lookupSymbol<func::FuncOp>(cast<FlatSymbolRefAttr>(layers.getKinds()[index]));
+        auto kind = module.lookupSymbol<func::FuncOp>(
+            cast<FlatSymbolRefAttr>(layers.getKinds()[index]));
         auto names = cast<ArrayAttr>(row);
-        for (auto [name, arg] : llvm::zip(names, kind.getArguments().take_back(names.size())))
+        for (auto [name, arg] :
+             llvm::zip(names, kind.getArguments().take_back(names.size())))
           add(cast<StringAttr>(name).getValue(), arg);
       }
     });
-    // One layout for a name and for a layer kind's argument: a packed reader decides for all.
+    // One layout for a name and for a layer kind's argument: a packed reader
+    // decides for all.
     for (bool changed = true; changed;) {
       changed = false;
       for (auto &[name, value] : uses) {
@@ -74,7 +79,9 @@ private:
       return !arg.use_empty() && llvm::all_of(arg.getUses(), readsRowMajor);
     }
     return !isa<LinearOp, EmbeddingOp>(op) &&
-           (isa<LinalgLoweringInterface>(op) || isa_and_nonnull<linalg::LinalgDialect, tensor::TensorDialect>(op->getDialect()));
+           (isa<LinalgLoweringInterface>(op) ||
+            isa_and_nonnull<linalg::LinalgDialect, tensor::TensorDialect>(
+                op->getDialect()));
   }
 };
 
@@ -83,21 +90,28 @@ struct ChooseLayouts : heddle::impl::ChooseLayoutsBase<ChooseLayouts> {
 
   int64_t dotStep = 1;
 
-  /// Codes of a group that fits whole steps lie as the integer dot product takes them.
+  /// Codes of a group that fits whole steps lie as the integer dot product
+  /// takes them.
   int64_t stepOf(EncAttr enc) {
-    return enc.getElemBits() < 16 && enc.getGroup() % 16 == 0 && PackedAttr::fits(enc, dotStep) ? dotStep : 1;
+    return enc.getElemBits() < 16 && enc.getGroup() % 16 == 0 &&
+                   PackedAttr::fits(enc, dotStep)
+               ? dotStep
+               : 1;
   }
 
   Type pack(RankedTensorType tensor, EncAttr enc, int64_t rows) {
-    return RankedTensorType::get(tensor.getShape(), tensor.getElementType(), PackedAttr::get(&getContext(), enc, rows, stepOf(enc)));
+    return RankedTensorType::get(
+        tensor.getShape(), tensor.getElementType(),
+        PackedAttr::get(&getContext(), enc, rows, stepOf(enc)));
   }
 
   Type convert(Type type) {
     if (auto enc = encodingOf<EncAttr>(type))
       return pack(cast<RankedTensorType>(type), enc, rows);
     if (auto cache = dyn_cast<CacheType>(type); cache && !cache.getBlock())
-      return CacheType::get(&getContext(), cache.getKind(), cache.getLayers(), cache.getHeads(), cache.getDim(),
-                            cache.getElem(), block);
+      return CacheType::get(&getContext(), cache.getKind(), cache.getLayers(),
+                            cache.getHeads(), cache.getDim(), cache.getElem(),
+                            block);
     return type;
   }
 
@@ -113,7 +127,9 @@ struct ChooseLayouts : heddle::impl::ChooseLayoutsBase<ChooseLayouts> {
 
   void runOnOperation() override {
     if (rows < 1 || rows > 1024 || block < 1 || block > 1024) {
-      getOperation().emitError("rows = ") << rows.getValue() << ", block = " << block.getValue() << ", limit 1 to 1024";
+      getOperation().emitError("rows = ")
+          << rows.getValue() << ", block = " << block.getValue()
+          << ", limit 1 to 1024";
       return signalPassFailure();
     }
     auto mode = getOperation()->getAttrOfType<StringAttr>("heddle.numeric");
@@ -136,8 +152,11 @@ struct ChooseLayouts : heddle::impl::ChooseLayoutsBase<ChooseLayouts> {
             arg.setType(convert(arg.getType()));
       if (auto func = dyn_cast<func::FuncOp>(op)) {
         SmallVector<Type> inputs, results;
-        for (auto [index, type] : llvm::enumerate(func.getFunctionType().getInputs()))
-          inputs.push_back(func.isExternal() ? convert(type) : func.getArgument(index).getType());
+        for (auto [index, type] :
+             llvm::enumerate(func.getFunctionType().getInputs()))
+          inputs.push_back(func.isExternal()
+                               ? convert(type)
+                               : func.getArgument(index).getType());
         for (Type type : func.getFunctionType().getResults())
           results.push_back(convert(type));
         func.setType(FunctionType::get(&getContext(), inputs, results));

@@ -29,14 +29,16 @@ struct PlaceBarriers : heddle::impl::PlaceBarriersBase<PlaceBarriers> {
       if (!launch)
         continue;
       bool wait = false;
-      for (auto [input, aligned] : llvm::zip(launch.getInputs(), launch.getAlignedInputs()))
+      for (auto [input, aligned] :
+           llvm::zip(launch.getInputs(), launch.getAlignedInputs()))
         if (auto it = written.find(input); it != written.end())
           wait |= !(it->second && aligned);
       if (wait) {
         launch->setAttr("heddle.barrier", UnitAttr::get(&getContext()));
         written.clear();
       }
-      for (auto [result, aligned] : llvm::zip(launch.getResults(), launch.getAlignedResults()))
+      for (auto [result, aligned] :
+           llvm::zip(launch.getResults(), launch.getAlignedResults()))
         written[result] = aligned;
     }
   }

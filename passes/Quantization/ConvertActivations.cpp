@@ -12,7 +12,8 @@ using namespace heddle;
 namespace {
 constexpr int64_t kGroup = 32;
 
-struct ConvertActivations : heddle::impl::ConvertActivationsBase<ConvertActivations> {
+struct ConvertActivations
+    : heddle::impl::ConvertActivationsBase<ConvertActivations> {
   void runOnOperation() override {
     auto mode = getOperation()->getAttrOfType<StringAttr>("heddle.numeric");
     if (!mode || mode != "a8")
@@ -22,12 +23,15 @@ struct ConvertActivations : heddle::impl::ConvertActivationsBase<ConvertActivati
       auto type = cast<RankedTensorType>(linear.getX().getType());
       auto enc = encodingOf<EncAttr>(linear.getWeight());
       // A sum is kept of each half of a group of activations.
-      bool fits = enc && enc.getElemBits() < 16 && (enc.getGroup() == kGroup || enc.getGroup() == kGroup / 2);
+      bool fits = enc && enc.getElemBits() < 16 &&
+                  (enc.getGroup() == kGroup || enc.getGroup() == kGroup / 2);
       if (!fits || type.getEncoding() || type.getDimSize(1) % kGroup)
         return;
       OpBuilder b(linear);
-      auto converted = RankedTensorType::get(type.getShape(), type.getElementType(), rows);
-      linear.getXMutable().assign(ConvertRowsOp::create(b, linear.getLoc(), converted, linear.getX()));
+      auto converted =
+          RankedTensorType::get(type.getShape(), type.getElementType(), rows);
+      linear.getXMutable().assign(
+          ConvertRowsOp::create(b, linear.getLoc(), converted, linear.getX()));
     });
   }
 };

@@ -16,7 +16,9 @@ struct SetNumericMode : heddle::impl::SetNumericModeBase<SetNumericMode> {
 
   void count(Type type, int64_t times) {
     if (auto enc = encodingOf<EncAttr>(type))
-      (enc.getElemBits() < 16 ? codes : floats) += times * cast<RankedTensorType>(type).getNumElements() / enc.getBlock() * enc.getBlockBytes();
+      (enc.getElemBits() < 16 ? codes : floats) +=
+          times * cast<RankedTensorType>(type).getNumElements() /
+          enc.getBlock() * enc.getBlockBytes();
   }
 
   /// The mode that most bytes ask for.
@@ -27,7 +29,8 @@ struct SetNumericMode : heddle::impl::SetNumericModeBase<SetNumericMode> {
       for (int32_t kind : layers.getOrder())
         ++times[kind];
       for (auto [symbol, n] : llvm::zip(layers.getKinds(), times))
-        if (auto func = getOperation().lookupSymbol<func::FuncOp>(cast<FlatSymbolRefAttr>(symbol)))
+        if (auto func = getOperation().lookupSymbol<func::FuncOp>(
+                cast<FlatSymbolRefAttr>(symbol)))
           for (Type type : func.getArgumentTypes())
             count(type, n);
     });
@@ -59,7 +62,9 @@ struct SetNumericMode : heddle::impl::SetNumericModeBase<SetNumericMode> {
       return signalPassFailure();
     } else if (text == "a8" && !hasDot) {
       auto target = module->getAttrOfType<StringAttr>("heddle.target");
-      module.emitError("unsupported: numeric = a8 on target ") << (target ? target.getValue() : "none") << ", which has no integer dot product";
+      module.emitError("unsupported: numeric = a8 on target ")
+          << (target ? target.getValue() : "none")
+          << ", which has no integer dot product";
       return signalPassFailure();
     }
     module->setAttr("heddle.numeric", StringAttr::get(&getContext(), text));

@@ -55,7 +55,8 @@ int runScore(Program &program, const Options &options) {
     chunk = most;
   }
   int64_t rows = std::min<int64_t>(chunk, tokens.size());
-  Run run(program, options, tokens.size(), rows, tokens.size() * sizeof(int32_t) * 4);
+  Run run(program, options, tokens.size(), rows,
+          tokens.size() * sizeof(int32_t) * 4);
   if (static_cast<int64_t>(tokens.size()) > run.session->context())
     fail(ExitCode::Limit, "tokens = " + std::to_string(tokens.size()) +
                               ", limit " +

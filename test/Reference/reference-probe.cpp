@@ -4,7 +4,8 @@
 //
 // STEPS is a JSON array, done in order by one interpreter, RESULTS one with an
 // element for each:
-//   {"call": NAME, "args": [DATA, …]}   [DATA, …], the results that are no caches
+//   {"call": NAME, "args": [DATA, …]}   [DATA, …], the results that are no
+//   caches
 //   {"forward": [TOKENS, POSITIONS, ROWS]}   DATA without a shape
 //   {"reset": true}                     null
 //   {"register": OP}                    null; OP then doubles its operand
@@ -29,8 +30,9 @@ template <typename T> std::vector<T> numbers(const json::Value *value) {
   std::vector<T> out;
   if (const json::Array *array = value ? value->getAsArray() : nullptr)
     for (const json::Value &element : *array)
-      out.push_back(std::is_floating_point_v<T> ? static_cast<T>(element.getAsNumber().value_or(NAN))
-                                                : static_cast<T>(element.getAsInteger().value_or(-1)));
+      out.push_back(std::is_floating_point_v<T>
+                        ? static_cast<T>(element.getAsNumber().value_or(NAN))
+                        : static_cast<T>(element.getAsInteger().value_or(-1)));
   return out;
 }
 
@@ -67,7 +69,8 @@ json::Value step(Interpreter &interpreter, const json::Object &object) {
     return nullptr;
   }
   if (auto name = object.getString("register")) {
-    registerSemantics(*name, [](Interpreter &, mlir::Operation *, llvm::ArrayRef<Data> operands,
+    registerSemantics(*name, [](Interpreter &, mlir::Operation *,
+                                llvm::ArrayRef<Data> operands,
                                 llvm::SmallVectorImpl<Data> &results) {
       std::vector<double> twice(*operands[0].floats);
       for (double &value : twice)
@@ -77,8 +80,10 @@ json::Value step(Interpreter &interpreter, const json::Object &object) {
     });
     return nullptr;
   }
-  if (const json::Array *inputs = object.getArray("forward"); inputs && inputs->size() == 3) {
-    auto logits = interpreter.forward(numbers<int32_t>(&(*inputs)[0]), numbers<int32_t>(&(*inputs)[1]),
+  if (const json::Array *inputs = object.getArray("forward");
+      inputs && inputs->size() == 3) {
+    auto logits = interpreter.forward(numbers<int32_t>(&(*inputs)[0]),
+                                      numbers<int32_t>(&(*inputs)[1]),
                                       numbers<int32_t>(&(*inputs)[2]));
     if (!logits)
       return failed(logits.takeError());
@@ -101,14 +106,20 @@ json::Value step(Interpreter &interpreter, const json::Object &object) {
 
 int main(int argc, char **argv) {
   if (argc < 2 || argc > 3)
-    return report(failure(ExitCode::Usage, "arguments = other, limit FILE.mlir [MODEL]"), "reference-probe");
+    return report(
+        failure(ExitCode::Usage, "arguments = other, limit FILE.mlir [MODEL]"),
+        "reference-probe");
   registerBuiltins();
   mlir::MLIRContext context;
-  context.loadDialect<HeddleDialect, mlir::func::FuncDialect, mlir::arith::ArithDialect>();
+  context.loadDialect<HeddleDialect, mlir::func::FuncDialect,
+                      mlir::arith::ArithDialect>();
   context.allowUnregisteredDialects();
-  auto module = mlir::parseSourceFile<mlir::ModuleOp>(argv[1], mlir::ParserConfig(&context));
+  auto module = mlir::parseSourceFile<mlir::ModuleOp>(
+      argv[1], mlir::ParserConfig(&context));
   if (!module)
-    return report(failure(ExitCode::Malformed, std::string(argv[1]) + ": not a module"), "reference-probe");
+    return report(
+        failure(ExitCode::Malformed, std::string(argv[1]) + ": not a module"),
+        "reference-probe");
   std::unique_ptr<import::ModelSource> source;
   if (argc == 3) {
     auto opened = import::openGGUF(argv[2]);
@@ -118,10 +129,13 @@ int main(int argc, char **argv) {
   }
   auto input = llvm::MemoryBuffer::getSTDIN();
   if (!input)
-    return report(failure(ExitCode::InputOutput, "standard input: " + input.getError().message()), "reference-probe");
+    return report(failure(ExitCode::InputOutput,
+                          "standard input: " + input.getError().message()),
+                  "reference-probe");
   auto steps = json::parse((*input)->getBuffer());
   if (!steps || !steps->getAsArray())
-    return report(failure(ExitCode::Usage, "steps = other, limit a JSON array"), "reference-probe");
+    return report(failure(ExitCode::Usage, "steps = other, limit a JSON array"),
+                  "reference-probe");
   Interpreter interpreter(*module, source.get());
   json::Array results;
   for (const json::Value &value : *steps->getAsArray())

@@ -68,12 +68,12 @@ static llvm::Error build(const ModelSource &source, ModuleOp module) {
         rows = forward.getArgument(2);
   Value table = g.param("token_embd.weight");
   Value x = EmbeddingOp::create(b, g.loc("token_embd"), tokens, table);
-  Value angles =
-      RopeAnglesOp::create(b, g.loc("rope_angles"), positions, Value(), dim,
-                           /*theta=*/llvm::APFloat(10000.0),
-                           /*scale=*/llvm::APFloat(1.0),
-                           /*amplitude=*/llvm::APFloat(1.0), DenseF64ArrayAttr(),
-                           DenseF64ArrayAttr(), IntegerAttr());
+  Value angles = RopeAnglesOp::create(
+      b, g.loc("rope_angles"), positions, Value(), dim,
+      /*theta=*/llvm::APFloat(10000.0),
+      /*scale=*/llvm::APFloat(1.0),
+      /*amplitude=*/llvm::APFloat(1.0), DenseF64ArrayAttr(),
+      DenseF64ArrayAttr(), IntegerAttr());
   auto layer = [&](const GraphBuilder::Layer &p) -> SmallVector<Value> {
     Value x = p.carried[0], cache = p.carried[1];
     auto norm = [&](Value v, StringRef name) -> Value {

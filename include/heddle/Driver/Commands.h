@@ -9,15 +9,16 @@
 
 namespace heddle {
 
-/// Runs a checkpoint, or a module before the specialize phase with the checkpoint
-/// `weightsFrom`, in the f64 interpreter and prints the `n` token ids that
-/// follow `tokens` greedily (the first of equal maxima, on past end of text),
-/// separated by commas, on standard output. With `outNpy`, writes the logits of
-/// every position of `tokens` there, float64 [tokens, vocabulary].
-/// Errors: those of openModel, importModel and readModule; Limit, for a token outside the
-/// vocabulary or a text longer than the context; InputOutput.
+/// Runs a checkpoint, or a module before the specialize phase with the
+/// checkpoint `weightsFrom`, in the f64 interpreter and prints the `n` token
+/// ids that follow `tokens` greedily (the first of equal maxima, on past end of
+/// text), separated by commas, on standard output. With `outNpy`, writes the
+/// logits of every position of `tokens` there, float64 [tokens, vocabulary].
+/// Errors: those of openModel, importModel and readModule; Limit, for a token
+/// outside the vocabulary or a text longer than the context; InputOutput.
 llvm::Error runReference(llvm::StringRef model, llvm::ArrayRef<int32_t> tokens,
-                         int64_t n, llvm::StringRef outNpy = "", llvm::StringRef weightsFrom = "");
+                         int64_t n, llvm::StringRef outNpy = "",
+                         llvm::StringRef weightsFrom = "");
 
 } // namespace heddle
 

@@ -35,7 +35,8 @@ llvm::Error compile(const CompileOptions &options);
 /// Runs the phases up to schedule and prints what became of each kernel.
 llvm::Error explain(const CompileOptions &options, const ExplainOptions &how);
 
-/// Imports a model and prints the graph to `output` ("" or "-" = standard output).
+/// Imports a model and prints the graph to `output` ("" or "-" = standard
+/// output).
 llvm::Error importToFile(llvm::StringRef model, llvm::StringRef output);
 
 } // namespace heddle

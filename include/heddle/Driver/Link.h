@@ -1,4 +1,5 @@
-//===- Link.h - Objects to a static program, with lld in-process -*- C++ -*-===//
+//===- Link.h - Objects to a static program, with lld in-process -*- C++
+//-*-===//
 #ifndef HEDDLE_DRIVER_LINK_H
 #define HEDDLE_DRIVER_LINK_H
 
@@ -11,9 +12,11 @@ namespace heddle {
 /// Where the tool keeps what programs of `arch` are linked from.
 std::string findSysroot(llvm::StringRef arch);
 
-/// Links `objects` with the runtime of `sysroot` to a static ELF. Needs no toolchain.
-/// `jobs` threads; 0 = one per core. Errors: Unsupported if the sysroot is missing; Bug with lld's words.
-llvm::Error linkProgram(llvm::StringRef sysroot, llvm::StringRef arch, llvm::ArrayRef<std::string> objects,
+/// Links `objects` with the runtime of `sysroot` to a static ELF. Needs no
+/// toolchain. `jobs` threads; 0 = one per core. Errors: Unsupported if the
+/// sysroot is missing; Bug with lld's words.
+llvm::Error linkProgram(llvm::StringRef sysroot, llvm::StringRef arch,
+                        llvm::ArrayRef<std::string> objects,
                         llvm::StringRef output, unsigned jobs);
 
 } // namespace heddle

@@ -1,6 +1,7 @@
 //===- ModuleFile.h - A module from a file, checked -------------*- C++ -*-===//
 //
-// `heddle import` and `--dump-ir` write modules that may be edited and read again.
+// `heddle import` and `--dump-ir` write modules that may be edited and read
+// again.
 //
 //===----------------------------------------------------------------------===//
 #ifndef HEDDLE_DRIVER_MODULEFILE_H
@@ -19,16 +20,21 @@ struct ModuleFile {
 };
 
 /// Whether the name of a model is that of a module.
-inline bool isModuleFile(llvm::StringRef path) { return path.ends_with(".mlir"); }
+inline bool isModuleFile(llvm::StringRef path) {
+  return path.ends_with(".mlir");
+}
 
-/// Reads a module. The `heddle.…` attributes that its phase has are there, of their kind
-/// and within their limits. Errors: InputOutput; Malformed, naming file, attribute, value
-/// and limit.
-llvm::Expected<ModuleFile> readModule(mlir::MLIRContext &context, llvm::StringRef path);
+/// Reads a module. The `heddle.…` attributes that its phase has are there, of
+/// their kind and within their limits. Errors: InputOutput; Malformed, naming
+/// file, attribute, value and limit.
+llvm::Expected<ModuleFile> readModule(mlir::MLIRContext &context,
+                                      llvm::StringRef path);
 
-/// Malformed, naming `path`, if the heads of `heddle.unpermute` do not divide the rows of
-/// a tensor of `source`.
-llvm::Error checkPermutations(mlir::ModuleOp module, const import::ModelSource &source, llvm::StringRef path);
+/// Malformed, naming `path`, if the heads of `heddle.unpermute` do not divide
+/// the rows of a tensor of `source`.
+llvm::Error checkPermutations(mlir::ModuleOp module,
+                              const import::ModelSource &source,
+                              llvm::StringRef path);
 
 } // namespace heddle
 

@@ -15,14 +15,16 @@ namespace heddle {
 /// Takes the next bytes of a parameter.
 using ByteSink = std::function<llvm::Error(llvm::ArrayRef<uint8_t>)>;
 
-/// Bytes of a parameter of this type: `tensor<NxKxf32, #heddle.packed<…>>` or a plain
-/// f32 tensor.
+/// Bytes of a parameter of this type: `tensor<NxKxf32, #heddle.packed<…>>` or a
+/// plain f32 tensor.
 int64_t packedBytes(mlir::RankedTensorType type);
 
-/// Writes `tensor` in the layout of `type`, panel by panel; `storedRow` says where the
-/// checkpoint keeps a logical row. Holds one panel in memory.
-llvm::Error packParameter(const import::TensorEntry &tensor, mlir::RankedTensorType type,
-                          llvm::function_ref<int64_t(int64_t)> storedRow, const ByteSink &sink);
+/// Writes `tensor` in the layout of `type`, panel by panel; `storedRow` says
+/// where the checkpoint keeps a logical row. Holds one panel in memory.
+llvm::Error packParameter(const import::TensorEntry &tensor,
+                          mlir::RankedTensorType type,
+                          llvm::function_ref<int64_t(int64_t)> storedRow,
+                          const ByteSink &sink);
 
 } // namespace heddle
 

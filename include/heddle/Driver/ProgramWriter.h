@@ -26,11 +26,14 @@ struct ProgramParts {
   std::vector<WeightJob> weights;
 };
 
-/// Offsets of the parameters within the weights, multiples of 64; returns their size.
-int64_t layoutWeights(llvm::ArrayRef<WeightJob> jobs, std::vector<int64_t> &offsets);
+/// Offsets of the parameters within the weights, multiples of 64; returns their
+/// size.
+int64_t layoutWeights(llvm::ArrayRef<WeightJob> jobs,
+                      std::vector<int64_t> &offsets);
 
 /// Writes the program beside `output` and renames it: a failure leaves nothing.
-llvm::Error writeProgram(ProgramParts parts, llvm::StringRef output, bool externalWeights);
+llvm::Error writeProgram(ProgramParts parts, llvm::StringRef output,
+                         bool externalWeights);
 
 } // namespace heddle
 

@@ -7,8 +7,8 @@ class DialectRegistry;
 }
 
 namespace heddle {
-/// Dialects, interfaces and translations that the phases use, those of loaded plugins
-/// included.
+/// Dialects, interfaces and translations that the phases use, those of loaded
+/// plugins included.
 void registerDialects(mlir::DialectRegistry &registry);
 } // namespace heddle
 

@@ -21,7 +21,8 @@ using RowPermutations = llvm::StringMap<int64_t>;
 /// positive integers are dropped.
 RowPermutations rowPermutations(mlir::ModuleOp module);
 
-/// The heads over which the rows of `paramName` are permuted; 0 if they are not.
+/// The heads over which the rows of `paramName` are permuted; 0 if they are
+/// not.
 int64_t permutedHeads(const RowPermutations &map, llvm::StringRef paramName);
 
 /// Whether `heads` divide `rows` into even parts.

@@ -43,8 +43,10 @@ struct Data {
   /// cache before an append is not kept.
   std::shared_ptr<Cache> cache;
 
-  static Data ofFloats(llvm::ArrayRef<int64_t> shape, std::vector<double> values);
-  static Data ofInts(llvm::ArrayRef<int64_t> shape, std::vector<int64_t> values);
+  static Data ofFloats(llvm::ArrayRef<int64_t> shape,
+                       std::vector<double> values);
+  static Data ofInts(llvm::ArrayRef<int64_t> shape,
+                     std::vector<int64_t> values);
   int64_t numElements() const;
 };
 
@@ -87,7 +89,8 @@ public:
   llvm::Expected<llvm::SmallVector<Data>> run(mlir::func::FuncOp function,
                                               llvm::ArrayRef<Data> args);
   /// A parameter of the checkpoint, rows in logical order; decoded once.
-  llvm::Expected<Data> parameter(llvm::StringRef name, mlir::RankedTensorType type);
+  llvm::Expected<Data> parameter(llvm::StringRef name,
+                                 mlir::RankedTensorType type);
   mlir::ModuleOp getModule() const { return module; }
 
 private:

@@ -8,9 +8,9 @@
 
 namespace heddle {
 
-/// The registered parts of one kind (encodings, families, levels, …), in the order of
-/// registration. `Part` has a `name`. Parts stay where they are, so that pointers to them
-/// live as long as the process.
+/// The registered parts of one kind (encodings, families, levels, …), in the
+/// order of registration. `Part` has a `name`. Parts stay where they are, so
+/// that pointers to them live as long as the process.
 template <typename Part> class PartTable {
 public:
   struct Entry {
@@ -25,8 +25,10 @@ public:
   llvm::Error add(Part part, llvm::StringRef owner) {
     for (const Entry &entry : entries)
       if (llvm::StringRef(entry.part.name) == llvm::StringRef(part.name))
-        return failure(ExitCode::Malformed, owner.str() + ": " + kind + " = " + std::string(part.name) +
-                                                ", a name that " + entry.owner + " has registered");
+        return failure(ExitCode::Malformed, owner.str() + ": " + kind + " = " +
+                                                std::string(part.name) +
+                                                ", a name that " + entry.owner +
+                                                " has registered");
     entries.push_back({std::move(part), owner.str()});
     return llvm::Error::success();
   }

@@ -16,8 +16,8 @@ struct Phase {
   const char *summary;
 };
 
-/// import, canonicalize, quantize, specialize, route, fuse, layout, schedule, emit,
-/// plan, target, link: in order. import and link run no passes.
+/// import, canonicalize, quantize, specialize, route, fuse, layout, schedule,
+/// emit, plan, target, link: in order. import and link run no passes.
 llvm::ArrayRef<Phase> phases();
 /// Position of a phase by name, or -1.
 int findPhase(llvm::StringRef name);
@@ -29,7 +29,8 @@ using PhaseBuilder = std::function<void(mlir::OpPassManager &pm)>;
 enum class PhaseEnd { Front, Back };
 /// Puts passes before or after those that the phase has so far.
 /// `owner` is who asks for it.
-void joinPhase(int phase, PhaseBuilder build, PhaseEnd where, llvm::StringRef owner);
+void joinPhase(int phase, PhaseBuilder build, PhaseEnd where,
+               llvm::StringRef owner);
 /// Adds the passes of a phase, in order.
 void buildPhase(const Phase &phase, mlir::OpPassManager &pm);
 
@@ -39,7 +40,8 @@ struct PassRow {
 };
 /// The passes of one phase, in order.
 std::vector<PassRow> passesOf(const Phase &phase);
-/// The phases from `from` to `to`, both included, as text that heddle-opt takes.
+/// The phases from `from` to `to`, both included, as text that heddle-opt
+/// takes.
 std::string pipelineText(int from, int to);
 
 } // namespace heddle

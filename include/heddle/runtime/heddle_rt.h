@@ -23,20 +23,20 @@ extern "C" {
 typedef struct heddle_context heddle_context;
 
 struct heddle_context {
-  uint64_t abi_version;       // HEDDLE_ABI_VERSION
-  const void *const *params;  // (n_params,) packed parameters, by manifest index
-  void *arena;                // (arena_bytes,) uint8, 64-byte aligned scratch
-  void *const *caches;        // (n_caches,) one zero-filled buffer per cache
-  const int32_t *tokens;      // (T,) int32 token ids, each in [0, V)
-  const int32_t *positions;   // (T,) int32, each in [0, C), ascending by one
-  const int32_t *rows;        // (R,) int32 rows of this step, each in [0, T)
-  float *logits;              // (R, V) float32, written by the step
-  int64_t n_tokens;           // T
-  int64_t n_rows;             // R
-  int64_t capacity;           // C, positions that each cache holds
+  uint64_t abi_version;      // HEDDLE_ABI_VERSION
+  const void *const *params; // (n_params,) packed parameters, by manifest index
+  void *arena;               // (arena_bytes,) uint8, 64-byte aligned scratch
+  void *const *caches;       // (n_caches,) one zero-filled buffer per cache
+  const int32_t *tokens;     // (T,) int32 token ids, each in [0, V)
+  const int32_t *positions;  // (T,) int32, each in [0, C), ascending by one
+  const int32_t *rows;       // (R,) int32 rows of this step, each in [0, T)
+  float *logits;             // (R, V) float32, written by the step
+  int64_t n_tokens;          // T
+  int64_t n_rows;            // R
+  int64_t capacity;          // C, positions that each cache holds
   // Returns once all `nthreads` threads of the step have called it.
   void (*barrier)(heddle_context *ctx, int64_t tid, int64_t nthreads);
-  void *communicator;         // reserved for tensor and expert parallelism; null
+  void *communicator; // reserved for tensor and expert parallelism; null
 };
 
 // One specialisation of the graph. Every thread of the team calls it with its
@@ -46,11 +46,11 @@ typedef void (*heddle_step_fn)(heddle_context *ctx, int64_t tid,
 
 // One feature level of a program (for example "x86-64-v3").
 typedef struct heddle_level {
-  const char *name;         // level name, as --isa spells it
-  const char *features;     // comma list of CPU features it needs, "avx2,fma"
-  heddle_step_fn decode;    // T = 1, R = 1
-  heddle_step_fn batch;     // 1 <= T <= batch_tokens of the manifest
-  heddle_step_fn prefill;   // 1 <= T <= prefill_tokens of the manifest
+  const char *name;       // level name, as --isa spells it
+  const char *features;   // comma list of CPU features it needs, "avx2,fma"
+  heddle_step_fn decode;  // T = 1, R = 1
+  heddle_step_fn batch;   // 1 <= T <= batch_tokens of the manifest
+  heddle_step_fn prefill; // 1 <= T <= prefill_tokens of the manifest
 } heddle_level;
 
 // Defined by the generated object; ends with a row whose name is null. Best

@@ -200,7 +200,8 @@ RopeScaling readHuggingFaceRope(GraphBuilder &g, int64_t context, int64_t dim) {
                   ", other than 1");
   for (const std::string &key : g.keys()) {
     llvm::StringRef rest = key;
-    if (rest.consume_front(at) && rest.contains('.') && llvm::is_contained(known, rest.split('.').first))
+    if (rest.consume_front(at) && rest.contains('.') &&
+        llvm::is_contained(known, rest.split('.').first))
       g.malformed(at + rest.split('.').first, "an object", "a value");
   }
   g.refuseUnknownKeys(at, known);

@@ -1,9 +1,10 @@
 //===- Dot.h - Dot-product instructions as data -----------------*- C++ -*-===//
 //
-// A dot instruction multiplies `step` elements along k of `lanes` rows of a weight with the
-// same `step` elements of one activation, and adds each row's sum to its lane. The packed
-// layout of a weight (#heddle.packed) follows from `step`; the schedule library builds its
-// loops around what is said here and knows no instruction by name.
+// A dot instruction multiplies `step` elements along k of `lanes` rows of a
+// weight with the same `step` elements of one activation, and adds each row's
+// sum to its lane. The packed layout of a weight (#heddle.packed) follows from
+// `step`; the schedule library builds its loops around what is said here and
+// knows no instruction by name.
 //
 //===----------------------------------------------------------------------===//
 #ifndef HEDDLE_CODEGEN_COMMON_DOT_H
@@ -25,12 +26,14 @@ struct IntegerDot {
   int64_t lanes, step;
   /// Width of a partial sum. 16-bit partials hold the sum of two products each.
   int64_t partialBits;
-  /// partial + dot(weights, x): vector<lanes * 32 / partialBits x i(partialBits)>,
-  /// vector<lanes * step x i8>, the same. Weights are unsigned: up to 255 if there is no
-  /// `addSigned`, else below 128, which signed instructions take as they are.
+  /// partial + dot(weights, x): vector<lanes * 32 / partialBits x
+  /// i(partialBits)>, vector<lanes * step x i8>, the same. Weights are
+  /// unsigned: up to 255 if there is no `addSigned`, else below 128, which
+  /// signed instructions take as they are.
   Value (*add)(KernelBuilder &, Value partial, Value weights, Value x);
-  /// The same with signed weights in [-128, 127] and x in [-127, 127]. Null if there is
-  /// none: weights then enter with 128 added, which the sum of x takes off again.
+  /// The same with signed weights in [-128, 127] and x in [-127, 127]. Null if
+  /// there is none: weights then enter with 128 added, which the sum of x takes
+  /// off again.
   Value (*addSigned)(KernelBuilder &, Value partial, Value weights, Value x);
   /// A partial as vector<lanes x i32>; null where it is one.
   Value (*widen)(KernelBuilder &, Value partial);
@@ -43,8 +46,8 @@ PartTable<IntegerDot> &integerDots();
 
 /// The last registered instruction that a level has; null if it has none.
 const IntegerDot *integerDotOf(const Level &level);
-/// The step of the instructions of all `levels`, which share one layout; 0 if one has none.
-/// Errors: Unsupported if they differ.
+/// The step of the instructions of all `levels`, which share one layout; 0 if
+/// one has none. Errors: Unsupported if they differ.
 llvm::Expected<int64_t> dotStepOf(llvm::ArrayRef<const Level *> levels);
 
 } // namespace heddle::codegen

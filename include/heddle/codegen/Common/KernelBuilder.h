@@ -42,7 +42,8 @@ public:
   Value mul(Value a, Value b);
   Value div(Value a, Value b);
   Value rem(Value a, Value b);
-  /// a * b + c, rounded once; twice on a level without such an instruction (ExpandMath).
+  /// a * b + c, rounded once; twice on a level without such an instruction
+  /// (ExpandMath).
   Value fma(Value a, Value b, Value c);
   Value broadcast(Value scalar, mlir::VectorType type);
   Value toIndex(Value i);
@@ -50,14 +51,18 @@ public:
   /// for i = lo, lo + step, … < hi with `carried` values; returns their finals.
   Values loop(Value lo, Value hi, int64_t step, Values carried,
               llvm::function_ref<Values(Value i, Values carried)> body);
-  void loop(Value lo, Value hi, int64_t step, llvm::function_ref<void(Value i)> body);
+  void loop(Value lo, Value hi, int64_t step,
+            llvm::function_ref<void(Value i)> body);
 
   /// if (condition) then else.
-  void branch(Value condition, llvm::function_ref<void()> then, llvm::function_ref<void()> otherwise);
+  void branch(Value condition, llvm::function_ref<void()> then,
+              llvm::function_ref<void()> otherwise);
 
-  /// Items 0 … `items` - 1 to whichever thread is free: each takes the next from `counter`
-  /// (memref<1xi64>, zero before and after). All `threads` must come here once.
-  void takeItems(Value counter, Value items, Value threads, llvm::function_ref<void(Value item)> body);
+  /// Items 0 … `items` - 1 to whichever thread is free: each takes the next
+  /// from `counter` (memref<1xi64>, zero before and after). All `threads` must
+  /// come here once.
+  void takeItems(Value counter, Value items, Value threads,
+                 llvm::function_ref<void(Value item)> body);
 
   Value load(Value buffer, Values at);
   void store(Value value, Value buffer, Values at);
@@ -72,19 +77,21 @@ public:
 
   Value dim(Value buffer, int64_t i);
   /// A call of an LLVM intrinsic.
-  Value intrinsic(llvm::StringRef name, mlir::Type result, mlir::ValueRange operands);
+  Value intrinsic(llvm::StringRef name, mlir::Type result,
+                  mlir::ValueRange operands);
   /// A buffer on the stack for `tokens` rows of a value. Call outside of loops.
   Value localRows(mlir::RankedTensorType type, int64_t tokens);
 
   /// The f32 value of stored codes: `scale * (code + offset) + min`, exact for
-  /// every encoding before the one rounding of the sum. `codes` is one integer or
-  /// float element or a vector of them; scale and min may be null.
+  /// every encoding before the one rounding of the sum. `codes` is one integer
+  /// or float element or a vector of them; scale and min may be null.
   Value decode(EncAttr enc, Value codes, Value scale, Value min);
-  /// The f32 scale, or minimum, of groups under `super`: stored integers (i8) times `f16s`
-  /// (as f32), rounded once.
+  /// The f32 scale, or minimum, of groups under `super`: stored integers (i8)
+  /// times `f16s` (as f32), rounded once.
   Value groupScale(EncAttr enc, Value stored, Value f16s, bool isMin);
-  /// `low` with the bits above four that a byte of `plane` has for step `step` of those it
-  /// covers. Both of one type: i32, or i8 in vectors of an even number.
+  /// `low` with the bits above four that a byte of `plane` has for step `step`
+  /// of those it covers. Both of one type: i32, or i8 in vectors of an even
+  /// number.
   Value withHighBits(Value low, Value plane, int64_t bits, int64_t step);
 
 private:
@@ -92,16 +99,22 @@ private:
 };
 
 /// Builds the loop over the items that a thread takes, around what it is given.
-using ItemLoop = llvm::function_ref<void(llvm::function_ref<void(Value item)> body)>;
+using ItemLoop =
+    llvm::function_ref<void(llvm::function_ref<void(Value item)> body)>;
 
-/// Expands `kernel` into a function's body; `args` are the function's buffer arguments,
-/// inputs then results.
-using EmitFn = mlir::LogicalResult (*)(KernelBuilder &, KernelOp kernel, ItemLoop items, mlir::ValueRange args);
+/// Expands `kernel` into a function's body; `args` are the function's buffer
+/// arguments, inputs then results.
+using EmitFn = mlir::LogicalResult (*)(KernelBuilder &, KernelOp kernel,
+                                       ItemLoop items, mlir::ValueRange args);
 
-mlir::LogicalResult emitMatmul(KernelBuilder &, KernelOp, ItemLoop, mlir::ValueRange);
-mlir::LogicalResult emitAttention(KernelBuilder &, KernelOp, ItemLoop, mlir::ValueRange);
-mlir::LogicalResult emitGeneric(KernelBuilder &, KernelOp, ItemLoop, mlir::ValueRange);
-mlir::LogicalResult emitRows(KernelBuilder &, KernelOp, ItemLoop, mlir::ValueRange);
+mlir::LogicalResult emitMatmul(KernelBuilder &, KernelOp, ItemLoop,
+                               mlir::ValueRange);
+mlir::LogicalResult emitAttention(KernelBuilder &, KernelOp, ItemLoop,
+                                  mlir::ValueRange);
+mlir::LogicalResult emitGeneric(KernelBuilder &, KernelOp, ItemLoop,
+                                mlir::ValueRange);
+mlir::LogicalResult emitRows(KernelBuilder &, KernelOp, ItemLoop,
+                             mlir::ValueRange);
 
 } // namespace heddle::codegen
 

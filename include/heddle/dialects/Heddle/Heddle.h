@@ -21,18 +21,23 @@ namespace heddle {
 template <typename ConcreteOp>
 class RowWise : public mlir::OpTrait::TraitBase<ConcreteOp, RowWise> {};
 
-/// Whether an op acts on each token by itself: ours that say so, upstream's elementwise ones.
+/// Whether an op acts on each token by itself: ours that say so, upstream's
+/// elementwise ones.
 inline bool isRowWise(mlir::Operation *op) {
-  return op->hasTrait<RowWise>() || mlir::OpTrait::hasElementwiseMappableTraits(op);
+  return op->hasTrait<RowWise>() ||
+         mlir::OpTrait::hasElementwiseMappableTraits(op);
 }
 
-/// The encoding of a tensor type if it is an `EncodingT` (#heddle.enc, packed or rows), else
-/// null.
+/// The encoding of a tensor type if it is an `EncodingT` (#heddle.enc, packed
+/// or rows), else null.
 template <typename EncodingT> EncodingT encodingOf(mlir::Type type) {
   auto tensor = llvm::dyn_cast<mlir::RankedTensorType>(type);
-  return tensor ? llvm::dyn_cast_or_null<EncodingT>(tensor.getEncoding()) : EncodingT();
+  return tensor ? llvm::dyn_cast_or_null<EncodingT>(tensor.getEncoding())
+                : EncodingT();
 }
-template <typename EncodingT> EncodingT encodingOf(mlir::Value value) { return encodingOf<EncodingT>(value.getType()); }
+template <typename EncodingT> EncodingT encodingOf(mlir::Value value) {
+  return encodingOf<EncodingT>(value.getType());
+}
 
 /// Whether a 2D tensor type is an activation's: a static width, no encoding.
 bool isActivation(mlir::ShapedType type, bool orRows = false);
@@ -49,10 +54,11 @@ bool isActivation(mlir::ShapedType type, bool orRows = false);
 #include "heddle/dialects/Heddle/HeddleOps.h.inc"
 
 namespace heddle {
-/// The buffers that hold a value of this type in kernels and steps, contiguous and row
-/// major: `[rows, …]` for an activation, `[panels, groups, group bytes]` of i8 for a packed
-/// parameter, keys `[layer, head, block, dim, key]` and values `[layer, head, position,
-/// dim]` for a cache; any other type is passed as it is.
+/// The buffers that hold a value of this type in kernels and steps, contiguous
+/// and row major: `[rows, …]` for an activation, `[panels, groups, group
+/// bytes]` of i8 for a packed parameter, keys `[layer, head, block, dim, key]`
+/// and values `[layer, head, position, dim]` for a cache; any other type is
+/// passed as it is.
 llvm::SmallVector<mlir::Type> bufferTypes(mlir::Type type);
 } // namespace heddle
 
