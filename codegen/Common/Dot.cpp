@@ -1,6 +1,7 @@
 //===- Dot.cpp - Dot-product instructions as data -------------------------===//
 #include "heddle/codegen/Common/Dot.h"
 #include "heddle/Support/Error.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "llvm/ADT/StringExtras.h"
 
 using namespace heddle;
@@ -11,11 +12,17 @@ PartTable<IntegerDot> &codegen::integerDots() {
   return table;
 }
 
-const IntegerDot *codegen::integerDotOf(const Level &level) {
+PartTable<FloatDot> &codegen::floatDots() {
+  static PartTable<FloatDot> table("dot instruction");
+  return table;
+}
+
+template <typename Dot>
+static const Dot *lastOf(PartTable<Dot> &table, const Level &level) {
   llvm::SmallVector<llvm::StringRef> has;
   llvm::StringRef(level.needs).split(has, ',', -1, false);
-  const IntegerDot *best = nullptr;
-  for (const auto &[dot, owner] : integerDots()) {
+  const Dot *best = nullptr;
+  for (const auto &[dot, owner] : table) {
     if (llvm::StringRef(dot.arch) == level.arch &&
         needsMet(dot.needs, [&](llvm::StringRef need) {
           return llvm::is_contained(has, need);
@@ -23,6 +30,55 @@ const IntegerDot *codegen::integerDotOf(const Level &level) {
       best = &dot;
   }
   return best;
+}
+
+const IntegerDot *codegen::integerDotOf(const Level &level) {
+  return lastOf(integerDots(), level);
+}
+const FloatDot *codegen::floatDotOf(const Level &level) {
+  return lastOf(floatDots(), level);
+}
+
+RowsAttr codegen::activationRows(EncAttr enc, int64_t width,
+                                 llvm::StringRef mode, int64_t dotStep) {
+  // Scales and sums of activations are of so many elements; a sum is kept of
+  // each half.
+  constexpr int64_t kGroup = 32;
+  mlir::MLIRContext *context = enc.getContext();
+  bool codes = enc.getElemBits() < 16;
+  if (mode == "a8" && codes) {
+    bool fits = (enc.getGroup() == kGroup || enc.getGroup() == kGroup / 2) &&
+                width % kGroup == 0 &&
+                PackedAttr::fits(enc, std::max<int64_t>(1, dotStep));
+    return fits ? RowsAttr::get(context, "i8", kGroup) : RowsAttr();
+  }
+  // Integers up to 256 are exact in bf16. A minimum is multiplied by the sum of
+  // its group, which comes with the activations.
+  if (mode == "a16" && codes && enc.getGroup() > 1 &&
+      PackedAttr::fits(enc, FloatDot::step) &&
+      enc.getLargestCode() + std::abs(enc.getOffset()) <= 256 &&
+      (!enc.getMin() || RowsAttr::fits("bf16", enc.getGroup())))
+    return RowsAttr::get(context, "bf16", enc.getMin() ? enc.getGroup() : 1);
+  if (mode != "f32" && enc.getElem() == "bf16" && width % FloatDot::step == 0)
+    return RowsAttr::get(context, "bf16", 1);
+  return {};
+}
+
+Value codegen::addPairs(KernelBuilder &b, Value sum, Value weights, Value x) {
+  int64_t lanes = mlir::cast<mlir::VectorType>(sum.getType()).getDimSize(0);
+  mlir::VectorType words = b.vec(lanes, b.getI32Type());
+  // A bf16 is the upper half of an f32.
+  auto half = [&](Value pairs, bool second) -> Value {
+    Value bits = mlir::vector::BitCastOp::create(b, words, pairs);
+    bits = second ? mlir::arith::AndIOp::create(b, bits, b.splat(words, -65536))
+                        .getResult()
+                  : mlir::arith::ShLIOp::create(b, bits, b.splat(words, 16))
+                        .getResult();
+    return mlir::vector::BitCastOp::create(b, sum.getType(), bits);
+  };
+  for (bool second : {false, true})
+    sum = b.fma(half(weights, second), half(x, second), sum);
+  return sum;
 }
 
 llvm::Expected<int64_t>

@@ -107,11 +107,13 @@ int64_t MatmulParts::items() const {
 namespace {
 RowsAttr rowsOf(LinearOp op) { return encodingOf<RowsAttr>(op.getX()); }
 bool takesCodes(LinearOp op) { return rowsOf(op) && rowsOf(op).isCodes(); }
+bool takesPairs(LinearOp op) { return rowsOf(op) && !rowsOf(op).isCodes(); }
 
 struct MatmulEmitter {
   KernelBuilder &b;
   const MatmulParts &parts;
   const IntegerDot *dot;
+  const FloatDot *floatDot;
   int64_t tile, chunks, block, prefetch;
   RowOps ops;
   llvm::DenseMap<Value, Value> yielded,
@@ -122,15 +124,23 @@ struct MatmulEmitter {
   using Values = KernelBuilder::Values;
 
   LogicalResult checkWeight(KernelOp kernel, LinearOp op) {
-    bool codes = takesCodes(op);
+    bool codes = takesCodes(op), pairs = takesPairs(op);
     if (codes && !dot)
       return kernel.emitError(
           "unsupported: a product of integer codes without a dot instruction");
     PackedAttr packed = packedOf(op);
-    int64_t lanes = codes ? dot->lanes : b.lanes;
-    if (packed.getRows() % lanes ||
-        packed.getStep() != (codes ? dot->step : 1) ||
-        (codes && rowsOf(op).getGroup() % packed.getEnc().getGroup()))
+    int64_t lanes = codes               ? dot->lanes
+                    : pairs && floatDot ? floatDot->lanes
+                                        : b.lanes,
+            step = codes   ? dot->step
+                   : pairs ? FloatDot::step
+                           : 1,
+            group = packed.getEnc().getGroup();
+    bool groups =
+        codes   ? rowsOf(op).getGroup() % group == 0
+        : pairs ? !packed.getEnc().getMin() || rowsOf(op).getGroup() == group
+                : true;
+    if (packed.getRows() % lanes || packed.getStep() != step || !groups)
       return kernel.emitError("a weight packed as ")
              << packed << " does not fit a product of " << lanes << " lanes";
     return success();
@@ -150,6 +160,7 @@ struct MatmulEmitter {
                       ops.whole[op.getX()][0],
                       widthOf(op.getX()),
                       takesCodes(op) ? dot : nullptr,
+                      takesPairs(op) ? floatDot : nullptr,
                       count ? 0 : prefetch};
     int64_t rows = linear.packed.getRows(), panels = (width + rows - 1) / rows;
     Value out = locals[op.getResult()], panel0 = b.div(first, b.index(rows));
@@ -280,7 +291,8 @@ LogicalResult codegen::emitMatmul(KernelBuilder &b, KernelOp kernel,
   if (failed(parts))
     return mlir::failure();
   ScheduleAttr schedule = kernel.getScheduleAttr();
-  auto name = schedule.getOptions().getAs<StringAttr>("dot");
+  auto dotName = schedule.getOptions().getAs<StringAttr>("dot"),
+       floatDotName = schedule.getOptions().getAs<StringAttr>("float_dot");
   int64_t tile = schedule.get("token_tile", 1),
           block = schedule.get("token_block", tile),
           chunks = schedule.get("chunk_tile", 64);
@@ -292,7 +304,9 @@ LogicalResult codegen::emitMatmul(KernelBuilder &b, KernelOp kernel,
   block = (block + tile - 1) / tile * tile;
   MatmulEmitter e{b,
                   *parts,
-                  name ? integerDots().find(name.getValue()) : nullptr,
+                  dotName ? integerDots().find(dotName.getValue()) : nullptr,
+                  floatDotName ? floatDots().find(floatDotName.getValue())
+                               : nullptr,
                   tile,
                   chunks,
                   block,

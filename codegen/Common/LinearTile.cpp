@@ -54,11 +54,6 @@ void LinearTile::scales(Group &g, Value at, const Values &d, const Values &e) {
 // f32: codes become numbers in registers, then one fma per element of k
 //===----------------------------------------------------------------------===//
 
-Value LinearTile::activation(Value t, Value kIndex) {
-  Value v = b.load(x, {t, kIndex});
-  return rows ? arith::ExtFOp::create(b, b.getF32Type(), v).getResult() : v;
-}
-
 Values LinearTile::floatGroup(const Group &g, Value t0, int64_t tokens,
                               Values acc) {
   EncAttr enc = packed.getEnc();
@@ -73,7 +68,7 @@ Values LinearTile::floatGroup(const Group &g, Value t0, int64_t tokens,
   auto accumulate = [&](Values &acc, Value w, int64_t c, Value kIndex) {
     for (int64_t t = 0; t < tokens; ++t) {
       Value xs =
-          b.broadcast(activation(b.add(t0, b.index(t)), kIndex), b.f32s());
+          b.broadcast(b.load(x, {b.add(t0, b.index(t)), kIndex}), b.f32s());
       acc[t * g.chunks + c] = b.fma(w, xs, acc[t * g.chunks + c]);
     }
   };
@@ -124,6 +119,31 @@ Values LinearTile::floatGroup(const Group &g, Value t0, int64_t tokens,
 //===----------------------------------------------------------------------===//
 // Integer codes: an exact dot product per group, then one fma with its scales
 //===----------------------------------------------------------------------===//
+
+Value LinearTile::stepOfCodes(const Group &g, int64_t c, Value step, bool high,
+                              int64_t number) {
+  EncAttr enc = packed.getEnc();
+  int64_t size = packed.getStep(), count = lanes() * size;
+  VectorType i8s = b.vec(count, b.getI8Type());
+  auto load = [&](int64_t start, Value i) {
+    Value at =
+        b.add(b.index(start), b.mul(i, b.index(packed.getRows() * size)));
+    return bytes(g, b.add(b.add(g.codes, at), rowsAt(g, c, size)), count,
+                 b.getI8Type());
+  };
+  Value raw = load(0, step);
+  if (!enc.isNibbles())
+    return raw;
+  Value low = high
+                  ? arith::ShRUIOp::create(b, raw, b.splat(i8s, 4)).getResult()
+                  : arith::AndIOp::create(b, raw, b.splat(i8s, 15)).getResult();
+  int64_t highBits = enc.getHighBits(), steps = packed.getPlaneSteps();
+  return highBits
+             ? b.withHighBits(
+                   low, load(packed.getPlaneStart(), b.index(number / steps)),
+                   highBits, number % steps)
+             : low;
+}
 
 Values LinearTile::integerGroup(const Group &g, Value t0, int64_t tokens,
                                 Values acc) {
@@ -192,25 +212,10 @@ Values LinearTile::integerGroup(const Group &g, Value t0, int64_t tokens,
   // sums are exact, so their order is free, and the codes of one byte follow
   // one another.
   auto weights = [&](Value i, bool high, int64_t c, int64_t j) -> Value {
-    auto load = [&](int64_t start, Value i) {
-      Value at =
-          b.add(b.index(start), b.mul(i, b.index(packed.getRows() * step)));
-      return bytes(g, b.add(b.add(g.codes, at), rowsAt(g, c, step)), n * step,
-                   b.getI8Type());
-    };
-    Value raw = load(0, i);
-    if (!nibbles)
-      return shifted
-                 ? arith::XOrIOp::create(b, raw, b.splat(i8s, -128)).getResult()
-                 : raw;
-    Value low =
-        high ? arith::ShRUIOp::create(b, raw, b.splat(i8s, 4)).getResult()
-             : arith::AndIOp::create(b, raw, b.splat(i8s, 15)).getResult();
-    return highBits ? b.withHighBits(low,
-                                     load(packed.getPlaneStart(),
-                                          b.index(j / packed.getPlaneSteps())),
-                                     highBits, j % packed.getPlaneSteps())
-                    : low;
+    Value codes = stepOfCodes(g, c, i, high, j);
+    return shifted
+               ? arith::XOrIOp::create(b, codes, b.splat(i8s, -128)).getResult()
+               : codes;
   };
   int64_t perByte = nibbles ? 2 : 1, sumCount = tokens * g.chunks;
   Value noPartial = b.splat(partialType, 0), noSum = b.splat(i32s, 0);
@@ -310,8 +315,9 @@ Values LinearTile::emit(Value panel, Value row, int64_t chunks, Value t0,
         Values d, e;
         auto group = [&](Value at, Values acc) {
           scales(g, at, d, e);
-          return dot ? integerGroup(g, t0, tokens, acc)
-                     : floatGroup(g, t0, tokens, acc);
+          return dot    ? integerGroup(g, t0, tokens, acc)
+                 : rows ? pairGroup(g, t0, tokens, acc)
+                        : floatGroup(g, t0, tokens, acc);
         };
         if (!enc.getSuper())
           return group(b.index(0), acc);

@@ -24,10 +24,14 @@ struct LinearTile {
   int64_t k;
   /// For rows of integer codes.
   const IntegerDot *dot;
+  /// For rows of bf16; null where the level has no such instruction.
+  const FloatDot *floatDot;
   /// Bytes ahead of the stream that are fetched; 0 = left to the hardware.
   int64_t prefetch = 0;
 
-  int64_t lanes() const { return dot ? dot->lanes : b.lanes; }
+  int64_t lanes() const {
+    return dot ? dot->lanes : floatDot ? floatDot->lanes : b.lanes;
+  }
 
   /// Sums of `chunks` vectors of rows from `row` of a panel on, and the tokens
   /// t0 … t0 + tokens - 1: chunk c of token t at t * chunks + c, f32 lanes.
@@ -56,9 +60,20 @@ private:
   /// The scales and minima of the group that starts at `at`; `d` and `e` are
   /// its block's.
   void scales(Group &g, Value at, const Values &d, const Values &e);
+  /// A step of small integer codes as bytes without sign; those of i8 as they
+  /// are. Step `step` of the group, or if `high` that many steps after half of
+  /// it; it is step `number` of the group, as far as its place among the bits
+  /// of a plane goes.
+  Value stepOfCodes(const Group &g, int64_t c, Value step, bool high,
+                    int64_t number);
   Values floatGroup(const Group &g, Value t0, int64_t tokens, Values acc);
   Values integerGroup(const Group &g, Value t0, int64_t tokens, Values acc);
-  Value activation(Value t, Value kIndex);
+  // Rows of bf16: LinearPairs.cpp.
+  Values pairGroup(const Group &g, Value t0, int64_t tokens, Values acc);
+  Value pair(const Group &g, Value t, Value k);
+  Value asFloats(const Group &g, int64_t c, Value step, bool high,
+                 int64_t number);
+  Value addPairs(Value sum, Value weights, Value x);
 };
 
 } // namespace heddle::codegen

@@ -215,14 +215,28 @@ void RowOps::emit(RMSNormOp op, int64_t width) {
 void RowOps::emit(ConvertRowsOp op, int64_t width) {
   auto type = encodingOf<RowsAttr>(op.getResult());
   Row x = rows[op.getX()], out = rows[op.getResult()];
-  if (type.getElem() == "bf16")
-    return elements(width, [&](Value i, int64_t n) {
-      storeN(
-          arith::TruncFOp::create(b, b.vec(n, b.getBF16Type()), loadN(x, i, n)),
-          out, i);
-    });
+  auto round = [&](Value i, int64_t n) -> Value {
+    return arith::TruncFOp::create(b, b.vec(n, b.getBF16Type()),
+                                   loadN(x, i, n));
+  };
+  if (!type.isGrouped())
+    return elements(width,
+                    [&](Value i, int64_t n) { storeN(round(i, n), out, i); });
   int64_t size = type.getGroup();
   Value group0 = b.div(out.first, b.index(size));
+  if (!type.isCodes())
+    return b.loop(zero(), b.index(width / size), 1, [&](Value g) {
+      Value rounded = round(b.mul(g, b.index(size)), size);
+      Value sum = b.sumTree(
+          arith::ExtFOp::create(b, b.vec(size, b.getF32Type()), rounded));
+      auto put = [&](Value vector, int64_t bytes, int64_t at) {
+        b.storeVec(
+            vector::BitCastOp::create(b, b.vec(bytes, b.getI8Type()), vector),
+            out.buffer, {out.row, b.add(group0, g), b.index(at)});
+      };
+      put(b.broadcast(sum, b.vec(1, b.getF32Type())), 4, RowsAttr::FloatSumAt);
+      put(rounded, 2 * size, RowsAttr::FloatsAt);
+    });
   b.loop(zero(), b.index(width / size), 1, [&](Value g) {
     VectorType f32s = b.vec(size, b.getF32Type()),
                i32s = b.vec(size, b.getI32Type());

@@ -1,4 +1,4 @@
-//===- Dots.cpp - Integer dot products of x86-64 --------------------------===//
+//===- Dots.cpp - Dot products of x86-64 ----------------------------------===//
 //
 // pmaddubsw multiplies unsigned by signed bytes and adds neighbours into 16
 // bits with saturation; vpdpbusd adds four products into 32 bits. x is never
@@ -83,6 +83,28 @@ llvm::ArrayRef<IntegerDot> codegen::x86::integerDots() {
        maddubsMasked, widenPairs},
       {"avx512vnni.vpdpbusd", "x86_64", "avx512f,avx512vnni", 16, 4, 32, dpbusd,
        nullptr, nullptr},
+  };
+  return dots;
+}
+
+//===----------------------------------------------------------------------===//
+// vdpbf16ps
+//===----------------------------------------------------------------------===//
+
+static Value dpbf16(KernelBuilder &b, Value sum, Value w, Value x) {
+  return b.intrinsic("llvm.x86.avx512bf16.dpbf16ps.512", sum.getType(),
+                     {sum, w, x});
+}
+
+static Value permuteWords(KernelBuilder &b, Value table, Value index) {
+  return b.intrinsic("llvm.x86.avx512.permvar.hi.512", table.getType(),
+                     {table, index});
+}
+
+llvm::ArrayRef<FloatDot> codegen::x86::floatDots() {
+  static const FloatDot dots[] = {
+      {"avx512bf16.vdpbf16ps", "x86_64", "avx512bw,avx512bf16", 16, dpbf16,
+       permuteWords},
   };
   return dots;
 }

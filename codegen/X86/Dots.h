@@ -6,6 +6,7 @@
 
 namespace heddle::codegen::x86 {
 llvm::ArrayRef<IntegerDot> integerDots();
+llvm::ArrayRef<FloatDot> floatDots();
 } // namespace heddle::codegen::x86
 
 #endif // HEDDLE_CODEGEN_X86_DOTS_H

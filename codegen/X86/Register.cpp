@@ -23,10 +23,13 @@ void heddle::codegen::x86::registerParts(Registry &registry) {
       {"x86-64-v4+vnni", "x86_64", "x86_64-linux-gnu", "x86-64-v4",
        "+avx512vnni", V4 ",avx512vnni", 16, 32},
       {"x86-64-v4+vnni+bf16", "x86_64", "x86_64-linux-gnu", "x86-64-v4",
-       "+avx512vnni,+avx512bf16", V4 ",avx512vnni,avx512bf16", 16, 32},
+       "+avx512vnni,+avx512bf16", V4 ",avx512vnni,avx512bf16", 16, 32,
+       /*fma=*/true, /*half=*/true, /*bf16=*/true},
   };
   for (const Level &level : rows)
     registry.addLevel(level);
   for (const IntegerDot &dot : integerDots())
     registry.addIntegerDot(dot);
+  for (const FloatDot &dot : floatDots())
+    registry.addFloatDot(dot);
 }

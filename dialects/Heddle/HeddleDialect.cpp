@@ -156,10 +156,17 @@ LogicalResult RowsAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                StringRef elem, int64_t group) {
   if (elem != "i8" && elem != "bf16") // C1
     return emitError() << "(C1) unknown element \"" << elem << "\" of rows";
-  if (elem == "bf16" ? group != 1 : group < 8 || group > 256 || group % 8) // C2
+  if (!fits(elem, group)) // C2
     return emitError() << "(C2) group = " << group
-                       << ", limit 1 of bf16, a multiple of 8 up to 256 of i8";
+                       << ", limit a power of two up to 256 of bf16, a "
+                          "multiple of 8 up to 256 of i8";
   return success();
+}
+
+bool RowsAttr::fits(StringRef elem, int64_t group) {
+  if (group < 1 || group > 256)
+    return false;
+  return elem == "bf16" ? llvm::isPowerOf2_64(group) : group % 8 == 0;
 }
 
 LogicalResult
@@ -202,7 +209,7 @@ SmallVector<Type> heddle::bufferTypes(Type type) {
   if (auto tensor = dyn_cast<RankedTensorType>(type)) {
     Type i8 = IntegerType::get(type.getContext(), 8);
     if (auto rows = dyn_cast_or_null<RowsAttr>(tensor.getEncoding())) {
-      if (rows.getElem() == "bf16") // pairs
+      if (!rows.isGrouped()) // pairs
         return {MemRefType::get(
             {tensor.getDimSize(0), (tensor.getDimSize(1) + 1) / 2 * 2},
             BFloat16Type::get(type.getContext()))};

@@ -225,11 +225,6 @@ private:
       return heddle::failure(
           ExitCode::Usage,
           fmt::format("context = {}, limit at least 1", *options.context));
-    if (numeric == "a16")
-      return heddle::failure(
-          ExitCode::Unsupported,
-          fmt::format("{}: numeric = {}, supported: auto, f32, a8",
-                      options.model, numeric));
     int64_t most = number(*module, "heddle.model_context");
     int64_t length =
         options.context.value_or(std::min<int64_t>(defaultContext(), 8192));
@@ -241,7 +236,7 @@ private:
       say(fmt::format(
           "context {}: rotary frequencies are those {} {} positions", length,
           length > original ? "of more than" : "up to", original));
-    if (numeric != "f32")
+    if (numeric == "auto" || numeric == "a8")
       if (auto step = codegen::dotStepOf(levels); !step)
         return heddle::failure(
             ExitCode::Unsupported,

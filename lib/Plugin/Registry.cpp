@@ -54,6 +54,9 @@ void Registry::addLevel(codegen::Level level) {
 void Registry::addIntegerDot(codegen::IntegerDot dot) {
   note(codegen::integerDots().add(dot, owner));
 }
+void Registry::addFloatDot(codegen::FloatDot dot) {
+  note(codegen::floatDots().add(dot, owner));
+}
 void Registry::addRouter(Router router) {
   note(tables().routers.add(router, owner));
 }

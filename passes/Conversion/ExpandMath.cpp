@@ -9,7 +9,8 @@
 // below 2^30.
 //
 // A level without fused multiply and add gets a product and a sum, and one that
-// cannot widen f16 gets integer operations: no library is called for either.
+// cannot widen f16 or round to bf16 gets integer operations: no library is
+// called for any.
 //
 //===----------------------------------------------------------------------===//
 #include "heddle/codegen/Common/KernelBuilder.h"
@@ -166,11 +167,41 @@ struct ExpandHalf : OpRewritePattern<arith::ExtFOp> {
   }
 };
 
+/// f32 to bf16, to the nearest and ties to even; a NaN stays one.
+struct ExpandBFloat : OpRewritePattern<arith::TruncFOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(arith::TruncFOp op,
+                                PatternRewriter &rewriter) const override {
+    const Level *level = levelOf(op);
+    Value x = op.getIn();
+    if (!level || level->bf16 || !getElementTypeOrSelf(op.getType()).isBF16() ||
+        !getElementTypeOrSelf(x).isF32())
+      return failure();
+    KernelBuilder b(op.getLoc(), rewriter, 1);
+    Type i32 = like(x.getType(), b.getI32Type());
+    auto c = [&](int64_t v) { return b.splat(i32, v); };
+    Value bits = arith::BitcastOp::create(b, i32, x);
+    Value upper = arith::ShRUIOp::create(b, bits, c(16));
+    // What is cut off rounds up from a half on, or from above it if the rest is
+    // even.
+    Value odd = arith::AndIOp::create(b, upper, c(1));
+    Value rounded =
+        arith::ShRUIOp::create(b, b.add(b.add(bits, c(0x7fff)), odd), c(16));
+    Value nan = arith::CmpFOp::create(b, arith::CmpFPredicate::UNO, x, x);
+    Value quiet = arith::OrIOp::create(b, upper, c(0x40));
+    Value chosen = arith::SelectOp::create(b, nan, quiet, rounded);
+    rewriter.replaceOpWithNewOp<arith::BitcastOp>(
+        op, op.getType(),
+        arith::TruncIOp::create(b, like(x.getType(), b.getI16Type()), chosen));
+    return success();
+  }
+};
+
 struct ExpandMath : heddle::impl::ExpandMathBase<ExpandMath> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
     patterns.add<ExpandExp, ExpandTrig<math::SinOp>, ExpandTrig<math::CosOp>,
-                 ExpandFma, ExpandHalf>(&getContext());
+                 ExpandFma, ExpandHalf, ExpandBFloat>(&getContext());
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }

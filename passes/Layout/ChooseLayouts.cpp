@@ -88,21 +88,22 @@ private:
 struct ChooseLayouts : heddle::impl::ChooseLayoutsBase<ChooseLayouts> {
   using ChooseLayoutsBase::ChooseLayoutsBase;
 
-  int64_t dotStep = 1;
+  StringRef mode = "f32";
+  int64_t dotStep = 0;
 
-  /// Codes of a group that fits whole steps lie as the integer dot product
-  /// takes them.
-  int64_t stepOf(EncAttr enc) {
-    return enc.getElemBits() < 16 && enc.getGroup() % 16 == 0 &&
-                   PackedAttr::fits(enc, dotStep)
-               ? dotStep
-               : 1;
+  /// Weights lie as the dot product takes them that their activations enter.
+  int64_t stepOf(EncAttr enc, int64_t width) {
+    RowsAttr rows = codegen::activationRows(enc, width, mode, dotStep);
+    return !rows            ? 1
+           : rows.isCodes() ? std::max<int64_t>(1, dotStep)
+                            : codegen::FloatDot::step;
   }
 
   Type pack(RankedTensorType tensor, EncAttr enc, int64_t rows) {
     return RankedTensorType::get(
         tensor.getShape(), tensor.getElementType(),
-        PackedAttr::get(&getContext(), enc, rows, stepOf(enc)));
+        PackedAttr::get(&getContext(), enc, rows,
+                        stepOf(enc, tensor.getDimSize(1))));
   }
 
   Type convert(Type type) {
@@ -132,14 +133,16 @@ struct ChooseLayouts : heddle::impl::ChooseLayoutsBase<ChooseLayouts> {
           << ", limit 1 to 1024";
       return signalPassFailure();
     }
-    auto mode = getOperation()->getAttrOfType<StringAttr>("heddle.numeric");
-    if (mode && mode == "a8") {
+    if (auto numeric =
+            getOperation()->getAttrOfType<StringAttr>("heddle.numeric"))
+      mode = numeric.getValue();
+    if (mode == "a8") {
       auto step = codegen::dotStepOf(codegen::levelsOf(getOperation()));
       if (!step) {
         getOperation().emitError(llvm::toString(step.takeError()));
         return signalPassFailure();
       }
-      dotStep = std::max<int64_t>(1, *step);
+      dotStep = *step;
     }
     for (Value weight : RowMajorWeights(getOperation()).get())
       setRowMajor(weight);

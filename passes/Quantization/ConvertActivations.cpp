@@ -1,4 +1,5 @@
 //===- ConvertActivations.cpp - The conversions of the numeric mode -------===//
+#include "heddle/codegen/Common/Dot.h"
 #include "heddle/passes/Passes.h"
 
 namespace heddle {
@@ -10,22 +11,23 @@ using namespace mlir;
 using namespace heddle;
 
 namespace {
-constexpr int64_t kGroup = 32;
-
 struct ConvertActivations
     : heddle::impl::ConvertActivationsBase<ConvertActivations> {
   void runOnOperation() override {
     auto mode = getOperation()->getAttrOfType<StringAttr>("heddle.numeric");
-    if (!mode || mode != "a8")
+    if (!mode)
       return;
-    auto rows = RowsAttr::get(&getContext(), "i8", kGroup);
+    auto step = codegen::dotStepOf(codegen::levelsOf(getOperation()));
+    int64_t dotStep = step ? *step : 0;
+    llvm::consumeError(step.takeError()); // SetNumericMode has reported it
     getOperation().walk([&](LinearOp linear) {
       auto type = cast<RankedTensorType>(linear.getX().getType());
       auto enc = encodingOf<EncAttr>(linear.getWeight());
-      // A sum is kept of each half of a group of activations.
-      bool fits = enc && enc.getElemBits() < 16 &&
-                  (enc.getGroup() == kGroup || enc.getGroup() == kGroup / 2);
-      if (!fits || type.getEncoding() || type.getDimSize(1) % kGroup)
+      if (!enc || type.getEncoding())
+        return;
+      RowsAttr rows = codegen::activationRows(enc, type.getDimSize(1),
+                                              mode.getValue(), dotStep);
+      if (!rows)
         return;
       OpBuilder b(linear);
       auto converted =

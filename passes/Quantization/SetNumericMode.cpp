@@ -12,17 +12,20 @@ using namespace heddle;
 
 namespace {
 struct SetNumericMode : heddle::impl::SetNumericModeBase<SetNumericMode> {
-  int64_t codes = 0, floats = 0; // bytes of matrices
+  int64_t codes = 0, pairs = 0, floats = 0; // bytes of matrices
 
   void count(Type type, int64_t times) {
     if (auto enc = encodingOf<EncAttr>(type))
-      (enc.getElemBits() < 16 ? codes : floats) +=
+      (enc.getElemBits() < 16    ? codes
+       : enc.getElem() == "bf16" ? pairs
+                                 : floats) +=
           times * cast<RankedTensorType>(type).getNumElements() /
           enc.getBlock() * enc.getBlockBytes();
   }
 
-  /// The mode that most bytes ask for.
-  StringRef byWeight() {
+  /// The mode that most bytes ask for, of those that all levels have an
+  /// instruction for.
+  StringRef byWeight(bool hasDot, bool hasFloatDot) {
     getOperation().walk([&](ParamOp param) { count(param.getType(), 1); });
     getOperation().walk([&](LayersOp layers) {
       SmallVector<int64_t> times(layers.getKinds().size());
@@ -34,7 +37,9 @@ struct SetNumericMode : heddle::impl::SetNumericModeBase<SetNumericMode> {
           for (Type type : func.getArgumentTypes())
             count(type, n);
     });
-    return codes > floats ? "a8" : "f32";
+    if (codes > pairs + floats)
+      return hasDot ? "a8" : "f32";
+    return pairs > floats && hasFloatDot ? "a16" : "f32";
   }
 
   void runOnOperation() override {
@@ -46,9 +51,14 @@ struct SetNumericMode : heddle::impl::SetNumericModeBase<SetNumericMode> {
       return signalPassFailure();
     }
     StringRef text = mode ? mode.getValue() : "auto";
-    bool hasDot = false;
-    if (text != "f32") {
-      auto step = codegen::dotStepOf(codegen::levelsOf(module));
+    auto levels = codegen::levelsOf(module);
+    bool hasDot = false,
+         hasFloatDot =
+             !levels.empty() && llvm::all_of(levels, [](const auto *level) {
+               return codegen::floatDotOf(*level);
+             });
+    if (text == "auto" || text == "a8") {
+      auto step = codegen::dotStepOf(levels);
       if (!step) {
         module.emitError(llvm::toString(step.takeError()));
         return signalPassFailure();
@@ -56,9 +66,10 @@ struct SetNumericMode : heddle::impl::SetNumericModeBase<SetNumericMode> {
       hasDot = *step;
     }
     if (text == "auto") {
-      text = hasDot ? byWeight() : "f32";
-    } else if (text != "f32" && text != "a8") {
-      module.emitError("numeric = ") << text << ", supported: auto, f32, a8";
+      text = byWeight(hasDot, hasFloatDot);
+    } else if (text != "f32" && text != "a16" && text != "a8") {
+      module.emitError("numeric = ")
+          << text << ", supported: auto, f32, a16, a8";
       return signalPassFailure();
     } else if (text == "a8" && !hasDot) {
       auto target = module->getAttrOfType<StringAttr>("heddle.target");

@@ -49,6 +49,8 @@ struct SetSchedules : heddle::impl::SetSchedulesBase<SetSchedules> {
       const codegen::Level *level = codegen::levelOf(kernel);
       const codegen::IntegerDot *dot =
           level ? codegen::integerDotOf(*level) : nullptr;
+      const codegen::FloatDot *floatDot =
+          level ? codegen::floatDotOf(*level) : nullptr;
       // The last op decides: a generic kernel's first may be constants.
       Block &body = kernel.getBody().front();
       Operation &op = body.without_terminator().empty()
@@ -96,14 +98,16 @@ struct SetSchedules : heddle::impl::SetSchedulesBase<SetSchedules> {
                           ? "rows"
                           : "generic");
       int64_t most = 0, vectors = 1, panels = INT64_MAX;
-      bool codes = false, planes = false;
+      bool codes = false, planes = false, pairs = false, pairCodes = false;
       for (LinearOp linear : linears) {
         auto type = cast<RankedTensorType>(linear.getWeight().getType());
         auto packed = encodingOf<PackedAttr>(type);
         auto rows = encodingOf<RowsAttr>(linear.getX());
         codes |= rows && rows.isCodes();
+        pairs |= rows && !rows.isCodes();
         if (!packed)
           continue;
+        pairCodes |= rows && !rows.isCodes() && packed.getEnc().getScale();
         planes |= codes && packed.getEnc().getHighBits();
         vectors = std::max(vectors, packed.getRows() /
                                         (codes && dot ? dot->lanes : lanes));
@@ -120,16 +124,20 @@ struct SetSchedules : heddle::impl::SetSchedulesBase<SetSchedules> {
       // there and in between (docs/performance.md). Where codes have bits in a
       // plane, a group's weights of one vector of rows take half of the
       // registers, and its sums are touched once a group.
-      int64_t tile = planes  ? registers * 3 / 8
-                     : codes ? registers / 4
-                             : (registers - 4) / vectors;
+      // Codes as bf16 have two sums for each vector of rows and token, the
+      // group's and the row's.
+      int64_t tile = planes      ? registers * 3 / 8
+                     : codes     ? registers / 4
+                     : pairCodes ? registers * 3 / 8
+                                 : (registers - 4) / vectors;
       set("token_tile",
           tokenTile ? tokenTile.getValue() : std::max<int64_t>(1, tile));
       set("token_block", tokenBlock);
-      if (int64_t chunks = chunkTile ? chunkTile.getValue()
-                           : planes  ? 0
-                           : codes   ? 2
-                                     : 0)
+      if (int64_t chunks = chunkTile   ? chunkTile.getValue()
+                           : planes    ? 0
+                           : codes     ? 2
+                           : pairCodes ? 1
+                                       : 0)
         set("chunk_tile", chunks);
       if (prefetch)
         set("prefetch", prefetch);
@@ -137,6 +145,9 @@ struct SetSchedules : heddle::impl::SetSchedulesBase<SetSchedules> {
           std::min(panels, std::max<int64_t>(1, most ? itemBytes / most : 1)));
       if (codes && dot)
         options.push_back(b.getNamedAttr("dot", b.getStringAttr(dot->name)));
+      if (pairs && floatDot)
+        options.push_back(
+            b.getNamedAttr("float_dot", b.getStringAttr(floatDot->name)));
       finish("matmul");
     });
     // In the order given, so that the message is the same every time.

@@ -97,12 +97,15 @@ def test_bits(several, programs, score):
 
 
 @pytest.mark.skipif(not has("avx2"), reason="no AVX2")
-@pytest.mark.parametrize("numeric", ("f32", "a8"))
+@pytest.mark.parametrize("numeric", ("f32", "a8", "a16"))
 def test_levels_agree(programs, score, numeric):
-    """Integer sums are exact on all; floats differ by roundings."""
+    """Integer sums are exact on all; floats differ by roundings, and a few activations by one
+    number of bf16 where that decides which is nearest."""
     both = programs("x86-64-v2,x86-64-v3", numeric)
     old, new = (score(both, TOKENS, f"--isa={level}") for level in ("x86-64-v2", "x86-64-v3"))
-    assert np.abs(old - new).max() <= 1e-5 * np.abs(new).max()
+    limit = 3 / 256 if numeric == "a16" else 1e-5
+    assert np.abs(old - new).max() <= limit * np.abs(new).max()
+    assert np.abs(old - new)[0].max() <= 1e-5 * np.abs(new)[0].max()
     assert (old.argmax(1) == new.argmax(1)).all()
 
 
@@ -171,17 +174,18 @@ def test_functions_keep_to_their_level(run, objects):
     assert any(i.startswith("vpdpbusd") and "zmm" in i for i in best)
 
 
-@pytest.mark.parametrize("target, needs, never", [
-    ("x86-64-v3+avxvnni", r"(\{vex\}\s+)?vpdpbusd.*ymm", r"zmm|%k[0-7]|[xy]mm(1[6-9]|2\d|3[01])"),
-    ("x86-64-v4", "vpmaddubsw.*zmm", "vpdpbusd"),
-    ("x86-64-v4+vnni+bf16", "vpdpbusd.*zmm", "vpmaddubsw"),
+@pytest.mark.parametrize("target, numeric, needs, never", [
+    ("x86-64-v3+avxvnni", "a8", r"(\{vex\}\s+)?vpdpbusd.*ymm", r"zmm|%k[0-7]|[xy]mm(1[6-9]|2\d|3[01])"),
+    ("x86-64-v4", "a8", "vpmaddubsw.*zmm", "vpdpbusd"),
+    ("x86-64-v4+vnni+bf16", "a8", "vpdpbusd.*zmm", "vpmaddubsw"),
+    ("x86-64-v4+vnni+bf16", "a16", "vdpbf16ps.*zmm", "vpdpbusd"),
 ])
-def test_instructions(run, objects, target, needs, never):
-    code = disassembly(run, objects(target))
+def test_instructions(run, objects, target, numeric, needs, never):
+    code = disassembly(run, objects(target, numeric))
     assert any(re.match(needs, i) for i in code)
     assert not [i for i in code if re.search(never, i)]
     if "avxvnni" in target:  # the VEX form, not EVEX
-        raw = run(LLVM / "llvm-objdump", "-d", objects(target)).stdout
+        raw = run(LLVM / "llvm-objdump", "-d", objects(target, numeric)).stdout
         found = re.findall(r":\s+((?:[0-9a-f]{2} )+)\s*\S*\s*vpdpbusd", raw)
         assert found and all(encoding.startswith("c4 ") for encoding in found)
 

@@ -40,6 +40,7 @@ FLOATS = Tiny(ff=100, vocab=333, tied=False, encoding="F16", seed=23, other={
 PROGRAMS = {
     "floats.f32": (FLOATS, "f32"), "coded.f32": (CODED, "f32"), "k-coded.f32": (K_CODED, "f32"),
     "coded.a8": (CODED, "a8"), "k-coded.a8": (K_CODED, "a8"),
+    "coded.a16": (CODED, "a16"), "floats.a16": (FLOATS, "a16"),
 }
 TOKENS = np.random.default_rng(24).integers(0, 333, 37).tolist()
 # Prefill with a tail, decode, and batches of 5; the first is what the others should equal.
@@ -94,10 +95,13 @@ def test_level(programs, expected, level, tmp_path):
 def assert_near(found, expected, level, name):
     """The bits of x86-64-v3 where floats are computed alike: so Bochs computes as this machine
     does. Elsewhere sums are in another order. With int8 activations a rounding of a float
-    may move one to the next code, 1/127 of its group's largest away, in a few tokens."""
+    may move one to the next code, 1/127 of its group's largest away, in a few tokens; with
+    bf16 to the next of its numbers, 1/256 of it away, and tokens after it read what it left."""
     if level.startswith("x86-64-v3"):
         assert_same_bits(found, expected, name)
         return
     worst = np.abs(found - expected).max(axis=1) / np.abs(expected).max()
-    assert np.median(worst) <= 1e-5, (name, np.median(worst))
-    assert worst.max() <= (3 / 127 if name.endswith("a8") else 1e-5), (name, worst.max())
+    typical = worst[0] if name.endswith("a16") else np.median(worst)
+    assert typical <= 1e-5, (name, typical)
+    limit = {"f32": 1e-5, "a8": 3 / 127, "a16": 3 / 256}[name.split(".")[1]]
+    assert worst.max() <= limit, (name, worst.max())

@@ -63,6 +63,7 @@ public:
   void addEncoding(import::EncodingInfo encoding);
   void addLevel(codegen::Level level);
   void addIntegerDot(codegen::IntegerDot dot);
+  void addFloatDot(codegen::FloatDot dot);
   void addRouter(Router router);
   /// Makes a pass known by its argument, to pipelines and to heddle-opt.
   void addPass(std::function<std::unique_ptr<mlir::Pass>()> create);

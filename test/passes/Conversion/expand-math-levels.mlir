@@ -1,7 +1,7 @@
 // RUN: heddle-opt %s --heddle-expand-math | FileCheck %s
 
 // What a level lacks becomes other operations in its functions, and in no others.
-module attributes {heddle.target = "x86-64-v2,x86-64-v3"} {
+module attributes {heddle.target = "x86-64-v2,x86-64-v3,x86-64-v4+vnni+bf16"} {
   // CHECK-LABEL: @old
   // CHECK-NOT: math.{{exp|fma}}
   // CHECK-NOT: arith.extf
@@ -23,6 +23,21 @@ module attributes {heddle.target = "x86-64-v2,x86-64-v3"} {
     %0 = math.exp %x : vector<8xf32>
     %1 = arith.extf %h : vector<8xf16> to vector<8xf32>
     return %0, %1 : vector<8xf32>, vector<8xf32>
+  }
+
+  // CHECK-LABEL: @instruction
+  // CHECK: arith.truncf
+  func.func @instruction(%x: vector<16xf32>) -> vector<16xbf16> attributes {heddle.level = "x86-64-v4+vnni+bf16"} {
+    %0 = arith.truncf %x : vector<16xf32> to vector<16xbf16>
+    return %0 : vector<16xbf16>
+  }
+
+  // CHECK-LABEL: @rounded
+  // CHECK-NOT: arith.truncf
+  // CHECK: return
+  func.func @rounded(%x: vector<8xf32>) -> vector<8xbf16> attributes {heddle.level = "x86-64-v3"} {
+    %0 = arith.truncf %x : vector<8xf32> to vector<8xbf16>
+    return %0 : vector<8xbf16>
   }
 
   // Wider conversions are instructions everywhere.

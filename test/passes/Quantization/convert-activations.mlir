@@ -23,6 +23,54 @@ module attributes {heddle.numeric = "a8"} {
 
 // -----
 
+// a16: codes enter as the integers they are; a minimum wants the sum of its group.
+!codes = tensor<8x64xf32, #heddle.enc<u4, group = 32, scale = true, offset = -8>>
+!minima = tensor<8x64xf32, #heddle.enc<u4, group = 32, scale = true, min = true>>
+!bf16 = tensor<8x64xf32, #heddle.enc<bf16>>
+!odd = tensor<8x63xf32, #heddle.enc<bf16>>
+!f16 = tensor<8x64xf32, #heddle.enc<f16>>
+!large = tensor<8x64xf32, #heddle.enc<i8, group = 32, scale = true, offset = -200>>
+
+module attributes {heddle.numeric = "a16"} {
+  // CHECK-LABEL: @bf16
+  // CHECK-SAME: (%[[X:.*]]: tensor<?x64xf32>, %[[O:.*]]: tensor<?x63xf32>,
+  func.func @bf16(%x: tensor<?x64xf32>, %o: tensor<?x63xf32>, %c: !codes, %m: !minima, %b: !bf16, %n: !odd, %f: !f16, %l: !large) {
+    // CHECK: %[[R:.*]] = heddle.convert_rows %[[X]] : tensor<?x64xf32> -> tensor<?x64xf32, #heddle.rows<bf16>>
+    // CHECK-NEXT: heddle.linear %[[R]]
+    %0 = heddle.linear %x, %c : tensor<?x64xf32>, !codes
+    // CHECK: %[[S:.*]] = heddle.convert_rows %[[X]] : tensor<?x64xf32> -> tensor<?x64xf32, #heddle.rows<bf16, group = 32>>
+    // CHECK-NEXT: heddle.linear %[[S]]
+    %1 = heddle.linear %x, %m : tensor<?x64xf32>, !minima
+    // CHECK: %[[B:.*]] = heddle.convert_rows %[[X]] : tensor<?x64xf32> -> tensor<?x64xf32, #heddle.rows<bf16>>
+    // CHECK-NEXT: heddle.linear %[[B]]
+    %2 = heddle.linear %x, %b : tensor<?x64xf32>, !bf16
+    // Must not fire where no pairs fit, for other floats, nor for integers that bf16 rounds.
+    // CHECK-NEXT: heddle.linear %[[O]]
+    %3 = heddle.linear %o, %n : tensor<?x63xf32>, !odd
+    // CHECK-NEXT: heddle.linear %[[X]]
+    %4 = heddle.linear %x, %f : tensor<?x64xf32>, !f16
+    // CHECK-NEXT: heddle.linear %[[X]]
+    %5 = heddle.linear %x, %l : tensor<?x64xf32>, !large
+    return
+  }
+}
+
+// -----
+
+// BF16 runs as a16 under a8.
+!bf16 = tensor<8x64xf32, #heddle.enc<bf16>>
+
+module attributes {heddle.numeric = "a8"} {
+  // CHECK-LABEL: @beside_codes
+  // CHECK: heddle.convert_rows {{.*}} -> tensor<?x64xf32, #heddle.rows<bf16>>
+  func.func @beside_codes(%x: tensor<?x64xf32>, %w: !bf16) {
+    %0 = heddle.linear %x, %w : tensor<?x64xf32>, !bf16
+    return
+  }
+}
+
+// -----
+
 !codes = tensor<8x64xf32, #heddle.enc<i8, group = 32, scale = true>>
 
 // Nor in another mode.

@@ -6,6 +6,9 @@
 // `step`; the schedule library builds its loops around what is said here and
 // knows no instruction by name.
 //
+// Which weights meet which activations in a numeric mode is said here too: the
+// conversions, the layout and the schedule follow from activationRows().
+//
 //===----------------------------------------------------------------------===//
 #ifndef HEDDLE_CODEGEN_COMMON_DOT_H
 #define HEDDLE_CODEGEN_COMMON_DOT_H
@@ -44,8 +47,43 @@ struct IntegerDot {
 
 PartTable<IntegerDot> &integerDots();
 
+/// An instruction on pairs of bf16 with sums in f32. A level uses one for every
+/// token count, since a sum's order is the instruction's.
+struct FloatDot {
+  /// As schedules name it.
+  const char *name;
+  const char *arch;
+  /// Features beyond the architecture, a comma list as in Level::needs.
+  const char *needs;
+  /// Rows of one instruction.
+  int64_t lanes;
+  /// sum + dot(weights, x): vector<lanes x f32>, vector<2 * lanes x bf16>
+  /// twice, two consecutive elements along k a row.
+  Value (*add)(KernelBuilder &, Value sum, Value weights, Value x);
+  /// table[index]: vector<2 * lanes x i16> each. The low five bits of an index
+  /// count, the others may be anything. Null if there is no such instruction:
+  /// codes then become numbers by arithmetic.
+  Value (*lookup)(KernelBuilder &, Value table, Value index);
+
+  /// Elements along k of one instruction, and of the layout in every level.
+  static constexpr int64_t step = 2;
+};
+
+PartTable<FloatDot> &floatDots();
+
+/// FloatDot::add with two fma, for levels without an instruction.
+Value addPairs(KernelBuilder &b, Value sum, Value weights, Value x);
+
 /// The last registered instruction that a level has; null if it has none.
 const IntegerDot *integerDotOf(const Level &level);
+const FloatDot *floatDotOf(const Level &level);
+
+/// How activations of `width` elements enter a product with a weight stored as
+/// `enc` in numeric mode `mode`; null for f32. `dotStep` is that of the integer
+/// dot products, 0 if there are none.
+RowsAttr activationRows(EncAttr enc, int64_t width, llvm::StringRef mode,
+                        int64_t dotStep);
+
 /// The step of the instructions of all `levels`, which share one layout; 0 if
 /// one has none. Errors: Unsupported if they differ.
 llvm::Expected<int64_t> dotStepOf(llvm::ArrayRef<const Level *> levels);

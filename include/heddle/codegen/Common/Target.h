@@ -29,8 +29,9 @@ struct Level {
   int64_t lanes;     // f32 lanes of a vector register
   int64_t registers; // vector registers
   /// Instructions that ExpandMath does without where a level has none.
-  bool fma = true;  // fused multiply and add
-  bool half = true; // f16 to f32
+  bool fma = true;   // fused multiply and add
+  bool half = true;  // f16 to f32
+  bool bf16 = false; // f32 to bf16
 };
 
 PartTable<Level> &levels();

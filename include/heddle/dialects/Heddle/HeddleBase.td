@@ -151,7 +151,11 @@ def Heddle_RowsAttr : Heddle_Attr<"Rows", "rows"> {
     and codes in [-127, 127], rounded to even. The buffer holds per group: the scale (f32), the
     sum of the codes (i32), of each half of them (i16), scale times sum (f32), then the codes:
     an offset or a minimum of the weight's group costs a load and one operation. With `bf16`,
-    elements are rounded to bf16, two side by side.
+    elements are rounded to bf16, two side by side; with a `group` besides, the buffer holds per
+    group the sum of those numbers (f32), then the numbers.
+
+    Constraints: (C1) `elem` is `i8` or `bf16`; (C2) `group` is a multiple of 8 up to 256 of `i8`,
+    a power of two up to 256 of `bf16`.
 
     Example: `#heddle.rows<i8, group = 32>`.
   }];
@@ -159,11 +163,17 @@ def Heddle_RowsAttr : Heddle_Attr<"Rows", "rows"> {
   let assemblyFormat = "`<` $elem (`,` `group` `=` $group^)? `>`";
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
+    /// Whether rows can have groups of `group`: (C2).
+    static bool fits(::llvm::StringRef elem, int64_t group);
     int64_t getGroups(int64_t k) const { return (k + getGroup() - 1) / getGroup(); }
     bool isCodes() const { return getElem() == "i8"; }
-    /// Where a group's parts start.
+    /// Whether the buffer is of bytes, a group after the other, and no matrix.
+    bool isGrouped() const { return getGroup() > 1; }
+    /// Where the parts of a group of codes start.
     enum : int64_t { ScaleAt = 0, SumAt = 4, HalfSumsAt = 8, WeighedAt = 12, CodesAt = 16 };
-    int64_t getGroupBytes() const { return isCodes() ? CodesAt + getGroup() : 2; }
+    /// Where those of a group of bf16 do.
+    enum : int64_t { FloatSumAt = 0, FloatsAt = 4 };
+    int64_t getGroupBytes() const { return isCodes() ? CodesAt + getGroup() : FloatsAt + 2 * getGroup(); }
   }];
 }
 
