@@ -181,13 +181,9 @@ struct MatmulEmitter {
       while (rows % (wide * linear.lanes()))
         --wide;
       b.loop(b.index(0), b.index(rows), wide * linear.lanes(), [&](Value row) {
-        // Whole tiles, then pairs, then one.
+        // Whole tiles, then halves of them.
         Value done = b.index(0);
-        SmallVector<int64_t> sizes = {tile};
-        for (int64_t size : {2, 1})
-          if (size < sizes.back())
-            sizes.push_back(size);
-        for (int64_t size : sizes) {
+        for (int64_t size = tile; size > 0; size /= 2) {
           Value whole =
               b.sub(blockCount, b.rem(b.sub(blockCount, done), b.index(size)));
           b.loop(done, whole, size,

@@ -23,7 +23,7 @@ struct SetSchedules : heddle::impl::SetSchedulesBase<SetSchedules> {
     if (!laneCount || registers < 8 || registers > 64 || tokenTile < 0 ||
         tokenTile > 64 || chunkTile < 0 || chunkTile > 64 || tokenBlock < 1 ||
         tokenBlock > 256 || itemBytes < 1 || segment < 1 || queryTile < 1 ||
-        queryTile > 64 || prefetch < 0 || prefetch > 65536) {
+        queryTile > 64 || prefetch < -1 || prefetch > 65536) {
       module.emitError("lanes = ")
           << lanes << ", registers = " << registers
           << ", token-tile = " << tokenTile.getValue()
@@ -36,7 +36,7 @@ struct SetSchedules : heddle::impl::SetSchedulesBase<SetSchedules> {
           << ", limit a power of two of 1 to 64, 8 to 64, 0 to 64, 0 to 64, 1 "
              "to "
              "256, "
-             "at least 1, at least 1, 1 to 64, 0 to 65536";
+             "at least 1, at least 1, 1 to 64, -1 to 65536";
       return signalPassFailure();
     }
     Builder b(&getContext());
@@ -139,8 +139,10 @@ struct SetSchedules : heddle::impl::SetSchedulesBase<SetSchedules> {
                            : pairCodes ? 1
                                        : 0)
         set("chunk_tile", chunks);
-      if (prefetch)
-        set("prefetch", prefetch);
+      if (int64_t ahead = prefetch >= 0 ? prefetch.getValue()
+                          : level       ? level->prefetch
+                                        : 0)
+        set("prefetch", ahead);
       set("panels",
           std::min(panels, std::max<int64_t>(1, most ? itemBytes / most : 1)));
       if (codes && dot)

@@ -151,7 +151,7 @@ def SetSchedules : Pass<"heddle-set-schedules", "::mlir::ModuleOp"> {
     Option<"tokenTile", "token-tile", "int64_t", "0", "Tokens of a product's tile; 0 = from the registers.">,
     Option<"chunkTile", "chunk-tile", "int64_t", "0", "Vectors of a panel's rows in a product's tile; 0 = two for integer codes without a plane of bits, else all.">,
     Option<"tokenBlock", "token-block", "int64_t", "32", "Tokens that pass while a panel stays in cache.">,
-    Option<"prefetch", "prefetch", "int64_t", "3072", "Bytes that a decode stream is fetched ahead, up to 65536; 0 = by the hardware alone.">,
+    Option<"prefetch", "prefetch", "int64_t", "-1", "Bytes that a decode stream is fetched ahead, up to 65536; 0 = by the hardware alone, -1 = as the level says.">,
     Option<"segment", "segment", "int64_t", "128", "Keys of an attention segment, merged in order.">,
     Option<"queryTile", "query-tile", "int64_t", "12", "Query rows of an attention item, up to 64: heads of a KV head, and as many tokens as fit.">,
     Option<"itemBytes", "item-bytes", "int64_t", "32768", "Bytes of weights that one thread takes at a time, about.">,

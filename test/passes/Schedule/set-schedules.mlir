@@ -1,5 +1,6 @@
 // RUN: heddle-opt %s --heddle-set-schedules -split-input-file | FileCheck %s
 // RUN: heddle-opt %s --heddle-set-schedules='token-tile=3' -split-input-file | FileCheck %s --check-prefix=TILE
+// RUN: heddle-opt %s --heddle-set-schedules='prefetch=512' -split-input-file | FileCheck %s --check-prefix=AHEAD
 // RUN: not heddle-opt %s --heddle-set-schedules='token-tile=many' -split-input-file 2>&1 | FileCheck %s --check-prefix=ERROR
 // RUN: not heddle-opt %s --heddle-set-schedules='chunk-tile=65' -split-input-file 2>&1 | FileCheck %s --check-prefix=LIMIT
 
@@ -14,7 +15,8 @@ module attributes {heddle.lanes = 16 : i64, heddle.registers = 32 : i64} {
   // CHECK-LABEL: @wide
   func.func @wide(%x: tensor<?x8xf32>, %w: !weight, %c: !cache, %slot: index, %pos: tensor<?xi32>) {
     // 28 registers hold sums, 2 a token.
-    // CHECK: heddle.kernel "l"{{.*}} schedule <"matmul", {lanes = 16 : i64, panels = 1 : i64, prefetch = 3072 : i64, token_block = 32 : i64, token_tile = 14 : i64}>
+    // CHECK: heddle.kernel "l"{{.*}} schedule <"matmul", {lanes = 16 : i64, panels = 1 : i64, token_block = 32 : i64, token_tile = 14 : i64}>
+    // AHEAD: heddle.kernel "l"{{.*}} prefetch = 512 : i64
     // TILE: heddle.kernel "l"{{.*}} schedule <"matmul", {lanes = 16 : i64, {{.*}}token_tile = 3 : i64}>
     %0 = heddle.kernel "l" (%x, %w) : (tensor<?x8xf32>, !weight) -> tensor<?x64xf32> {
     ^bb0(%a: tensor<?x8xf32>, %b: !weight):
