@@ -139,6 +139,7 @@ Values LinearTile::pairGroup(const Group &g, Value t0, int64_t tokens,
   else
     sums = b.loop(b.index(0), b.index(loads), 1, sums,
                   [&](Value i, Values sums) { return steps(i, 0, sums); });
+  Scales of = scales(g);
   for (int64_t t = 0; t < tokens; ++t) {
     Value sumOfX;
     if (enc.getMin()) {
@@ -149,9 +150,9 @@ Values LinearTile::pairGroup(const Group &g, Value t0, int64_t tokens,
     }
     for (int64_t c = 0; c < g.chunks; ++c) {
       Value &a = acc[t * g.chunks + c], sum = sums[t * g.chunks + c];
-      a = g.scale[c] ? b.fma(sum, g.scale[c], a) : b.add(sum, a);
+      a = of.scale[c] ? b.fma(sum, of.scale[c], a) : b.add(sum, a);
       if (sumOfX)
-        a = b.fma(g.min[c], sumOfX, a);
+        a = b.fma(of.min[c], sumOfX, a);
     }
   }
   return acc;

@@ -29,10 +29,18 @@ Values LinearTile::halves(const Group &g, Value at) {
   return values;
 }
 
-void LinearTile::scales(Group &g, Value at, const Values &d, const Values &e) {
+int64_t LinearTile::scaleBytes() const {
   EncAttr enc = packed.getEnc();
+  return ((enc.getScale() ? 1 : 0) + (enc.getMin() ? 1 : 0)) *
+         packed.getRows() * (enc.getSuper() ? 1 : 2);
+}
+
+LinearTile::Scales LinearTile::scales(const Group &g) {
+  EncAttr enc = packed.getEnc();
+  Scales found;
+  Value at = g.start;
   for (bool isMin : {false, true}) {
-    Values &values = isMin ? g.min : g.scale;
+    Values &values = isMin ? found.min : found.scale;
     values.assign(g.chunks, Value());
     if (isMin ? !enc.getMin() : !enc.getScale())
       continue;
@@ -44,10 +52,10 @@ void LinearTile::scales(Group &g, Value at, const Values &d, const Values &e) {
     for (int64_t c = 0; c < g.chunks; ++c)
       values[c] = b.groupScale(
           enc, bytes(g, b.add(at, rowsAt(g, c, 1)), lanes(), b.getI8Type()),
-          isMin ? e[c] : d[c], isMin);
+          isMin ? g.e[c] : g.d[c], isMin);
     at = b.add(at, b.index(packed.getRows()));
   }
-  g.codes = at;
+  return found;
 }
 
 //===----------------------------------------------------------------------===//
@@ -64,6 +72,7 @@ Values LinearTile::floatGroup(const Group &g, Value t0, int64_t tokens,
           steps = nibbles ? half : size;
   Value k0 = b.mul(g.index, b.index(size));
   VectorType i32s = b.vec(lanes(), b.getI32Type());
+  Scales of = scales(g);
   // acc[t][c] += w[c] * x[t0 + t, k].
   auto accumulate = [&](Values &acc, Value w, int64_t c, Value kIndex) {
     for (int64_t t = 0; t < tokens; ++t) {
@@ -82,7 +91,7 @@ Values LinearTile::floatGroup(const Group &g, Value t0, int64_t tokens,
       for (int64_t c = 0; c < g.chunks; ++c) {
         Value codes = bytes(g, b.add(at, rowsAt(g, c, width)), lanes(), elem);
         if (!nibbles) {
-          accumulate(acc, b.decode(enc, codes, g.scale[c], g.min[c]), c,
+          accumulate(acc, b.decode(enc, codes, of.scale[c], of.min[c]), c,
                      b.add(k0, j));
           continue;
         }
@@ -103,9 +112,9 @@ Values LinearTile::floatGroup(const Group &g, Value t0, int64_t tokens,
         Value low = whole(arith::AndIOp::create(b, wide, b.splat(i32s, 15)), 0);
         Value high = whole(arith::ShRUIOp::create(b, wide, b.splat(i32s, 4)),
                            half / unit);
-        accumulate(acc, b.decode(enc, low, g.scale[c], g.min[c]), c,
+        accumulate(acc, b.decode(enc, low, of.scale[c], of.min[c]), c,
                    b.add(k0, j));
-        accumulate(acc, b.decode(enc, high, g.scale[c], g.min[c]), c,
+        accumulate(acc, b.decode(enc, high, of.scale[c], of.min[c]), c,
                    b.add(k0, b.add(j, b.index(half))));
       }
     }
@@ -178,34 +187,22 @@ Values LinearTile::integerGroup(const Group &g, Value t0, int64_t tokens,
       b.vec(n * 32 / dot->partialBits, b.getIntegerType(dot->partialBits));
   Value codesAt = b.add(b.index(RowsAttr::CodesAt), b.mul(part, b.index(size)));
 
-  // What a token brings: its scale, and what the sum of its codes adds.
-  struct Token {
-    Value scale, offset, weighed;
+  // Of a token: a number, the sum of its codes, and what an offset adds.
+  auto number = [&](int64_t t, Value at, Type type) {
+    return first(read(t, at, 1, type));
   };
-  SmallVector<Token> of(tokens);
-  for (int64_t t = 0; t < tokens; ++t) {
-    auto number = [&](Value at, Type type) {
-      return first(read(t, at, 1, type));
-    };
-    Value xScale = number(b.index(RowsAttr::ScaleAt), b.getF32Type());
-    of[t].scale = b.broadcast(xScale, f32s);
-    // Of half a group, the products are made here.
-    Value sum, weighed;
-    if (share == 1) {
-      sum = number(b.index(RowsAttr::SumAt), b.getI32Type());
-      weighed = number(b.index(RowsAttr::WeighedAt), b.getF32Type());
-    } else {
-      Value half =
-          number(b.add(b.index(RowsAttr::HalfSumsAt), b.mul(part, b.index(2))),
-                 b.getI16Type());
-      sum = arith::ExtSIOp::create(b, b.getI32Type(), half);
-      weighed = b.mul(xScale, arith::SIToFPOp::create(b, b.getF32Type(), sum));
-    }
-    if (offset)
-      of[t].offset = b.mul(b.broadcast(sum, i32s), b.splat(i32s, offset));
-    if (enc.getMin())
-      of[t].weighed = b.broadcast(weighed, f32s);
-  }
+  auto sumOf = [&](int64_t t) -> Value {
+    if (share == 1)
+      return number(t, b.index(RowsAttr::SumAt), b.getI32Type());
+    Value half =
+        number(t, b.add(b.index(RowsAttr::HalfSumsAt), b.mul(part, b.index(2))),
+               b.getI16Type());
+    return arith::ExtSIOp::create(b, b.getI32Type(), half);
+  };
+  auto startOf = [&](int64_t t) -> Value {
+    return offset ? b.mul(b.broadcast(sumOf(t), i32s), b.splat(i32s, offset))
+                  : b.splat(i32s, 0);
+  };
 
   // Weights of every chunk meet each token of the tile before the next step
   // along k: what is loaded of either is used for all of the other. Integer
@@ -218,7 +215,7 @@ Values LinearTile::integerGroup(const Group &g, Value t0, int64_t tokens,
                : codes;
   };
   int64_t perByte = nibbles ? 2 : 1, sumCount = tokens * g.chunks;
-  Value noPartial = b.splat(partialType, 0), noSum = b.splat(i32s, 0);
+  Value noPartial = b.splat(partialType, 0);
   // One partial lasts for the group, or is widened into the sums every few
   // steps.
   bool lasts = depth >= loads * perByte;
@@ -255,7 +252,7 @@ Values LinearTile::integerGroup(const Group &g, Value t0, int64_t tokens,
   };
   Values sums;
   for (int64_t t = 0; t < tokens; ++t)
-    sums.append(g.chunks, of[t].offset ? of[t].offset : noSum);
+    sums.append(g.chunks, startOf(t));
   Values carried = lasts ? Values(sumCount, noPartial) : sums;
   // A loop keeps the back end from reordering a tile by sums, which would spill
   // what the sums share. Bits of a plane need to know their step.
@@ -273,15 +270,26 @@ Values LinearTile::integerGroup(const Group &g, Value t0, int64_t tokens,
     widen(sums, carried);
   else
     sums = carried;
-  for (int64_t t = 0; t < tokens; ++t)
+  Scales of = scales(g);
+  for (int64_t t = 0; t < tokens; ++t) {
+    Value one = number(t, b.index(RowsAttr::ScaleAt), b.getF32Type()),
+          xScale = b.broadcast(one, f32s), weighed;
+    if (enc.getMin() && share == 1) // of half a group, the product is made here
+      weighed = number(t, b.index(RowsAttr::WeighedAt), b.getF32Type());
+    else if (enc.getMin())
+      weighed = b.mul(
+          one,
+          arith::SIToFPOp::create(b, b.getF32Type(), sumOf(t)).getResult());
+    if (weighed)
+      weighed = b.broadcast(weighed, f32s);
     for (int64_t c = 0; c < g.chunks; ++c) {
       Value &a = acc[t * g.chunks + c],
             f = arith::SIToFPOp::create(b, f32s, sums[t * g.chunks + c]);
-      a = b.fma(f, g.scale[c] ? b.mul(g.scale[c], of[t].scale) : of[t].scale,
-                a);
-      if (of[t].weighed)
-        a = b.fma(g.min[c], of[t].weighed, a);
+      a = b.fma(f, of.scale[c] ? b.mul(of.scale[c], xScale) : xScale, a);
+      if (weighed)
+        a = b.fma(of.min[c], weighed, a);
     }
+  }
   return acc;
 }
 
@@ -311,19 +319,19 @@ Values LinearTile::emit(Value panel, Value row, int64_t chunks, Value t0,
       [&](Value block, Values acc) {
         if (prefetch)
           fetchAhead(panel, block);
-        Group g{panel, block, row, chunks, block, Value(), {}, {}};
-        Values d, e;
+        Group g{panel, block, row, chunks, block, {}, {}, {}, {}};
         auto group = [&](Value at, Values acc) {
-          scales(g, at, d, e);
+          g.start = at;
+          g.codes = b.add(at, b.index(scaleBytes()));
           return dot    ? integerGroup(g, t0, tokens, acc)
                  : rows ? pairGroup(g, t0, tokens, acc)
                         : floatGroup(g, t0, tokens, acc);
         };
         if (!enc.getSuper())
           return group(b.index(0), acc);
-        d = halves(g, b.index(0));
+        g.d = halves(g, b.index(0));
         if (enc.getMin())
-          e = halves(g, b.index(packed.getRows() * 2));
+          g.e = halves(g, b.index(packed.getRows() * 2));
         return b.loop(
             b.index(0), b.index(packed.getBlockGroups()), 1, acc,
             [&](Value i, Values acc) {

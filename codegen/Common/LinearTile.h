@@ -41,13 +41,13 @@ struct LinearTile {
 private:
   using Values = KernelBuilder::Values;
   /// One group of a panel's rows, `chunks` vectors from `row` on: its number
-  /// along k, where its codes start, and per chunk its scale and its minimum as
-  /// f32, null where the encoding has none.
+  /// along k, where its scales and its codes start, and the numbers of its
+  /// block per chunk.
   struct Group {
     Value panel, block, row;
     int64_t chunks;
-    Value index, codes;
-    Values scale, min;
+    Value index, start, codes;
+    Values d, e;
   };
   /// Where chunk c starts among numbers of `size` bytes, one a row of the
   /// panel.
@@ -57,9 +57,15 @@ private:
   Value bytes(const Group &g, Value at, int64_t count, mlir::Type elem);
   /// The f16 at `at`, one a row of the panel, as f32: a vector a chunk.
   Values halves(const Group &g, Value at);
-  /// The scales and minima of the group that starts at `at`; `d` and `e` are
-  /// its block's.
-  void scales(Group &g, Value at, const Values &d, const Values &e);
+  /// A group's scales and minima as f32, one a chunk, null where the encoding
+  /// has none. Whoever needs them after a loop loads them there: what is loaded
+  /// before would be spilled.
+  struct Scales {
+    Values scale, min;
+  };
+  Scales scales(const Group &g);
+  /// Bytes of a group before its codes.
+  int64_t scaleBytes() const;
   /// A step of small integer codes as bytes without sign; those of i8 as they
   /// are. Step `step` of the group, or if `high` that many steps after half of
   /// it; it is step `number` of the group, as far as its place among the bits
