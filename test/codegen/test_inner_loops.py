@@ -38,10 +38,14 @@ def inside(a, b):
     return a != b and b[0] <= a[0] and a[1] <= b[1]
 
 
+# Elements along k of a product, and what makes a group's sums numbers, one for each.
+STEPS = {"vpmaddubsw": (4, "vpmaddwd"), "vpdpbusd": (4, "vcvtdq2ps"), "vdpbf16ps": (2, "vfmadd")}
+
+
 def cost_of(body, loops, loop, dot):
-    """Instructions for each `dot` of an innermost loop, and of the loop over groups around it where
-    that makes its sums numbers: a group of 32 has eight steps of four. None if there are too
-    few: attention and norms multiply too, but not that much."""
+    """Instructions for each `dot` of an innermost loop, and of the loop over groups of 32 around it
+    where that makes its sums numbers. None if there are too few: attention and norms multiply too,
+    but not that much."""
     def count(loop, name):
         return sum(mnemonic.startswith(name) for _, mnemonic, _ in body[loop[0]:loop[1] + 1])
 
@@ -52,20 +56,21 @@ def cost_of(body, loops, loop, dot):
     if dots < 4:
         return None
     around = min((x for x in loops if inside(loop, x)), key=size, default=None)
-    if dot != "vpmaddubsw" or count(loop, "vcvtdq2ps") or not around:
+    step, ends = STEPS.get(dot, (1, None))
+    if not ends or not around or count(loop, "vcvtdq2ps") or not count(around, "vmulps" if dot == "vpdpbusd" else ends):
         return size(loop) / dots
     # Each sum is widened once a turn or once a group.
-    sums = count(loop, "vpmaddwd") or count(around, "vpmaddwd")
-    assert sums and dots % sums == 0 and 8 % (dots // sums) == 0, (dots, sums)
-    trips = 8 // (dots // sums)
+    sums, steps = count(loop, ends) or count(around, ends), 32 // step
+    assert sums and dots % sums == 0 and steps % (dots // sums) == 0, (dots, sums)
+    trips = steps // (dots // sums)
     return (size(loop) * trips + size(around) - size(loop)) / (dots * trips)
 
 
-def cost(heddle, run, directory, encoding, numeric, dot, kernel, weights_per_dot):
+def cost(heddle, run, directory, encoding, numeric, dot, kernel, weights_per_dot, target):
     """Least instructions for a weight and a token, in a loop of `kernel` that multiplies."""
     model = write(directory / "m.gguf", Tiny(hidden=256, ff=256, heads=4, head_dim=64, kv_heads=4, encoding=encoding, tied=False))
     out = directory / "m.o"
-    heddle("compile", model, "-o", out, "--quiet", "--emit=object", f"--numeric={numeric}", "--target=x86-64-v3")
+    heddle("compile", model, "-o", out, "--quiet", "--emit=object", f"--numeric={numeric}", f"--target={target}")
     found = []
     for name, body in functions(run("llvm-objdump", "-d", "--no-show-raw-insn", out).stdout).items():
         if not re.fullmatch(kernel, name):
@@ -88,20 +93,27 @@ DECODE, PREFILL = r"decode|.*[.]decode|k\d+\.(select|rms).*linear.*", r"k\d+\.li
     ("Q4_0", "a8", "vpmaddubsw", DECODE, 32, 0.185),
     ("Q4_1", "a8", "vpmaddubsw", DECODE, 32, 0.185),
     ("Q8_0", "a8", "vpmaddubsw", DECODE, 32, 0.245),
-    ("Q4_0", "a8", "vpmaddubsw", PREFILL, 32, 0.158),
-    ("Q4_1", "a8", "vpmaddubsw", PREFILL, 32, 0.16),
+    ("Q4_0", "a8", "vpmaddubsw", PREFILL, 32, 0.152),
+    ("Q4_1", "a8", "vpmaddubsw", PREFILL, 32, 0.15),
     ("Q8_0", "a8", "vpmaddubsw", PREFILL, 32, 0.225),
     ("Q5_0", "a8", "vpmaddubsw", DECODE, 32, 0.31),
-    ("Q4_K", "a8", "vpmaddubsw", DECODE, 32, 0.215),
+    ("Q4_K", "a8", "vpmaddubsw", DECODE, 32, 0.19),
     ("Q6_K", "a8", "vpmaddubsw", DECODE, 32, 0.345),
     ("Q5_0", "a8", "vpmaddubsw", PREFILL, 32, 0.165),
-    ("Q4_K", "a8", "vpmaddubsw", PREFILL, 32, 0.165),
+    ("Q4_K", "a8", "vpmaddubsw", PREFILL, 32, 0.152),
     ("Q6_K", "a8", "vpmaddubsw", PREFILL, 32, 0.205),
     ("F32", "f32", "vfmadd", DECODE, 8, 0.30),
     ("F32", "f32", "vfmadd", PREFILL, 8, 0.25),
     ("BF16", "f32", "vfmadd", PREFILL, 8, 0.28),
+    ("Q4_0", "a8", "vpdpbusd", DECODE, 64, 0.076),
+    ("Q4_0", "a8", "vpdpbusd", PREFILL, 64, 0.049),
+    ("Q4_1", "a8", "vpdpbusd", PREFILL, 64, 0.0465),
+    ("Q8_0", "a8", "vpdpbusd", PREFILL, 64, 0.049),
+    ("Q4_0", "a16", "vdpbf16ps", PREFILL, 32, 0.0485),
+    ("BF16", "a16", "vdpbf16ps", PREFILL, 32, 0.055),
 ))
 def test_cost(heddle, run, tmp_path, encoding, numeric, dot, kernel, weights, most):
-    found = cost(heddle, run, tmp_path, encoding, numeric, dot, kernel, weights)
+    target = "x86-64-v4+vnni+bf16" if dot in ("vpdpbusd", "vdpbf16ps") else "x86-64-v3"
+    found = cost(heddle, run, tmp_path, encoding, numeric, dot, kernel, weights, target)
     print(f"{encoding} {numeric} {found:.4f}")
     assert found <= most
