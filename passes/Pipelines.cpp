@@ -42,6 +42,7 @@ static void schedule(OpPassManager &pm) { pm.addPass(createSetSchedules()); }
 
 static void emit(OpPassManager &pm) {
   pm.addPass(createEmitKernels());
+  pm.addPass(createEmitProbes());
   pm.addPass(createLowerGeneric());
   pm.addPass(createExpandMath());
   pm.addPass(createCanonicalizerPass());
@@ -85,6 +86,7 @@ void heddle::passes::registerParts(Registry &registry) {
   registry.addPass([] { return createChooseLayouts(); });
   registry.addPass([] { return createSetSchedules(); });
   registry.addPass(createEmitKernels);
+  registry.addPass(createEmitProbes);
   registry.addPass([] { return createLowerGeneric(); });
   registry.addPass(createExpandMath);
   registry.addPass(createPlaceBarriers);

@@ -136,13 +136,19 @@ llvm::SmallVector<std::string> codegen::levelSuffixes(mlir::ModuleOp module) {
 
 namespace {
 using LevelMap = llvm::StringMap<const Level *>;
-}
+/// A probe's function and what `heddle.probe` says of it.
+struct ProbeRow {
+  std::string function, instruction, type;
+  int64_t operations;
+};
+} // namespace
 
 /// Takes functions of other levels out of a module of the LLVM dialect, and our
 /// attributes, which the translation does not know, off the rest. Returns the
-/// levels by function.
+/// levels by function, and lists the probes.
 static LevelMap detach(mlir::ModuleOp module,
-                       llvm::ArrayRef<const Level *> levels) {
+                       llvm::ArrayRef<const Level *> levels,
+                       std::vector<ProbeRow> &probes) {
   LevelMap map;
   llvm::SmallVector<mlir::Operation *> others;
   module.walk([&](mlir::LLVM::LLVMFuncOp func) {
@@ -152,10 +158,20 @@ static LevelMap detach(mlir::ModuleOp module,
         !name ? levels.begin() : llvm::find_if(levels, [&](const Level *l) {
           return name == llvm::StringRef(l->name);
         });
-    if (level == levels.end())
+    if (level == levels.end()) {
       others.push_back(func);
-    else
-      map[func.getName()] = *level;
+      return;
+    }
+    map[func.getName()] = *level;
+    auto probe = func->getAttrOfType<mlir::DictionaryAttr>("heddle.probe");
+    if (!probe)
+      return;
+    auto instruction = probe.getAs<mlir::StringAttr>("instruction"),
+         type = probe.getAs<mlir::StringAttr>("type");
+    auto operations = probe.getAs<mlir::IntegerAttr>("operations");
+    if (instruction && type && operations)
+      probes.push_back({func.getName().str(), instruction.str(), type.str(),
+                        operations.getInt()});
   });
   for (mlir::Operation *func : others)
     func->erase();
@@ -173,16 +189,26 @@ static LevelMap detach(mlir::ModuleOp module,
 /// Defines heddle_levels (heddle_rt.h) and hides all else.
 static llvm::Error addLevelTable(llvm::Module &module,
                                  llvm::ArrayRef<const Level *> levels,
-                                 const LevelMap &map) {
+                                 const LevelMap &map,
+                                 llvm::ArrayRef<ProbeRow> probes) {
   auto &context = module.getContext();
   auto *pointer = llvm::PointerType::get(context, 0);
-  auto *null = llvm::ConstantPointerNull::get(pointer);
+  auto *i64 = llvm::Type::getInt64Ty(context);
   auto *row = llvm::StructType::get(
-      context, {pointer, pointer, pointer, pointer, pointer});
+      context, {pointer, pointer, pointer, pointer, pointer, pointer});
+  auto *probeRow =
+      llvm::StructType::get(context, {pointer, pointer, i64, pointer});
   auto text = [&](llvm::StringRef value) -> llvm::Constant * {
     auto *data = llvm::ConstantDataArray::getString(context, value);
     return new llvm::GlobalVariable(module, data->getType(), true,
                                     llvm::GlobalValue::PrivateLinkage, data);
+  };
+  auto table = [&](llvm::StructType *type,
+                   llvm::ArrayRef<llvm::Constant *> rows) {
+    auto *array = llvm::ArrayType::get(type, rows.size());
+    return new llvm::GlobalVariable(module, array, true,
+                                    llvm::GlobalValue::PrivateLinkage,
+                                    llvm::ConstantArray::get(array, rows));
   };
   for (llvm::Function &f : module)
     if (!f.isDeclaration()) {
@@ -205,14 +231,21 @@ static llvm::Error addLevelTable(llvm::Module &module,
                                           ": no function @" + step);
       fields.push_back(f);
     }
+    llvm::SmallVector<llvm::Constant *> probeRows;
+    for (const ProbeRow &probe : probes)
+      if (map.lookup(probe.function) == level)
+        probeRows.push_back(llvm::ConstantStruct::get(
+            probeRow, {text(probe.instruction), text(probe.type),
+                       llvm::ConstantInt::get(i64, probe.operations),
+                       module.getFunction(probe.function)}));
+    probeRows.push_back(llvm::Constant::getNullValue(probeRow));
+    fields.push_back(table(probeRow, probeRows));
     rows.push_back(llvm::ConstantStruct::get(row, fields));
   }
-  rows.push_back(
-      llvm::ConstantStruct::get(row, {null, null, null, null, null}));
-  auto *type = llvm::ArrayType::get(row, rows.size());
-  new llvm::GlobalVariable(
-      module, type, true, llvm::GlobalValue::ExternalLinkage,
-      llvm::ConstantArray::get(type, rows), "heddle_levels");
+  rows.push_back(llvm::Constant::getNullValue(row));
+  llvm::GlobalVariable *all = table(row, rows);
+  all->setLinkage(llvm::GlobalValue::ExternalLinkage);
+  all->setName("heddle_levels");
   return llvm::Error::success();
 }
 
@@ -225,7 +258,8 @@ llvm::Error codegen::emitObject(mlir::ModuleOp module,
   llvm::InitializeAllAsmPrinters();
   mlir::OwningOpRef<mlir::ModuleOp> copy(
       mlir::cast<mlir::ModuleOp>(module->clone()));
-  LevelMap map = detach(*copy, levels);
+  std::vector<ProbeRow> probes;
+  LevelMap map = detach(*copy, levels, probes);
   // Each function has the processor of its level; this one is for what is not
   // in functions.
   const Level &level = *levels.front();
@@ -249,7 +283,7 @@ llvm::Error codegen::emitObject(mlir::ModuleOp module,
       std::nullopt, llvm::CodeGenOptLevel::Aggressive));
   llvmModule->setTargetTriple(triple);
   llvmModule->setDataLayout(machine->createDataLayout());
-  if (llvm::Error error = addLevelTable(*llvmModule, levels, map))
+  if (llvm::Error error = addLevelTable(*llvmModule, levels, map, probes))
     return error;
 
   // Generated code calls no library: a loop that stores zeros stays one.

@@ -1,78 +1,16 @@
 //===- Bench.cpp - PROG bench ---------------------------------------------===//
 
 #include "Output.h"
+#include "Probes.h"
 #include "Run.h"
 #include "heddle/runtime/Failure.h"
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
-#include <cstring>
 #include <nlohmann/json.hpp>
 
 namespace heddle::rt {
 
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double secondsSince(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-// Larger than any last-level cache, so that the sum runs at memory speed.
-constexpr uint64_t kProbeBytes = uint64_t(256) << 20;
-
-// Sequences that each thread reads side by side.
-constexpr uint64_t kStreams = 8;
-
-struct Probe {
-  uint64_t *words;
-  uint64_t sums[256 * 8]; // one cache line a thread
-};
-
-// Thread `tid`'s part of the buffer, in words.
-std::pair<uint64_t, uint64_t> part(int64_t tid, int64_t nthreads) {
-  uint64_t words = kProbeBytes / sizeof(uint64_t);
-  return {words * tid / nthreads, words * (tid + 1) / nthreads};
-}
-
-void fillJob(void *arg, int64_t tid, int64_t nthreads) {
-  auto *probe = static_cast<Probe *>(arg);
-  auto [begin, end] = part(tid, nthreads);
-  memset(probe->words + begin, 1, (end - begin) * sizeof(uint64_t));
-}
-
-// Integers only: the runtime computes nothing in floating point.
-void sumJob(void *arg, int64_t tid, int64_t nthreads) {
-  auto *probe = static_cast<Probe *>(arg);
-  auto [begin, end] = part(tid, nthreads);
-  uint64_t lanes[8] = {};
-  // A cache line of each stream in turn: one stream alone does not keep enough
-  // reads in flight. A rest of a few lines is not read.
-  uint64_t length = (end - begin) / kStreams / 8 * 8;
-  for (uint64_t at = 0; at < length; at += 8)
-    for (uint64_t stream = 0; stream < kStreams; ++stream)
-      for (uint64_t lane = 0; lane < 8; ++lane)
-        lanes[lane] += probe->words[begin + stream * length + at + lane];
-  for (int lane = 1; lane < 8; ++lane)
-    lanes[0] += lanes[lane];
-  // Stored where the compiler cannot drop it.
-  *const_cast<volatile uint64_t *>(&probe->sums[tid * 8]) = lanes[0];
-}
-
-double measureDram(ThreadTeam &team, int64_t repeat) {
-  Buffer buffer(kProbeBytes);
-  auto probe = std::make_unique<Probe>();
-  probe->words = static_cast<uint64_t *>(buffer.data());
-  team.run(fillJob, probe.get());
-  std::vector<double> seconds;
-  for (int64_t i = 0; i < repeat; ++i) {
-    auto start = Clock::now();
-    team.run(sumJob, probe.get());
-    seconds.push_back(secondsSince(start));
-  }
-  return static_cast<double>(kProbeBytes) / 1e9 / median(seconds);
-}
 
 // Ids spread over the vocabulary; the same on every run.
 std::vector<int32_t> benchTokens(int64_t count, int64_t vocab) {
@@ -146,7 +84,7 @@ int runBench(Program &program, const Options &options) {
   nlohmann::json result;
   result["prefill"] = nlohmann::json::array();
   result["decode"] = nlohmann::json::array();
-  std::string table;
+  std::string table, dots;
 
   // One session serves all: what a run is about to touch, an untimed one has
   // touched before, so that no page fault is timed.
@@ -197,6 +135,15 @@ int runBench(Program &program, const Options &options) {
   // Before the probe, whose buffer is no part of the model's memory.
   uint64_t peak = peakResidentBytes();
   double dram = measureDram(*run.team, options.repeat);
+  result["dot"] = nlohmann::json::array();
+  for (const DotRate &dot :
+       measureDots(*run.level, *run.team, options.repeat)) {
+    result["dot"].push_back({{"instruction", dot.instruction},
+                             {"type", dot.type},
+                             {"gop_s", dot.gopS}});
+    dots += "dot product " + dot.type + " (" + dot.instruction +
+            "): " + fixed(dot.gopS) + " GOP/s\n";
+  }
   result["threads"] = run.team->size();
   result["load_s"] = loadSeconds;
   result["peak_rss"] = peak;
@@ -211,7 +158,7 @@ int runBench(Program &program, const Options &options) {
     }
   table += "load: " + fixed(loadSeconds) +
            " s\npeak memory: " + formatBytes(peak) +
-           "\nDRAM read: " + fixed(dram) + " GB/s\n";
+           "\nDRAM read: " + fixed(dram) + " GB/s\n" + dots;
   printOut(options.json ? result.dump() + "\n" : table);
   return 0;
 }

@@ -117,3 +117,24 @@ def test_cost(heddle, run, tmp_path, encoding, numeric, dot, kernel, weights, mo
     found = cost(heddle, run, tmp_path, encoding, numeric, dot, kernel, weights, target)
     print(f"{encoding} {numeric} {found:.4f}")
     assert found <= most
+
+
+def test_probes(heddle, run, tmp_path):
+    """The loop that measures a peak is the instruction and nothing else: no load, no spill."""
+    model, out = write(tmp_path / "m.gguf", Tiny()), tmp_path / "m.o"
+    levels = {"x86-64-v3": (12, {"int8": ("vpmaddubsw", "vpaddw"), "f32": ("vfmadd",)}),
+              "x86-64-v4+vnni": (24, {"int8": ("vpdpbusd",), "f32": ("vfmadd",)})}
+    heddle("compile", model, "-o", out, "--quiet", "--emit=object", f"--target={','.join(levels)}")
+    found = functions(run("llvm-objdump", "-d", "--no-show-raw-insn", out).stdout)
+    for level, (sums, types) in levels.items():
+        for type_, names in types.items():
+            body = found[f"probe.{type_}.{level}"]
+            (start, end), = loops_of(body)
+            loop = body[start:end + 1]
+            for name in names:  # the back end may unroll
+                count = sum(mnemonic.startswith(name) for _, mnemonic, _ in loop)
+                assert count and count % sums == 0, (level, loop)
+            # Copies of sums that an instruction would overwrite, and the loop's own three.
+            rest = [x for x in loop if not x[1].startswith(names)]
+            assert len([x for x in rest if not x[1].startswith("vmov")]) <= 3, (level, rest)
+            assert not any("(" in operands.split("#")[0] for _, _, operands in loop), (level, loop)

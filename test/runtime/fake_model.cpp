@@ -58,12 +58,22 @@ void step(heddle_context *ctx, int64_t tid, int64_t nthreads) {
   }
 }
 
+// A probe of one operation a turn.
+void turns(heddle_context *ctx, int64_t tid, int64_t) {
+  auto *out = static_cast<volatile int64_t *>(ctx->arena) +
+              tid * HEDDLE_PROBE_BYTES / 8;
+  for (int64_t i = 0; i < ctx->n_tokens; ++i)
+    *out = i;
+}
+
+const heddle_probe probes[] = {{"fake.add", "int64", 1, turns}, {}};
+
 } // namespace
 
 extern "C" const heddle_level heddle_levels[] = {
-    {"future", "no-such-feature", step, step, step},
+    {"future", "no-such-feature", step, step, step, probes},
 #ifndef FAKE_IMPOSSIBLE
-    {"fake", "", step, step, step},
+    {"fake", "", step, step, step, probes},
 #endif
-    {nullptr, nullptr, nullptr, nullptr, nullptr},
+    {},
 };

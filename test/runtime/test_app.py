@@ -349,6 +349,9 @@ def test_bench(bare):
         assert x["bytes_per_token"] == 50000 * 64 + (x["depth"] + 1) * 8192
         share = x["bytes_per_token"] * x["tok_s"] / 1e9 / out["dram_gb_s"]
         assert abs(x["share_of_dram"] - share) <= 1e-9 * share
+    assert [(x["instruction"], x["type"]) for x in out["dot"]] == [("fake.add", "int64")]
+    # One operation a turn and a thread: between a cycle and a thousand.
+    assert all(1e-3 < x["gop_s"] / out["threads"] < 20 for x in out["dot"])
     assert out["load_s"] >= 0 and out["peak_rss"] > 0 and out["dram_gb_s"] > 0
     assert b"tokens/s" in run(bare, "bench", "--prompt=4", "--gen=3",
                               "--repeat=1").stdout

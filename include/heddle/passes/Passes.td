@@ -173,6 +173,30 @@ def EmitKernels : Pass<"heddle-emit-kernels", "::mlir::ModuleOp"> {
     "::mlir::memref::MemRefDialect", "::mlir::math::MathDialect"];
 }
 
+def EmitProbes : Pass<"heddle-emit-probes", "::mlir::ModuleOp"> {
+  let summary = "A loop for the peak of each level's dot instructions";
+  let description = [{
+    For each level of `heddle.target` and each type that it has a dot product of, a function
+    `@probe.TYPE` (with `.LEVEL` where there are several): turns of independent sums in
+    registers, as many as the context has tokens, stored to the thread's part of the arena.
+    `heddle.probe` on it names the instruction and its operations. Does nothing without a target.
+
+    After, in part:
+    ```mlir
+    func.func @probe.f32(%ctx: !heddle_rt.context, %tid: index, %n: index)
+        attributes {heddle.probe = {instruction = "f32 fma", operations = 192 : i64, type = "f32"}} {
+      %tokens = heddle_rt.input %ctx "tokens" : memref<?xi32>
+      %turns = memref.dim %tokens, %c0 : memref<?xi32>
+      %sums:12 = scf.for %i = %c0 to %turns step %c1 iter_args(…) {
+        %0 = math.fma %s0, %x, %y : vector<8xf32>
+        …
+    ```
+  }];
+  let dependentDialects = ["::heddle::rt::HeddleRTDialect", "::mlir::LLVM::LLVMDialect",
+    "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect",
+    "::mlir::math::MathDialect", "::mlir::func::FuncDialect"];
+}
+
 def LowerGeneric : Pass<"heddle-lower-generic", "::mlir::ModuleOp"> {
   let summary = "The generic path: linalg on tensors to vector loops";
   let description = [{

@@ -18,7 +18,7 @@
 extern "C" {
 #endif
 
-#define HEDDLE_ABI_VERSION 1
+#define HEDDLE_ABI_VERSION 2
 
 typedef struct heddle_context heddle_context;
 
@@ -44,13 +44,28 @@ struct heddle_context {
 typedef void (*heddle_step_fn)(heddle_context *ctx, int64_t tid,
                                int64_t nthreads);
 
+// Bytes of the arena that a thread of a probe writes.
+#define HEDDLE_PROBE_BYTES 4096
+
+// A loop of one dot-product instruction on registers, which measures its peak
+// rate.
+typedef struct heddle_probe {
+  const char *instruction; // as schedules name it, "avx512vnni.vpdpbusd"
+  const char *type;        // of what it multiplies: "int8", "f32"
+  int64_t operations;      // multiplications and additions of one turn
+  // `n_tokens` turns on every thread. Of the context it reads that, and writes
+  // (nthreads, HEDDLE_PROBE_BYTES) of the arena.
+  heddle_step_fn run;
+} heddle_probe;
+
 // One feature level of a program (for example "x86-64-v3").
 typedef struct heddle_level {
-  const char *name;       // level name, as --isa spells it
-  const char *features;   // comma list of CPU features it needs, "avx2,fma"
-  heddle_step_fn decode;  // T = 1, R = 1
-  heddle_step_fn batch;   // 1 <= T <= batch_tokens of the manifest
-  heddle_step_fn prefill; // 1 <= T <= prefill_tokens of the manifest
+  const char *name;           // level name, as --isa spells it
+  const char *features;       // comma list of CPU features it needs, "avx2,fma"
+  heddle_step_fn decode;      // T = 1, R = 1
+  heddle_step_fn batch;       // 1 <= T <= batch_tokens of the manifest
+  heddle_step_fn prefill;     // 1 <= T <= prefill_tokens of the manifest
+  const heddle_probe *probes; // ends with a row whose instruction is null
 } heddle_level;
 
 // Defined by the generated object; ends with a row whose name is null. Best
