@@ -38,7 +38,10 @@ static void fuse(OpPassManager &pm) {
 
 static void layout(OpPassManager &pm) { pm.addPass(createChooseLayouts()); }
 
-static void schedule(OpPassManager &pm) { pm.addPass(createSetSchedules()); }
+static void schedule(OpPassManager &pm) {
+  pm.addPass(createSetSchedules());
+  pm.addPass(createRecordKernels());
+}
 
 static void emit(OpPassManager &pm) {
   pm.addPass(createEmitKernels());
@@ -85,6 +88,7 @@ void heddle::passes::registerParts(Registry &registry) {
   registry.addPass(createFormKernels);
   registry.addPass([] { return createChooseLayouts(); });
   registry.addPass([] { return createSetSchedules(); });
+  registry.addPass(createRecordKernels);
   registry.addPass(createEmitKernels);
   registry.addPass(createEmitProbes);
   registry.addPass([] { return createLowerGeneric(); });

@@ -143,6 +143,17 @@ Manifest parseManifest(const std::string &content, uint64_t weightsBytes) {
          number(entry, "bytes_per_position", 0, uint64_t(1) << 32),
          number(entry, "position_multiple", 1, 1 << 20)});
   }
+  if (root.contains("kernels"))
+    for (const json &entry : array(root, "kernels")) {
+      if (!entry.is_object())
+        bad("kernels", entry.dump(), "an array of objects");
+      m.kernels.push_back(
+          {text(entry, "step"), text(entry, "instruction"),
+           number(entry, "times", 0, 1 << 20),
+           number(entry, "operations_per_token", 0, kMaxSize),
+           number(entry, "operations_per_position", 0, kMaxSize),
+           entry.value("selected_rows", false)});
+    }
   return m;
 }
 

@@ -2,6 +2,7 @@
 #include "heddle/Driver/CommandLine.h"
 #include "heddle/Driver/Commands.h"
 #include "heddle/Driver/Compile.h"
+#include "heddle/Driver/ProgramReader.h"
 #include "heddle/Plugin/Registry.h"
 #include "heddle/Support/Error.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -149,7 +150,7 @@ llvm::Expected<CompileOptions> commonOptions() {
 
 llvm::Error explainCommand() {
   if (model.empty())
-    return usage("explain needs MODEL", "heddle explain model.gguf");
+    return usage("explain needs PROG or MODEL", "heddle explain model.gguf");
   if (measure)
     return failure(ExitCode::Unsupported, "--measure is unsupported",
                    "PROG bench --json");
@@ -163,7 +164,17 @@ llvm::Error explainCommand() {
   how.dramGBs = dramLimit;
   how.gops = operationLimit;
   how.depth = depth;
-  return explain(*options, how);
+  if (!isProgramFile(model))
+    return explain(*options, how);
+  // What a program was made with is not up to who asks.
+  for (std::reference_wrapper<const cl::Option> option :
+       std::initializer_list<std::reference_wrapper<const cl::Option>>{
+           target, numeric, contextLength, weightsFrom, passOptions})
+    if (option.get().getNumOccurrences())
+      return usage(model + ": a compiled program takes no " +
+                       option.get().ArgStr.str(),
+                   "heddle explain " + model);
+  return explainProgram(model, how);
 }
 
 llvm::Error compileCommand() {

@@ -70,6 +70,30 @@ std::string text(ModuleOp module, StringRef name) {
   return attr ? attr.str() : "";
 }
 
+/// An attribute of strings, numbers, lists and names as JSON.
+llvm::json::Value toJson(Attribute attr) {
+  if (auto text = dyn_cast<StringAttr>(attr))
+    return text.str();
+  if (auto flag = dyn_cast<BoolAttr>(attr))
+    return flag.getValue();
+  if (auto number = dyn_cast<IntegerAttr>(attr))
+    return number.getInt();
+  if (auto list = dyn_cast<ArrayAttr>(attr))
+    return llvm::json::Array(llvm::map_range(list, toJson));
+  llvm::json::Object object;
+  if (auto names = dyn_cast<DictionaryAttr>(attr))
+    for (NamedAttribute entry : names)
+      object[entry.getName().str()] = toJson(entry.getValue());
+  return object;
+}
+
+/// What RecordKernels says of them; none where it did not run.
+llvm::json::Array kernelsOf(ModuleOp module) {
+  auto list = module->getAttrOfType<ArrayAttr>("heddle.kernels");
+  return list ? llvm::json::Array(llvm::map_range(list, toJson))
+              : llvm::json::Array();
+}
+
 class Compiler {
 public:
   explicit Compiler(const CompileOptions &options)
@@ -104,8 +128,7 @@ public:
             fmt::format("{}: heddle.phase = {}, limit import to {}",
                         options.model, text(*module, "heddle.phase"),
                         phases()[last].name));
-      explainKernels(*module, how, llvm::outs());
-      return llvm::Error::success();
+      return explainKernels(kernelsOf(*module), how, llvm::outs());
     });
   }
 
@@ -455,6 +478,7 @@ private:
         {"prefill_tokens", number(*module, "heddle.prefill_tokens")},
         {"params", std::move(params)},
         {"caches", std::move(caches)},
+        {"kernels", kernelsOf(*module)},
         {"levels", std::move(names)},
         {"target", levels[0]->arch},
         {"licenses",

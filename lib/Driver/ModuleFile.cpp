@@ -109,6 +109,18 @@ bool isCache(Attribute attr) {
   return cache && cache.getBlock() > 0;
 }
 
+/// Strings, numbers that are not negative, flags and lists of strings.
+bool isKernelRecord(Attribute attr) {
+  auto record = dyn_cast<DictionaryAttr>(attr);
+  return record && llvm::all_of(record, [](NamedAttribute entry) {
+           Attribute value = entry.getValue();
+           auto list = dyn_cast<ArrayAttr>(value);
+           return isa<StringAttr, BoolAttr>(value) ||
+                  Checker::within(value, 0, INT64_MAX) ||
+                  (list && llvm::all_of(list, llvm::IsaPred<StringAttr>));
+         });
+}
+
 bool isString(Attribute attr) { return isa<StringAttr>(attr); }
 
 void checkAttributes(Checker &c, size_t phase) {
@@ -148,6 +160,9 @@ void checkAttributes(Checker &c, size_t phase) {
     int64_t batch = c.integer("batch_tokens", 1, 1 << 20);
     c.integer("prefill_tokens", batch, 1 << 20);
   }
+  if (c.get("kernels"))
+    c.array("kernels", "an array of what heddle-record-kernels writes",
+            isKernelRecord);
   if (phase >= size_t(findPhase("plan"))) {
     c.integer("arena_bytes", 0, INT64_MAX);
     ArrayAttr names = c.array("params", "an array of strings", isString);

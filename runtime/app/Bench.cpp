@@ -6,6 +6,7 @@
 #include "heddle/runtime/Failure.h"
 #include <algorithm>
 #include <cstdio>
+#include <map>
 #include <nlohmann/json.hpp>
 
 namespace heddle::rt {
@@ -48,6 +49,37 @@ uint64_t tokenBytes(const Manifest &manifest, int64_t position) {
   for (const CacheEntry &cache : manifest.caches)
     bytes += cache.bytesPerPosition * position;
   return untied ? bytes - embedding : bytes;
+}
+
+// Operations of the steps that take in a prompt, by instruction: those that
+// Session::feed() cuts it into.
+std::map<std::string, double> promptOperations(const Manifest &manifest,
+                                               const heddle_level &level,
+                                               int64_t prompt,
+                                               int64_t maxChunk) {
+  std::map<std::string, double> operations;
+  for (int64_t first = 0; first < prompt;) {
+    int64_t count = std::min(prompt - first, maxChunk);
+    std::string step = count == 1                      ? "decode"
+                       : count <= manifest.batchTokens ? "batch"
+                                                       : "prefill";
+    bool logits = count == 1 || first + count == prompt;
+    double tokens = static_cast<double>(count),
+           seen =
+               tokens * static_cast<double>(first) + tokens * (tokens - 1) / 2;
+    for (const KernelEntry &kernel : manifest.kernels) {
+      if (kernel.step != step && kernel.step != step + "." + level.name)
+        continue;
+      double rows = kernel.selectedRows ? logits : tokens;
+      double each = static_cast<double>(kernel.operations) * rows +
+                    static_cast<double>(kernel.positionOperations) * seen;
+      if (each > 0)
+        operations[kernel.instruction] +=
+            each * static_cast<double>(kernel.times);
+    }
+    first += count;
+  }
+  return operations;
 }
 
 std::string fixed(double value) {
@@ -102,6 +134,9 @@ int runBench(Program &program, const Options &options) {
     table += "prefill " + std::to_string(prompt) + ": " +
              fixed(entry["tok_s"]) + " tokens/s\n";
     entry["tokens"] = prompt;
+    for (auto &[instruction, operations] : promptOperations(
+             program.manifest(), *run.level, prompt, session.maxChunk()))
+      entry["operations"][instruction] = operations;
     result["prefill"].push_back(std::move(entry));
   }
   for (int64_t depth : options.depths) {
@@ -136,8 +171,10 @@ int runBench(Program &program, const Options &options) {
   uint64_t peak = peakResidentBytes();
   double dram = measureDram(*run.team, options.repeat);
   result["dot"] = nlohmann::json::array();
+  std::map<std::string, double> rates;
   for (const DotRate &dot :
        measureDots(*run.level, *run.team, options.repeat)) {
+    rates[dot.instruction] = dot.gopS;
     result["dot"].push_back({{"instruction", dot.instruction},
                              {"type", dot.type},
                              {"gop_s", dot.gopS}});
@@ -156,6 +193,22 @@ int runBench(Program &program, const Options &options) {
       table += "decode at depth " + entry["depth"].dump() + ": " +
                fixed(share * 100) + " % of DRAM read\n";
     }
+  for (nlohmann::json &entry : result["prefill"]) {
+    // Seconds at the peak of each instruction, over those it took.
+    double seconds = 0;
+    if (!entry.contains("operations"))
+      continue;
+    for (auto &[instruction, operations] : entry["operations"].items())
+      if (auto rate = rates.find(instruction); rate != rates.end())
+        seconds += operations.get<double>() / rate->second / 1e9;
+    if (seconds == 0)
+      continue;
+    double share =
+        seconds * entry["tok_s"].get<double>() / entry["tokens"].get<double>();
+    entry["share_of_dot"] = share;
+    table += "prefill " + entry["tokens"].dump() + ": " + fixed(share * 100) +
+             " % of the dot products' peak\n";
+  }
   table += "load: " + fixed(loadSeconds) +
            " s\npeak memory: " + formatBytes(peak) +
            "\nDRAM read: " + fixed(dram) + " GB/s\n" + dots;

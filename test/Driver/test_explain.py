@@ -53,11 +53,46 @@ def test_generic_path_is_named(heddle, model):
     assert "on the generic path: heddle.rms_norm" in heddle("explain", model, *forced).stdout
 
 
+def test_selected_rows(heddle, model):
+    """Of a prompt, the head computes the rows whose logits are wanted."""
+    kernels = explain(heddle, model)
+    for step in ("decode", "batch", "prefill"):
+        rows = [k for k in kernels if k["step"] == step and k["selected_rows"]]
+        assert sum(k["weight_bytes"] for k in rows) == max(k["weight_bytes"] for k in kernels)
+        assert all(k["times"] == 1 for k in rows)
+
+
+@pytest.fixture(scope="module")
+def program(heddle, model):
+    out = model.with_suffix("")
+    heddle("compile", model, "-o", out, "--quiet", "--target=x86-64-v2,x86-64-v3")
+    return out
+
+
+def test_program(heddle, model, program):
+    """A program tells what explain says of the model it was made from."""
+    for flags in (), ("--json",), ("--dram-gb-s=1", "--gop-s=10", "--depth=3"):
+        said = heddle("explain", model, "--target=x86-64-v2,x86-64-v3", *flags).stdout
+        assert heddle("explain", program, *flags).stdout == said
+    assert {k["step"] for k in json.loads(heddle("explain", program, "--json").stdout)["kernels"]} == {
+        f"{step}.{level}" for step in ("decode", "batch", "prefill") for level in ("x86-64-v2", "x86-64-v3")}
+
+
+def test_program_refused(heddle, program, tmp_path):
+    assert "takes no numeric" in heddle("explain", program, "--numeric=f32", code=2).stderr
+    bytes_ = bytearray(program.read_bytes())
+    damaged = tmp_path / "damaged"
+    at = int.from_bytes(bytes_[-88:-80], "little")
+    bytes_[at + 10] ^= 1
+    damaged.write_bytes(bytes_)
+    assert "manifest is not what was written" in heddle("explain", damaged, code=7).stderr
+    damaged.write_bytes(bytes_[:-1])
+    assert "trailer = absent" in heddle("explain", damaged, code=3).stderr
+    damaged.write_bytes(bytes_[:64])
+    assert "trailer = absent" in heddle("explain", damaged, code=3).stderr
+
+
 @pytest.mark.parametrize("flags, code", ((["--measure"], 4), (["--depth=-1"], 2), (["--numeric=f7"], 2)))
 def test_refused(heddle, model, flags, code):
     assert heddle("explain", model, *flags, code=code).stderr.startswith("heddle: error: ")
 
-
-def test_a_program_is_no_model(heddle, model, tmp_path):
-    heddle("compile", model, "-o", tmp_path / "program", "--quiet")
-    assert heddle("explain", tmp_path / "program", code=4).stderr.startswith("heddle: error: ")

@@ -10,7 +10,9 @@ that a machine that slows down slows both. Every figure is the median of all
 repetitions. llama.cpp is what test/bench/build_peer.sh built; without it only our
 half runs. "of DRAM" is the bytes of weights and cache that a token needs, times
 tokens a second, over the bandwidth that `PROG bench` measured with as many
-threads. Needs an idle machine: how many cores other processes took is printed.
+threads; "of dot" is the time that a prompt's multiplications and additions take at
+the peak of their instructions, probed in the same runs, over the time it took. Needs an
+idle machine: how many cores other processes took is printed.
 """
 
 import argparse
@@ -30,6 +32,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 BUILD = Path(os.environ.get("HEDDLE_BUILD_DIR", ROOT / "build"))
 HEDDLE = Path(os.environ.get("HEDDLE_BIN", BUILD / "bin" / "heddle"))
 PEER = BUILD / "peer" / "bin" / "python"
+BUILT = PEER.parent.parent / ".peer-installed"  # what build_peer.sh writes last
 
 
 def numbers(text):
@@ -67,17 +70,6 @@ def manifest(program):
         assert magic == b"HEDDLEP1", program
         file.seek(offset)
         return json.loads(file.read(size))
-
-
-def token_bytes(info, position):
-    """Bytes that decoding the token at `position` reads; None if that depends on
-    the token (experts). Of an embedding table that is no head, a row is nothing."""
-    sizes = {p["name"]: p["bytes"] for p in info["params"]}
-    if any("_exps" in name for name in sizes):
-        return None
-    if "output.weight" in sizes:
-        del sizes["token_embd.weight"]
-    return sum(sizes.values()) + position * sum(c["bytes_per_position"] for c in info["caches"])
 
 
 def figures(results):
@@ -121,15 +113,21 @@ def measure(program, options, threads):
         repeat = f"--repeat={options.repeat * (turn + 1) // rounds - options.repeat * turn // rounds}"
         ours.append(run_json(program, "bench", *shape, repeat, "--json", "-t", threads,
                              "-c", longest))
-        if PEER.exists():
+        if BUILT.exists():
             theirs.append(run_json(PEER, Path(__file__).with_name("peer.py"), options.model,
                                    *shape, repeat, f"--threads={threads}"))
     return ours, theirs
 
 
-def compare(info, ours, theirs, threads):
+def compare(ours, theirs, threads):
     """One thread count's rows."""
     dram = statistics.median(r["dram_gb_s"] for r in ours)
+    dots = {dot["instruction"]: dot | {"gop_s": max(d["gop_s"] for r in ours for d in r["dot"]
+                                                   if d["instruction"] == dot["instruction"])}
+            for dot in ours[0]["dot"]}
+    # What a run says of itself: the same in every turn.
+    facts = {("prefill", x["tokens"], 0): x for x in ours[0]["prefill"]}
+    facts |= {("decode", x["gen"], x["depth"]): x for x in ours[0]["decode"]}
     peer, rows = figures(theirs), []
     for key, runs in figures(ours).items():
         kind, tokens, depth = key
@@ -139,12 +137,15 @@ def compare(info, ours, theirs, threads):
             row["peer_tok_s"] = statistics.median(peer[key])
             row["peer_runs"] = peer[key]
             row["ratio"] = row["tok_s"] / row["peer_tok_s"]
-        size = token_bytes(info, depth + tokens // 2)
-        if kind == "decode" and size:
+        if size := facts[key].get("bytes_per_token"):
             row["bytes_per_token"] = size
             row["of_dram"] = size * row["tok_s"] / 1e9 / dram
+        if operations := facts[key].get("operations"):
+            row["operations"] = operations
+            limit = sum(n / dots[name]["gop_s"] / 1e9 for name, n in operations.items())
+            row["of_dot"] = limit * row["tok_s"] / tokens
         rows.append(row)
-    out = {"rows": rows, "dram_gb_s": dram, "peak_rss": max(r["peak_rss"] for r in ours)}
+    out = {"rows": rows, "dram_gb_s": dram, "dot": list(dots.values()), "peak_rss": max(r["peak_rss"] for r in ours)}
     if theirs:
         out["peer_peak_rss"] = max(r["peak_rss"] for r in theirs)
         out["peer"] = theirs[0]["system"]
@@ -152,19 +153,20 @@ def compare(info, ours, theirs, threads):
 
 
 def table(results):
-    lines = [f"{'':26}{'ours':>10}{'llama.cpp':>11}{'ratio':>7}{'of DRAM':>9}"]
+    lines = [f"{'':26}{'ours':>10}{'llama.cpp':>11}{'ratio':>7}{'of DRAM':>9}{'of dot':>8}"]
     cell = lambda value, form: format(value, form) if value is not None else "-"  # noqa: E731
     for result in results:
         for r in result["rows"]:
             what = f"{r['kind']} {r['tokens']}" + (f" at {r['depth']}" if r["depth"] else "")
             lines.append(f"{what + ', ' + str(r['threads']) + 't':26}{r['tok_s']:10.2f}"
                          f"{cell(r.get('peer_tok_s'), '.2f'):>11}{cell(r.get('ratio'), '.2f'):>7}"
-                         f"{cell(r.get('of_dram'), '.0%'):>9}")
+                         f"{cell(r.get('of_dram'), '.0%'):>9}{cell(r.get('of_dot'), '.0%'):>8}")
+        peaks = ", ".join(f"{dot['type']}: {dot['gop_s']:.0f} GOP/s" for dot in result["dot"])
         mib = lambda n: cell(n and n / 2**20, ".0f")  # noqa: E731
         memory = f"peak MiB, {result['rows'][0]['threads']}t"
         lines.append(f"{memory:26}{mib(result['peak_rss']):>10}"
                      f"{mib(result.get('peer_peak_rss')):>11}   (DRAM read: "
-                     f"{result['dram_gb_s']:.1f} GB/s; others: {result['others']:.2f} cores)")
+                     f"{result['dram_gb_s']:.1f} GB/s; {peaks}; others: {result['others']:.2f} cores)")
     return "\n".join(lines)
 
 
@@ -188,7 +190,7 @@ def main():
     for threads in options.threads:
         others = Others()
         ours, theirs = measure(program, options, threads)
-        results.append(compare(info, ours, theirs, threads) | {"others": others.cores()})
+        results.append(compare(ours, theirs, threads) | {"others": others.cores()})
     command = shlex.join(sys.argv)
     if options.json:
         print(json.dumps({"command": command, "model": str(options.model),
@@ -199,7 +201,7 @@ def main():
           f"{info['numeric']}, {'/'.join(info['levels'])}; "
           f"medians of {options.repeat}, in {min(options.rounds, options.repeat)} turns; tokens/s")
     print(table(results))
-    if not PEER.exists():
+    if not BUILT.exists():
         print("llama.cpp is not built: test/bench/build_peer.sh", file=sys.stderr)
 
 

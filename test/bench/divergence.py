@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from compare import PEER, compiled
+from compare import BUILT, PEER, compiled
 
 TEXTS = ("/usr/share/common-licenses/GPL-3", "/usr/lib/python3.11/argparse.py")
 WINDOW = 512
@@ -69,7 +69,7 @@ def main():
 
     f32 = compiled(options.model, "f32")
     sources = {mode: (lambda ids, mode=mode: score(compiled(options.model, mode), ids)) for mode in options.modes}
-    if PEER.exists():
+    if BUILT.exists():
         for cache in ("f32", "f16"):
             sources[f"llama.cpp, {cache} cache"] = lambda ids, cache=cache: peer_score(options.model, ids, cache)
     sums = {name: [] for name in sources}

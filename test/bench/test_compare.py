@@ -35,14 +35,15 @@ def test_our_half(compared):
             ("prefill", 20, 0, threads), ("decode", 3, 0, threads), ("decode", 3, 30, threads)]
         for row in result["rows"]:
             assert row["tok_s"] > 0 and len(row["runs"]) == 3
-        shallow, deep = result["rows"][1:]
+        prefill, shallow, deep = result["rows"]
+        assert 0 < prefill["of_dot"] < 1 and sum(prefill["operations"].values()) > 0
         # 2 layers of 2 heads of 16, keys and values in float32.
         assert deep["bytes_per_token"] - shallow["bytes_per_token"] == 30 * 2 * 2 * 2 * 16 * 4
     assert "decode 3 at 30, 2t" in load().table(results)
 
 
 def test_peer_half(compared):
-    if not load().PEER.exists():
+    if not load().BUILT.exists():
         pytest.skip("llama.cpp is not built: test/bench/build_peer.sh")
     for result in compared["results"]:
         assert "LLAMAFILE = 1" in result["peer"] and "OPENMP = 1" in result["peer"]

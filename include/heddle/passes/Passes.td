@@ -159,6 +159,22 @@ def SetSchedules : Pass<"heddle-set-schedules", "::mlir::ModuleOp"> {
   let dependentDialects = ["::heddle::HeddleDialect"];
 }
 
+def RecordKernels : Pass<"heddle-record-kernels", "::mlir::ModuleOp"> {
+  let summary = "What each kernel is made of, for explain";
+  let description = [{
+    `heddle.kernels` on the module lists the kernels of every step and its layers: ops, emitter,
+    instruction and schedule, how often the step runs it, bytes and operations. A kernel's
+    `heddle.record` is its index there. The program keeps the list (docs/program-format.md).
+    Changes nothing else.
+
+    After, in part:
+    ```mlir
+    module attributes {heddle.kernels = [{kernel = "linear", operations_per_token = 4096 : i64, step = "decode", …} ]}
+      %0 = heddle.kernel "linear" (%x, %w) schedule <"matmul", {…}> {heddle.record = 0 : i64} : …
+    ```
+  }];
+}
+
 def EmitKernels : Pass<"heddle-emit-kernels", "::mlir::ModuleOp"> {
   let summary = "Expands kernels to vector loops";
   let description = [{

@@ -29,6 +29,16 @@ struct CacheEntry {
   uint64_t positionMultiple;
 };
 
+/// A kernel as `heddle explain` lists it; a step runs it `times`.
+struct KernelEntry {
+  std::string step, instruction;
+  uint64_t times;
+  /// Each time: for a token, and for a token and a position before it.
+  uint64_t operations, positionOperations;
+  /// Tokens are only those whose logits are wanted.
+  bool selectedRows;
+};
+
 /// The manifest, checked: sizes are positive and fit their ranges.
 struct Manifest {
   std::string heddleVersion, name, family, sourceHash, sourceFile, numeric;
@@ -41,6 +51,7 @@ struct Manifest {
   std::map<std::string, uint64_t> bytesByEncoding;
   std::vector<ParamEntry> params;
   std::vector<CacheEntry> caches;
+  std::vector<KernelEntry> kernels; // none in a program that lists none
   std::vector<std::string> levels, licenses;
 };
 
