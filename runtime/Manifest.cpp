@@ -36,6 +36,17 @@ uint64_t number(const json &object, const char *field, uint64_t low,
   return value;
 }
 
+// A number within [0, high], if it is there.
+std::optional<double> real(const json &object, const char *field, double high) {
+  auto it = object.find(field);
+  if (it == object.end())
+    return std::nullopt;
+  double value = it->is_number() ? it->get<double>() : -1;
+  if (!(value >= 0 && value <= high))
+    bad(field, it->dump(), "a number from 0 to " + json(high).dump());
+  return value;
+}
+
 std::string text(const json &object, const char *field) {
   auto it = object.find(field);
   if (it == object.end())
@@ -65,6 +76,30 @@ const json &array(const json &object, const char *field) {
   if (it == object.end() || !it->is_array())
     bad(field, it == object.end() ? "absent" : it->dump(), "an array");
   return *it;
+}
+
+void readGeneration(const json &root, Manifest &m) {
+  constexpr size_t kMostStops = 4096; // each token is compared with all
+  auto it = root.find("generation");
+  if (it == root.end() || it->is_null())
+    return;
+  if (!it->is_object())
+    bad("generation", it->dump(), "an object");
+  m.sampling.temperature = real(*it, "temperature", 1e6);
+  m.sampling.topP = real(*it, "top_p", 1);
+  m.sampling.minP = real(*it, "min_p", 1);
+  if (it->contains("top_k"))
+    m.sampling.topK = number(*it, "top_k", 0, INT32_MAX);
+  const json &stops = array(*it, "stop_tokens");
+  if (stops.size() > kMostStops)
+    bad("stop_tokens", std::to_string(stops.size()) + " ids",
+        std::to_string(kMostStops));
+  for (const json &id : stops) {
+    if (!id.is_number_unsigned() ||
+        id.get<uint64_t>() >= static_cast<uint64_t>(m.vocab))
+      bad("stop_tokens", id.dump(), "0…" + std::to_string(m.vocab - 1));
+    m.stopTokens.push_back(id.get<int32_t>());
+  }
 }
 
 } // namespace
@@ -115,6 +150,7 @@ Manifest parseManifest(const std::string &content, uint64_t weightsBytes) {
   m.prefillTokens = number(root, "prefill_tokens", 1, 1 << 20);
   m.levels = texts(root, "levels");
   m.licenses = texts(root, "licenses");
+  readGeneration(root, m);
 
   if (auto it = root.find("bytes_by_encoding"); it != root.end()) {
     if (!it->is_object())

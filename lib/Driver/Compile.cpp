@@ -1,5 +1,6 @@
 //===- Compile.cpp - From a checkpoint to a program -----------------------===//
 #include "heddle/Driver/Compile.h"
+#include "heddle/Driver/GenerationData.h"
 #include "heddle/Driver/Link.h"
 #include "heddle/Driver/ModuleFile.h"
 #include "heddle/Driver/Packer.h"
@@ -156,10 +157,15 @@ private:
       return error;
     // Before the phases: what is wrong with a checkpoint is said at once.
     if (last + 1 == phases().size() && options.emit == "program") {
-      auto data = tokenizerData(*source, number(*module, "heddle.vocab"));
+      int64_t vocab = number(*module, "heddle.vocab");
+      auto data = tokenizerData(*source, vocab);
       if (!data)
         return data.takeError();
       tokenizer = std::move(*data);
+      auto defaults = generationData(*source, tokenizer, vocab);
+      if (!defaults)
+        return defaults.takeError();
+      generation = std::move(*defaults);
     }
     return runPhases(last);
   }
@@ -479,6 +485,7 @@ private:
         {"params", std::move(params)},
         {"caches", std::move(caches)},
         {"kernels", kernelsOf(*module)},
+        {"generation", generation},
         {"levels", std::move(names)},
         {"target", levels[0]->arch},
         {"licenses",
@@ -601,6 +608,7 @@ private:
   size_t next = 0;
   llvm::StringSet<> applied; // pass options that found their pass
   std::optional<llvm::json::Value> tokenizer;
+  llvm::json::Value generation = nullptr; // of the manifest
 };
 } // namespace
 

@@ -81,6 +81,9 @@ importModel(mlir::MLIRContext &context, const ModelSource &source) {
       mlir::NameLoc::get(mlir::StringAttr::get(&context, family->name)));
   if (llvm::Error error = family->build(source, *module))
     return std::move(error);
+  if (auto vocab = (*module)->getAttrOfType<mlir::IntegerAttr>("heddle.vocab"))
+    if (llvm::Error error = source.checkEndTokens(vocab.getInt()))
+      return std::move(error);
   std::string why;
   mlir::ScopedDiagnosticHandler handler(&context, [&](mlir::Diagnostic &d) {
     if (why.empty())

@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "GGUFHeader.h"
+#include "Generation.h"
 #include "heddle/Import/ModelSource.h"
 #include "heddle/Support/MappedFile.h"
 #include "llvm/ADT/StringSet.h"
@@ -182,6 +183,8 @@ llvm::Expected<std::unique_ptr<ModelSource>> openGGUF(llvm::StringRef path) {
     return llvm::StringRef(pair.first).starts_with("split.");
   });
   source->index();
+  if (auto error = readSamplingKeys(*source, source->generation))
+    return std::move(error);
   return source;
 }
 

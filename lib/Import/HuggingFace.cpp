@@ -1,5 +1,6 @@
 //===- HuggingFace.cpp - Opening a directory of safetensors ---------------===//
 #include "heddle/Import/HuggingFace.h"
+#include "Generation.h"
 #include "Json.h"
 #include "Safetensors.h"
 #include "heddle/Import/SpanReader.h"
@@ -23,7 +24,6 @@ private:
   readJson(llvm::StringRef name, uint64_t maxBytes);
   llvm::Error readConfig();
   llvm::Error readGeneration();
-  llvm::Error readEndTokens(llvm::StringRef file, const MetaValue *value);
   llvm::Error readShards(const llvm::json::Object &index);
   llvm::Error readShard(llvm::StringRef name, MappedFile file);
   std::string fileIn(llvm::StringRef name) const {
@@ -83,59 +83,17 @@ llvm::Error HuggingFaceSource::readConfig() {
   return llvm::Error::success();
 }
 
-llvm::Error HuggingFaceSource::readEndTokens(llvm::StringRef file,
-                                             const MetaValue *value) {
-  if (!value || std::holds_alternative<std::monostate>(*value))
-    return llvm::Error::success();
-  std::vector<int64_t> ids;
-  if (const auto *list = std::get_if<std::vector<int64_t>>(value))
-    ids = *list;
-  else if (const auto *id = std::get_if<int64_t>(value))
-    ids = {*id};
-  else
-    return malformed(file, "eos_token_id", "no id",
-                     "an integer in [0, 2147483647] or a list of them");
-  for (int64_t id : ids) {
-    if (id < 0 || id > INT32_MAX)
-      return malformed(file, "eos_token_id", llvm::Twine(id),
-                       "integer in [0, 2147483647]");
-    if (!llvm::is_contained(generation.endTokens, id))
-      generation.endTokens.push_back(id);
-  }
-  return llvm::Error::success();
-}
-
 llvm::Error HuggingFaceSource::readGeneration() {
   auto object = readJson("generation_config.json", 1 << 20);
   if (!object)
     return object.takeError();
-  if (!*object)
-    return llvm::Error::success();
-  // Read by the getters of a source of its own, so that messages name its file.
-  HuggingFaceSource own;
-  own.path = fileIn("generation_config.json");
-  own.untypedNumbers = true;
-  flatten(**object, "", own.metadata);
-  std::erase_if(own.metadata, [](const auto &pair) {
-    return std::holds_alternative<std::monostate>(pair.second);
-  });
-  own.index();
-  if (llvm::Error error = readEndTokens(own.path, own.findMeta("eos_token_id")))
-    return error;
-  auto sample = own.getBool("do_sample", false);
-  auto temperature = own.getFloat("temperature", 0, 1e6, 1),
-       topP = own.getFloat("top_p", 0, 1, 1);
-  auto topK = own.getInt("top_k", 0, INT32_MAX, 50);
-  if (llvm::Error error = llvm::joinErrors(
-          llvm::joinErrors(sample.takeError(), temperature.takeError()),
-          llvm::joinErrors(topP.takeError(), topK.takeError())))
-    return error;
-  if (*sample) {
-    generation.temperature = *temperature;
-    generation.topP = *topP;
-    generation.topK = *topK;
-  }
-  return llvm::Error::success();
+  if (*object)
+    if (llvm::Error error = readGenerationConfig(
+            fileIn("generation_config.json"), **object, generation))
+      return error;
+  // transformers looks there where no generation config names any.
+  return generation.endTokens.empty() ? readEndTokens(*this, generation)
+                                      : llvm::Error::success();
 }
 
 llvm::Error HuggingFaceSource::readShard(llvm::StringRef name,
@@ -202,8 +160,6 @@ llvm::Error HuggingFaceSource::open() {
   if (llvm::Error error = readConfig())
     return error;
   index();
-  if (llvm::Error error = readEndTokens(metadataPath, findMeta("eos_token_id")))
-    return error;
   if (llvm::Error error = readGeneration())
     return error;
   // The single file goes before an index, as in transformers.

@@ -47,6 +47,20 @@ static std::string describe(const MetaValue &value) {
   return std::visit(Describe{}, value);
 }
 
+std::string ModelSource::shown(llvm::StringRef key) const {
+  const MetaValue *value = findMeta(key);
+  return value ? describe(*value) : "absent";
+}
+
+llvm::Error ModelSource::checkEndTokens(int64_t vocab) const {
+  for (int64_t id : generation.endTokens)
+    if (id >= vocab)
+      return malformed(generation.endTokensFile, "eos_token_id",
+                       llvm::Twine(id),
+                       "integer in [0, " + llvm::Twine(vocab - 1) + "]");
+  return llvm::Error::success();
+}
+
 static llvm::Error absent(const ModelSource &source, llvm::StringRef key,
                           const llvm::Twine &limit) {
   return malformed(source.metadataFile(), key, "absent", limit);

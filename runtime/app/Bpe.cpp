@@ -105,10 +105,6 @@ uint64_t hashOf(std::string_view text) {
 
 } // namespace
 
-std::vector<int32_t> readEndTokens(const std::string &text, int64_t vocab) {
-  return TokenizerSection(text, /*lists=*/false).ends(vocab);
-}
-
 StringIndex::StringIndex(const Strings &strings, size_t most)
     : strings(&strings), slots(std::bit_ceil(most * 4 / 3 + 1)) {}
 
@@ -159,7 +155,7 @@ size_t Bpe::MergeTable::place(uint64_t key) const {
 }
 
 Bpe::Bpe(const std::string &json, int64_t vocab) {
-  TokenizerSection section(json, /*lists=*/true);
+  TokenizerSection section(json);
   std::string model = section.string("model");
   if (model != "gpt2" && model != "llama")
     fail(ExitCode::Unsupported,

@@ -130,10 +130,6 @@ private:
   size_t dropped = 0;
 };
 
-/// The ids that end a text, of a tokenizer section whatever its kind; throws
-/// Failure (malformed) naming the field.
-std::vector<int32_t> readEndTokens(const std::string &json, int64_t vocab);
-
 /// The text of a stream of tokens: holds back an unfinished character.
 class TextStream {
 public:

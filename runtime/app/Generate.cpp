@@ -104,15 +104,10 @@ int runGenerate(Program &program, const Options &options) {
   if (options.tokens)
     (void)parseTokens(*options.tokens, program.manifest().vocab);
   std::unique_ptr<Bpe> bpe;
-  std::vector<int32_t> ends;
-  if (needsText) {
+  const std::vector<int32_t> &ends = program.manifest().stopTokens;
+  // Ids alone work without a tokenizer, and with one that is not known.
+  if (needsText)
     bpe = loadTokenizer(program);
-    ends = bpe->eos;
-  } else if (program.hasTokenizer()) {
-    // Ids alone work without a tokenizer, and with one that is not known;
-    // where there is one, it names the end tokens.
-    ends = readEndTokens(program.readTokenizer(), program.manifest().vocab);
-  }
   std::vector<int32_t> prompt = readPrompt(program, bpe.get(), options);
 
   int64_t most = prompt.size() + options.count.value_or(kDefaultCount);
@@ -126,7 +121,7 @@ int runGenerate(Program &program, const Options &options) {
              std::to_string(session.context()) + " (the context of this run)");
   int64_t count = chooseCount(options, prompt.size(), session.context());
 
-  Sampler sampler(options.sampler);
+  Sampler sampler(chooseSampling(program, options));
   TextStream stream;
   StopFilter filter(options.stops);
   std::vector<int32_t> generated;

@@ -32,7 +32,20 @@ std::string chosenLevel(const Options &options) {
   }
 }
 
-std::string humanText(const json &info) {
+json generationJson(const Manifest &m) {
+  json out = {{"stop_tokens", m.stopTokens},
+              {"temperature", m.sampling.temperature.value_or(0)}};
+  if (m.sampling.topK)
+    out["top_k"] = *m.sampling.topK;
+  if (m.sampling.topP)
+    out["top_p"] = *m.sampling.topP;
+  if (m.sampling.minP)
+    out["min_p"] = *m.sampling.minP;
+  return out;
+}
+
+std::string humanText(const json &info, const Sampling &sampling) {
+  constexpr size_t kShown = 16;
   std::string text;
   auto line = [&](const char *label, const std::string &value) {
     text += std::string(label) + ": " + value + "\n";
@@ -63,6 +76,17 @@ std::string humanText(const json &info) {
                      formatBytes(memory["arena"]) + ")");
   line("context", info["context"].dump() + " compiled, " +
                       info["model_context"].dump() + " in the model");
+  line("sampling",
+       sampling.temperature.value_or(0) > 0 ? describe(sampling) : "greedy");
+  const json &stops = info["generation"]["stop_tokens"];
+  std::string ids;
+  for (size_t i = 0; i < stops.size() && i < kShown; ++i)
+    ids += (i ? ", " : "") + stops[i].dump();
+  line("stop tokens",
+       stops.empty() ? "none"
+       : stops.size() > kShown
+           ? ids + " and " + std::to_string(stops.size() - kShown) + " more"
+           : ids);
   line("source", info["source_file"].get<std::string>() + ", blake3 " +
                      info["source_hash"].get<std::string>());
   line("compiled by", "heddle " + info["heddle_version"].get<std::string>());
@@ -119,6 +143,7 @@ int runInfo(Program &program, const Options &options) {
         {"other", plan.other},
         {"total", plan.total()},
         {"load", plan.copyWeights ? "copy" : "map"}}},
+      {"generation", generationJson(m)},
       {"file_bytes", program.fileSize()},
       {"weights", m.weightsFile.empty() ? "embed" : "external"},
       {"source_file", m.sourceFile},
@@ -129,10 +154,11 @@ int runInfo(Program &program, const Options &options) {
   if (options.verify)
     info["verified"] = true;
   // Names come from the model's file: what is not UTF-8 is replaced.
-  printOut(
-      options.json
-          ? info.dump(-1, ' ', false, json::error_handler_t::replace) + "\n"
-          : humanText(info) + (options.verify ? "weights: verified\n" : ""));
+  printOut(options.json
+               ? info.dump(-1, ' ', false, json::error_handler_t::replace) +
+                     "\n"
+               : humanText(info, m.sampling) +
+                     (options.verify ? "weights: verified\n" : ""));
   return 0;
 }
 

@@ -110,7 +110,7 @@ struct Parser {
         ->type_name("N");
   }
   void real(const std::string &name, double low, bool lowIncluded, double high,
-            double *value, const std::string &help) {
+            std::optional<double> *value, const std::string &help) {
     app.add_option_function<std::string>(
            name,
            [=](const std::string &text) {
@@ -188,15 +188,16 @@ void Parser::generate() {
                "control tokens written in the prompt count as such");
   number("-n", 0, INT32_MAX, "tokens to generate (default: 128)",
          [=](int64_t n) { o->count = n; });
-  SamplerOptions *s = &options.sampler;
+  // What is not given is the checkpoint's.
+  Sampling *s = &options.sampling;
   real("--temperature", 0, true, 1e6, &s->temperature,
-       "a number from 0 (greedy, the default)");
+       "a number from 0 (greedy)");
   number("--top-k", 0, INT32_MAX, "keep the K likeliest; 0: all",
          [=](int64_t n) { s->topK = n; });
   real("--top-p", 0, false, 1, &s->topP, "a number above 0 and at most 1");
   real("--min-p", 0, true, 1, &s->minP, "a number from 0 to 1");
   number("--seed", 0, INT64_MAX, "seed of the draws (default: 0)",
-         [=](int64_t n) { s->seed = static_cast<uint64_t>(n); });
+         [=](int64_t n) { o->seed = static_cast<uint64_t>(n); });
   app.add_option("--stop", options.stops, "end before this text (repeatable)")
       ->type_name("TEXT")
       ->allow_extra_args(false)

@@ -2,8 +2,8 @@
 #ifndef HEDDLE_RUNTIME_APP_OPTIONS_H
 #define HEDDLE_RUNTIME_APP_OPTIONS_H
 
-#include "Sampler.h"
 #include "heddle/runtime/Memory.h"
+#include "heddle/runtime/Program.h"
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -45,7 +45,8 @@ struct Options {
 
   // generate
   std::optional<int64_t> count; // -n
-  SamplerOptions sampler;
+  Sampling sampling;            // as the checkpoint says where it is not given
+  uint64_t seed = 0;
   std::vector<std::string> stops;
   bool ignoreEos = false;
   PrintMode print = PrintMode::Text;

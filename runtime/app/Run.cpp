@@ -5,6 +5,7 @@
 #include "heddle/runtime/Cpu.h"
 #include "heddle/runtime/Failure.h"
 #include <algorithm>
+#include <cstdio>
 
 namespace heddle::rt {
 
@@ -39,6 +40,44 @@ std::unique_ptr<Bpe> loadTokenizer(const Program &program) {
          "give token ids: `--tokens=1,2,3 --print=tokens`");
   return std::make_unique<Bpe>(program.readTokenizer(),
                                program.manifest().vocab);
+}
+
+std::string describe(const Sampling &sampling) {
+  std::string text;
+  auto add = [&](const char *name, auto value) {
+    if (!value)
+      return;
+    char number[32];
+    snprintf(number, sizeof number, "%.6g", static_cast<double>(*value));
+    text += (text.empty() ? "" : ", ") + std::string(name) + " " + number;
+  };
+  add("temperature", sampling.temperature);
+  add("top-k", sampling.topK);
+  add("top-p", sampling.topP);
+  add("min-p", sampling.minP);
+  return text;
+}
+
+SamplerOptions chooseSampling(const Program &program, const Options &options) {
+  Sampling chosen = options.sampling;
+  const Sampling &model = program.manifest().sampling;
+  auto complete = [](auto &given, const auto &fallback) {
+    given = given ? given : fallback;
+  };
+  complete(chosen.temperature, model.temperature);
+  complete(chosen.topK, model.topK);
+  complete(chosen.topP, model.topP);
+  complete(chosen.minP, model.minP);
+  if (!options.sampling.temperature && chosen.temperature.value_or(0) > 0)
+    printNote("sampling: " + describe(chosen) +
+              ", the checkpoint's default (--temperature=0: greedy)");
+  SamplerOptions result;
+  result.temperature = chosen.temperature.value_or(result.temperature);
+  result.topK = chosen.topK.value_or(result.topK);
+  result.topP = chosen.topP.value_or(result.topP);
+  result.minP = chosen.minP.value_or(result.minP);
+  result.seed = options.seed;
+  return result;
 }
 
 std::vector<int32_t> encodeText(Bpe &bpe, const std::string &text,

@@ -4,6 +4,7 @@
 
 #include "Bpe.h"
 #include "Options.h"
+#include "Sampler.h"
 #include "heddle/runtime/Memory.h"
 #include "heddle/runtime/Program.h"
 #include "heddle/runtime/Session.h"
@@ -22,6 +23,13 @@ void checkDevice(const Options &options);
 
 /// The program's tokenizer; throws Failure(Unsupported) if it has none.
 std::unique_ptr<Bpe> loadTokenizer(const Program &program);
+
+/// What is said, for a person: "temperature 0.6, top-k 20"; "" if nothing is.
+std::string describe(const Sampling &sampling);
+
+/// What the command line says, then what the checkpoint does; a note says
+/// where that is to draw at random.
+SamplerOptions chooseSampling(const Program &program, const Options &options);
 
 /// Ids of `text`, with a note where bytes had to be left out.
 std::vector<int32_t> encodeText(Bpe &bpe, const std::string &text,

@@ -14,7 +14,7 @@ namespace heddle::rt {
 struct SamplerOptions {
   double temperature = 0; // 0: the first of equal maxima
   int64_t topK = 0;       // 0: all
-  double topP = 1;        // in (0, 1]; 1: all
+  double topP = 1;        // in [0, 1]; 1: all, 0: the likeliest
   double minP = 0;        // in [0, 1]; 0: all
   uint64_t seed = 0;
 };

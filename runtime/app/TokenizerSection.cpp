@@ -16,8 +16,7 @@ void badTokenizer(const std::string &what) {
 // long lists go into flat tables as they are read, the rest into a tree.
 class TokenizerSection::Reader final : public json::json_sax_t {
 public:
-  Reader(TokenizerSection &section, bool withLists)
-      : section(section), withLists(withLists) {}
+  explicit Reader(TokenizerSection &section) : section(section) {}
 
   bool null() override { return value(nullptr); }
   bool boolean(bool v) override { return value(v); }
@@ -33,8 +32,7 @@ public:
   bool string(std::string &v) override {
     if (list != List::Tokens || depth != 2)
       return value(std::move(v));
-    if (withLists)
-      section.tokens.add(v);
+    section.tokens.add(v);
     return true;
   }
   bool start_object(size_t) override {
@@ -49,7 +47,7 @@ public:
       section.tokens = {};
     } else if (isNumbers(field)) {
       list = List::Numbers;
-      numbers = withLists ? &section.lists[field] : &skipped;
+      numbers = &section.lists[field];
       numbers->clear();
     } else {
       list = List::Small;
@@ -99,15 +97,14 @@ private:
   }
 
   TokenizerSection &section;
-  bool withLists;
   int depth = 0;
   std::string field;
   List list = List::None;
-  std::vector<int32_t> *numbers = nullptr, skipped;
+  std::vector<int32_t> *numbers = nullptr;
 };
 
-TokenizerSection::TokenizerSection(const std::string &text, bool withLists) {
-  Reader reader(*this, withLists);
+TokenizerSection::TokenizerSection(const std::string &text) {
+  Reader reader(*this);
   if (!json::sax_parse(text, &reader))
     badTokenizer("JSON = not an object, limit one object of lists");
 }

@@ -36,9 +36,8 @@ private:
 /// The section (docs/program-format.md), its long lists in flat tables.
 class TokenizerSection {
 public:
-  /// Throws Failure (malformed) naming the field. Without `lists` the long
-  /// ones are skipped.
-  TokenizerSection(const std::string &text, bool lists);
+  /// Throws Failure (malformed) naming the field.
+  explicit TokenizerSection(const std::string &text);
 
   Strings tokens;
   /// A list of integers, each in [0, 2^31); empty if absent.

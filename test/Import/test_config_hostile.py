@@ -5,7 +5,7 @@ import concurrent.futures
 import json
 
 import pytest
-from import_tools import HEDDLE, MALFORMED, OK, UNSUPPORTED, check, run
+from import_tools import HEDDLE, LIMIT, MALFORMED, OK, UNSUPPORTED, check, run
 from safetensors_bytes import CONFIG, SHAPES, entries, model, safetensors
 
 pytestmark = pytest.mark.skipif(not HEDDLE, reason="HEDDLE_BIN is not set")
@@ -136,9 +136,18 @@ CASES = [
 TEXTS = [("empty", b""), ("array", b"[]"), ("cut", b'{"a": 1'), ("nan", b'{"rms_norm_eps": NaN}'), ("utf8", b'{"\xff": 1}'),
          ("duplicate", b'{"hidden_size": 8, "hidden\\u005fsize": 9}'), ("deep", b'{"a":' + b"[" * 10**5),
          ("dotted", b'{"a": {"b": 1}, "a.b": 1}')]
-GENERATION = [("temperature", {"temperature": -1}), ("top_p", {"top_p": 2}), ("top_k", {"top_k": -1}),
-              ("do_sample", {"do_sample": "yes"}), ("eos_token_id", {"eos_token_id": "2"}),
-              ("eos_token_id", {"eos_token_id": [1, -5]})]
+# (field, what generation_config.json holds, exit code)
+GENERATION = [
+    *[(field, json.dumps({field: value}).encode(), MALFORMED) for field, value in (
+        ("temperature", -1), ("temperature", 1e308), ("temperature", [1]), ("temperature", True), ("top_p", 2),
+        ("top_p", -0.1), ("min_p", 1.5), ("min_p", "0"), ("top_k", -1), ("top_k", 2**31), ("top_k", 1.5),
+        ("do_sample", "yes"), ("do_sample", 1), ("eos_token_id", "2"), ("eos_token_id", [1, -5]),
+        ("eos_token_id", 2**31), ("eos_token_id", 1.5), ("eos_token_id", {"a": 1}), ("eos_token_id", ["2"]))],
+    ("JSON", b'{"temperature": NaN}', MALFORMED), ("temperature", b'{"temperature": 1e999}', MALFORMED),
+    ("JSON", b"[]", MALFORMED), ("JSON key", b'{"top_k": 1, "top_k": 2}', MALFORMED),
+    ("eos_token_id", json.dumps({"eos_token_id": list(range(10**5))}).encode(), LIMIT),
+    ("size", json.dumps({"eos_token_id": list(range(10**6))}).encode(), LIMIT),
+]
 
 
 @pytest.mark.parametrize("case", CASES, ids=[c[0] for c in CASES])
@@ -152,11 +161,18 @@ def test_text(case, tmp_path):
     check("probe", model(tmp_path / "x", case[1]), MALFORMED, "config.json: ")
 
 
-@pytest.mark.parametrize("case", GENERATION, ids=[str(c[1]) for c in GENERATION])
+@pytest.mark.parametrize("case", GENERATION, ids=[f"{c[1][:40]}" for c in GENERATION])
 def test_generation(case, tmp_path):
-    part, values = case
-    path = model(tmp_path / "x", files={"generation_config.json": json.dumps(values).encode()})
-    check("probe", path, MALFORMED, f"generation_config.json: {part} = ")
+    field, content, code = case
+    path = model(tmp_path / "x", files={"generation_config.json": content})
+    result = check("probe", path, code, "generation_config.json: ")
+    assert f": {field}" in result.err and "limit" in result.err
+
+
+def test_end_token_beyond(tmp_path):
+    """The file that names it is said."""
+    path = model(tmp_path / "x", files={"generation_config.json": b'{"eos_token_id": [2, 24]}'})
+    check("heddle", path, MALFORMED, "generation_config.json: eos_token_id = 24, limit integer in [0, 23]")
 
 
 def test_code_is_not_run(tmp_path):

@@ -189,6 +189,14 @@ CASES = [
     ("tensors-65536", gguf(infos=[info(f"t{i}", (8,), 24, 32 * i)
                                   for i in range(65536)],
                            data=bytes(32 * 65536)), OK, ""),
+    # Defaults of generating.
+    *[(f"sampling-{key}-{v}", gguf(pairs=[pair(f"general.sampling.{key}", kind, v)]), MALFORMED,
+       f"general.sampling.{key} = ") for key, kind, v in (
+           ("temp", F32, float("nan")), ("temp", F32, -1.0), ("temp", F32, float("inf")), ("temp", I32, 1),
+           ("top_k", I32, -1), ("top_k", U64, 2**63), ("top_k", STRING, "20"), ("top_p", F32, 2.0),
+           ("top_p", F32, float("nan")), ("min_p", F32, -0.5))],
+    ("sampling", gguf(pairs=[pair("general.sampling.temp", F32, 0.5), pair("general.sampling.mirostat", I32, 2)]),
+     OK, ""),
     # Split sets.
     ("split-count-65535", gguf(pairs=[pair("split.count", U16, 65535),
                                       pair("split.no", U16, 0)]), MALFORMED,

@@ -9,6 +9,7 @@ is $CXX, by default clang++-22.
 """
 
 import argparse
+import functools
 import importlib.util
 import json
 import os
@@ -64,9 +65,23 @@ def runtime_library(build: pathlib.Path) -> pathlib.Path:
     return library
 
 
+_linked = tempfile.TemporaryDirectory()
+
+
+@functools.cache
+def linked(library, vocab, impossible):
+    """The ELF file of a program, once for all that differ in what is packed behind it."""
+    elf = pathlib.Path(_linked.name) / f"{vocab}-{impossible}-{len(list(pathlib.Path(_linked.name).iterdir()))}"
+    run(CXX, "-O1", "-std=c++20", f"-I{ROOT}/include", f"-DFAKE_VOCAB={vocab}",
+        *(["-DFAKE_IMPOSSIBLE"] if impossible else []), "-static",
+        HERE / "fake_model.cpp", library, "-lpcre2-8", "-o", elf)
+    return elf
+
+
 def make(out, build, tokenizer=None, external=False, context=8192,
-         impossible=False, vocab=None):
-    """Writes the program OUT. `tokenizer` is a dict, or None for none."""
+         impossible=False, vocab=None, generation=None):
+    """Writes the program OUT. `tokenizer` is a dict, or None for none; `generation`
+    goes into the manifest's."""
     out, build = pathlib.Path(out), pathlib.Path(build)
     library = runtime_library(build)
     vocab = vocab or (len(tokenizer["tokens"]) if tokenizer else 512)
@@ -84,6 +99,7 @@ def make(out, build, tokenizer=None, external=False, context=8192,
                     "position_multiple": 16}],
         "levels": ["future", "fake"], "target": "x86_64",
         "licenses": ["none"],
+        "generation": {"stop_tokens": (tokenizer or {}).get("eos", []), **(generation or {})},
     }
     if external:
         manifest["weights_file"] = out.name + ".weights"
@@ -94,15 +110,10 @@ def make(out, build, tokenizer=None, external=False, context=8192,
         if tokenizer:
             (folder / "tokenizer").write_text(
                 json.dumps(tokenizer, ensure_ascii=False))
-        flags = ["-DFAKE_IMPOSSIBLE"] if impossible else []
-        run(CXX, "-O1", "-std=c++20", f"-I{ROOT}/include",
-            f"-DFAKE_VOCAB={vocab}", *flags, "-static",
-            HERE / "fake_model.cpp", library, "-lpcre2-8", "-o",
-            folder / "elf")
         pack = BUILD / "test/pack"
         if not pack.exists() or pack.stat().st_mtime < (HERE / "pack.cpp").stat().st_mtime:
             run(CXX, "-O1", "-std=c++20", HERE / "pack.cpp", "-o", pack)
-        run(pack, folder / "elf", folder / "manifest",
+        run(pack, linked(library, vocab, impossible), folder / "manifest",
             folder / "tokenizer" if tokenizer else "-", folder / "weights",
             out, *(["external"] if external else []))
     out.chmod(0o755)

@@ -170,6 +170,32 @@ def test_sampling_is_seeded(bare):
                         flag) == best
 
 
+def test_sampling_of_the_checkpoint(bare, build_folder, tmp_path):
+    """The manifest's word, but for what the command line says; said in a note and by info."""
+    said = {"temperature": 1e5, "top_k": 40, "top_p": 0.9, "min_p": 0.1}
+    path = make_fake.make(tmp_path / "p", build_folder, generation=said | {"stop_tokens": [3, 511]})
+    flags = [f"--{key.replace('_', '-')}={value}" for key, value in said.items()]
+    tokens = ["--tokens=5", "-n", "40", "--ignore-eos"]
+    assert generate(path, *tokens) == generate(bare, *tokens, *flags)
+    assert generate(path, *tokens, "--top-k=0") == generate(bare, *tokens, *flags[:1], *flags[2:])
+    assert generate(path, *tokens, "--temperature=0") == greedy([5], 40, 512)
+    assert b"temperature 100000, top-k 40, top-p 0.9, min-p 0.1" in run(path, *tokens, "--print=tokens").stderr
+    assert b"sampling" not in run(path, *tokens, "--print=tokens", "--temperature=0").stderr
+    assert json.loads(run(path, "info", "--json").stdout)["generation"] == said | {"stop_tokens": [3, 511]}
+    text = run(path, "info").stdout.decode()
+    assert "sampling: temperature 100000, top-k 40" in text and "stop tokens: 3, 511\n" in text
+    assert "sampling: greedy\n" in run(bare, "info").stdout.decode()
+
+
+@pytest.mark.parametrize("field, value", [
+    ("temperature", -1), ("temperature", 1e7), ("temperature", "1"), ("top_p", 1.5), ("min_p", []),
+    ("top_k", -1), ("top_k", 2**31), ("top_k", 1.5), ("stop_tokens", None), ("stop_tokens", [512]),
+    ("stop_tokens", [-1]), ("stop_tokens", ["2"]), ("stop_tokens", [1] * 5000)])
+def test_bad_generation(build_folder, tmp_path, field, value):
+    path = make_fake.make(tmp_path / "p", build_folder, generation={field: value})
+    assert f"manifest: {field} = ".encode() in run(path, "info", code=3).stderr
+
+
 @pytest.mark.parametrize("flags", [
     ["--temperature=nan"], ["--temperature=-1"], ["--temperature=inf"],
     ["--top-p=0"], ["--top-p=1.5"], ["--min-p=-0.1"], ["--top-k=-1"],

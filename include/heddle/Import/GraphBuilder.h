@@ -86,7 +86,6 @@ public:
   /// a problem gives an empty list.
   std::vector<double> numbers(const llvm::Twine &key, double min, double max);
   bool hasKey(llvm::StringRef key) const { return source.findMeta(key); }
-  const GenerationDefaults &generation() const { return source.generation; }
   /// All keys.
   std::vector<std::string> keys() const;
   /// Whether any key starts with `prefix`.

@@ -46,12 +46,20 @@ using MetaValue = std::variant<bool, int64_t, uint64_t, double, std::string,
                                std::vector<int64_t>, std::vector<double>,
                                std::vector<std::string>, std::monostate>;
 
-/// What a checkpoint says of generating. Ids are below 2^31.
+/// What a checkpoint says of generating: generation_config.json of a directory
+/// (https://huggingface.co/docs/transformers/main_classes/text_generation), the
+/// keys `general.sampling.` of a GGUF file.
 struct GenerationDefaults {
+  /// The file that names each, for messages.
+  std::string file, endTokensFile;
+  /// Each once, below 2^31, and few.
   std::vector<int64_t> endTokens;
-  /// Absent temperature: greedy.
-  std::optional<double> temperature, topP;
+  /// In [0, 1e6], where 0 is greedy; in [0, 1]; in [0, 1]. Absent: not said.
+  std::optional<double> temperature, topP, minP;
+  /// In [0, 2^31), where 0 is all.
   std::optional<int64_t> topK;
+  /// `field = value` of what a program does not honour.
+  std::vector<std::string> ignored;
 };
 
 /// An opened checkpoint. Owns the mappings that the tensors point into.
@@ -73,14 +81,17 @@ public:
   /// In file order; duplicate names were refused.
   std::vector<TensorEntry> tensors;
 
-  /// Of formats that keep them apart from the metadata.
   GenerationDefaults generation;
+  /// Malformed if an end token is not below `vocab`.
+  llvm::Error checkEndTokens(int64_t vocab) const;
 
   const TensorEntry *find(llvm::StringRef name) const;
   llvm::StringRef metadataFile() const {
     return metadataPath.empty() ? path : metadataPath;
   }
   const MetaValue *findMeta(llvm::StringRef key) const;
+  /// The value of `key` as messages have it.
+  std::string shown(llvm::StringRef key) const;
 
   // Typed getters. The first form errors (Malformed, naming file, key, value
   // and limit) if the key is absent or its type or range does not fit; the

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,13 @@ struct KernelEntry {
   bool selectedRows;
 };
 
+/// How a token is drawn from logits, as far as something says so:
+/// app/Sampler.h has the ranges.
+struct Sampling {
+  std::optional<double> temperature, topP, minP;
+  std::optional<int64_t> topK;
+};
+
 /// The manifest, checked: sizes are positive and fit their ranges.
 struct Manifest {
   std::string heddleVersion, name, family, sourceHash, sourceFile, numeric;
@@ -53,6 +61,8 @@ struct Manifest {
   std::vector<CacheEntry> caches;
   std::vector<KernelEntry> kernels; // none in a program that lists none
   std::vector<std::string> levels, licenses;
+  Sampling sampling;               // of `generate`, by default
+  std::vector<int32_t> stopTokens; // each below `vocab`
 };
 
 /// Reads a manifest; throws Failure (malformed, unsupported) naming the field.

@@ -178,10 +178,6 @@ static void checkOthers(GraphBuilder &g, int64_t vocab) {
   for (const char *key : {"bos_token_id", "pad_token_id"})
     if (g.hasValue(key))
       g.integer(key, -1, vocab - 1);
-  for (int64_t id : g.generation().endTokens)
-    if (id >= vocab)
-      g.malformed("eos_token_id", Twine(id),
-                  "integer in [0, " + Twine(vocab - 1) + "]");
   g.boolean("use_cache", true);
   static constexpr StringRef kRead[] = {"architectures",
                                         "model_type",
