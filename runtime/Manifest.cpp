@@ -184,8 +184,8 @@ Manifest parseManifest(const std::string &content, uint64_t weightsBytes) {
       if (!entry.is_object())
         bad("kernels", entry.dump(), "an array of objects");
       m.kernels.push_back(
-          {text(entry, "step"), text(entry, "instruction"),
-           number(entry, "times", 0, 1 << 20),
+          {text(entry, "step"), text(entry, "kernel"),
+           text(entry, "instruction"), number(entry, "times", 0, 1 << 20),
            number(entry, "operations_per_token", 0, kMaxSize),
            number(entry, "operations_per_position", 0, kMaxSize),
            entry.value("selected_rows", false)});

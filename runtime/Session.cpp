@@ -47,6 +47,33 @@ void Session::stepJob(void *arg, int64_t tid, int64_t nthreads) {
   context->fn(&context->abi, tid, nthreads);
 }
 
+void Session::mark(heddle_context *ctx, int64_t tid, int64_t kernel) {
+  auto *context = reinterpret_cast<StepContext *>(ctx);
+  (*context->marks)[tid].begun.emplace_back(kernel, Clock::now());
+}
+
+void Session::time(KernelTimes *into) {
+  times = into;
+  context_.abi.mark = into ? mark : nullptr;
+  marks.assign(context_.team->size(), Marks());
+  context_.marks = &marks;
+}
+
+void Session::addTimes(Clock::time_point end) {
+  std::vector<std::pair<int64_t, Clock::time_point>> first = marks[0].begun;
+  for (const Marks &thread : marks)
+    for (size_t i = 0; i < std::min(first.size(), thread.begun.size()); ++i)
+      first[i].second = std::min(first[i].second, thread.begun[i].second);
+  for (size_t i = 0; i < first.size(); ++i) {
+    auto [kernel, begin] = first[i];
+    auto next = i + 1 < first.size() ? first[i + 1].second : end;
+    if (kernel >= 0 && kernel < static_cast<int64_t>(times->size()))
+      (*times)[kernel] += std::chrono::duration<double>(next - begin).count();
+  }
+  for (Marks &thread : marks)
+    thread.begun.clear();
+}
+
 int64_t Session::maxChunk() const {
   return std::max(manifest.prefillTokens, manifest.batchTokens);
 }
@@ -86,6 +113,8 @@ void Session::step(std::span<const int32_t> tokens, int64_t rows) {
                 : count <= manifest.batchTokens ? level.batch
                                                 : level.prefill;
   context_.team->run(stepJob, &context_);
+  if (times)
+    addTimes(Clock::now());
   next += count;
 }
 

@@ -68,6 +68,13 @@ LogicalResult InputOp::verify() {
   return success();
 }
 
+LogicalResult MarkOp::verify() {
+  if (static_cast<int64_t>(getKernel()) < 0) // C1
+    return emitOpError("(C1) kernel = ")
+           << static_cast<int64_t>(getKernel()) << " is negative";
+  return success();
+}
+
 #define GET_TYPEDEF_CLASSES
 #include "heddle/dialects/HeddleRT/HeddleRTTypes.cpp.inc"
 #define GET_OP_CLASSES

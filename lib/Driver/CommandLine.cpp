@@ -9,6 +9,7 @@
 #include "mlir/InitAllPasses.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Program.h"
@@ -97,9 +98,15 @@ cl::opt<double> operationLimit("gop-s", cl::init(0),
 cl::opt<int64_t> depth("depth", cl::init(0),
                        cl::desc("positions before the token"),
                        SUB(cl::sub(explainCmd)));
-cl::opt<bool> measure("measure",
-                      cl::desc("the share of the limits that is reached"),
-                      SUB(cl::sub(explainCmd)));
+cl::opt<bool>
+    measure("measure",
+            cl::desc("run it: the share of the limits that is reached"),
+            SUB(cl::sub(explainCmd)));
+cl::opt<int64_t>
+    threads("threads", cl::init(0),
+            cl::desc("threads of --measure; the program's default"),
+            SUB(cl::sub(explainCmd)));
+cl::alias threadsShort("t", cl::aliasopt(threads), cl::desc("= --threads"));
 cl::list<int32_t> tokens("tokens", cl::CommaSeparated, cl::desc("token ids"),
                          SUB(cl::sub(referenceCmd)));
 cl::opt<int64_t> count("n", cl::init(0), cl::desc("tokens to generate"),
@@ -151,11 +158,13 @@ llvm::Expected<CompileOptions> commonOptions() {
 llvm::Error explainCommand() {
   if (model.empty())
     return usage("explain needs PROG or MODEL", "heddle explain model.gguf");
-  if (measure)
-    return failure(ExitCode::Unsupported, "--measure is unsupported",
-                   "PROG bench --json");
   if (dramLimit < 0 || operationLimit < 0 || depth < 0)
     return usage("dram-gb-s, gop-s and depth: limit at least 0");
+  if (measure && (dramLimit > 0 || operationLimit > 0))
+    return usage("--measure probes the limits itself: no dram-gb-s, no gop-s");
+  if (threads.getNumOccurrences() && (!measure || threads < 1))
+    return usage(fmt::format("threads = {}, limit at least 1, with --measure",
+                             threads.getValue()));
   auto options = commonOptions();
   if (!options)
     return options.takeError();
@@ -164,8 +173,19 @@ llvm::Error explainCommand() {
   how.dramGBs = dramLimit;
   how.gops = operationLimit;
   how.depth = depth;
-  if (!isProgramFile(model))
-    return explain(*options, how);
+  if (!isProgramFile(model)) {
+    if (!measure)
+      return explain(*options, how);
+    // A program of its own, for as long as it is measured.
+    llvm::SmallString<128> program;
+    if (llvm::sys::fs::createTemporaryFile("heddle", "program", program))
+      return failure(ExitCode::InputOutput, "no temporary file");
+    llvm::FileRemover remove(program);
+    options->output = program.str().str();
+    if (auto error = compile(*options))
+      return error;
+    return explainProgram(program, how, true, threads);
+  }
   // What a program was made with is not up to who asks.
   for (std::reference_wrapper<const cl::Option> option :
        std::initializer_list<std::reference_wrapper<const cl::Option>>{
@@ -174,7 +194,7 @@ llvm::Error explainCommand() {
       return usage(model + ": a compiled program takes no " +
                        option.get().ArgStr.str(),
                    "heddle explain " + model);
-  return explainProgram(model, how);
+  return explainProgram(model, how, measure, threads);
 }
 
 llvm::Error compileCommand() {

@@ -8,6 +8,7 @@
 #include "mlir/Conversion/LLVMCommon/MemRefBuilder.h"
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include <cstddef>
 
 namespace heddle {
@@ -145,6 +146,21 @@ struct LowerRuntime : heddle::impl::LowerRuntimeBase<LowerRuntime> {
             LLVM::LLVMVoidType::get(context), {pointer, i64, i64});
         SmallVector<Value> args = {callee, ctx, toI64(loc, barrier.getTid()),
                                    toI64(loc, barrier.getNthreads())};
+        LLVM::CallOp::create(b, loc, type, args);
+      } else if (auto mark = dyn_cast<rt::MarkOp>(op)) {
+        Value callee =
+            loadAt(loc, ctx, offsetof(heddle_context, mark), pointer);
+        Value wanted =
+            LLVM::ICmpOp::create(b, loc, LLVM::ICmpPredicate::ne, callee,
+                                 LLVM::ZeroOp::create(b, loc, pointer));
+        auto branch =
+            scf::IfOp::create(b, loc, wanted, /*withElseRegion=*/false);
+        OpBuilder::InsertionGuard guard(b);
+        b.setInsertionPointToStart(branch.thenBlock());
+        auto type = LLVM::LLVMFunctionType::get(
+            LLVM::LLVMVoidType::get(context), {pointer, i64, i64});
+        SmallVector<Value> args = {callee, ctx, toI64(loc, mark.getTid()),
+                                   constant(loc, mark.getKernel())};
         LLVM::CallOp::create(b, loc, type, args);
       }
       op->erase();

@@ -133,6 +133,8 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
     Location loc = launch.getLoc();
     if (launch->hasAttr("heddle.barrier"))
       rt::BarrierOp::create(b, loc, f.context, f.tid, f.nthreads);
+    if (auto record = launch->getAttrOfType<IntegerAttr>("heddle.record"))
+      rt::MarkOp::create(b, loc, f.context, f.tid, record.getInt());
     SmallVector<Value> args;
     for (Value input : launch.getInputs())
       llvm::append_range(args, f.buffers[input]);

@@ -154,6 +154,8 @@ struct EmitKernels : heddle::impl::EmitKernelsBase<EmitKernels> {
         FlatSymbolRefAttr::get(func), kernel.getInputs(),
         AffineMapAttr::get(*items), builder.getDenseBoolArrayAttr(inputs),
         builder.getDenseBoolArrayAttr(results));
+    if (Attribute record = kernel->getAttr("heddle.record"))
+      launch->setAttr("heddle.record", record);
     kernel.replaceAllUsesWith(launch.getResults());
     kernel.erase();
     return success();

@@ -1,8 +1,8 @@
 //===- Bench.cpp - PROG bench ---------------------------------------------===//
 
+#include "Bench.h"
 #include "Output.h"
 #include "Probes.h"
-#include "Run.h"
 #include "heddle/runtime/Failure.h"
 #include <algorithm>
 #include <cstdio>
@@ -12,17 +12,6 @@
 namespace heddle::rt {
 
 namespace {
-
-// Ids spread over the vocabulary; the same on every run.
-std::vector<int32_t> benchTokens(int64_t count, int64_t vocab) {
-  std::vector<int32_t> ids(count);
-  uint64_t state = 1;
-  for (int32_t &id : ids) {
-    state = state * 6364136223846793005u + 1442695040888963407u;
-    id = static_cast<int32_t>((state >> 33) % static_cast<uint64_t>(vocab));
-  }
-  return ids;
-}
 
 // The median of `runs` (seconds for `tokens` each) and every one of them, as
 // speeds: what alternates with another program takes medians over both.
@@ -82,15 +71,36 @@ std::map<std::string, double> promptOperations(const Manifest &manifest,
   return operations;
 }
 
+} // namespace
+
+std::vector<int32_t> benchTokens(int64_t count, int64_t vocab) {
+  std::vector<int32_t> ids(count);
+  uint64_t state = 1;
+  for (int32_t &id : ids) {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    id = static_cast<int32_t>((state >> 33) % static_cast<uint64_t>(vocab));
+  }
+  return ids;
+}
+
 std::string fixed(double value) {
   char text[64];
   snprintf(text, sizeof(text), "%.2f", value);
   return text;
 }
 
-} // namespace
+nlohmann::json probeDots(const Run &run, int64_t repeat) {
+  nlohmann::json dots = nlohmann::json::array();
+  for (const DotRate &dot : measureDots(*run.level, *run.team, repeat))
+    dots.push_back({{"instruction", dot.instruction},
+                    {"type", dot.type},
+                    {"gop_s", dot.gopS}});
+  return dots;
+}
 
 int runBench(Program &program, const Options &options) {
+  if (options.kernels)
+    return runBenchKernels(program, options);
   if (options.batch != 1)
     fail(ExitCode::Unsupported,
          "--batch = " + std::to_string(options.batch) +
@@ -170,16 +180,13 @@ int runBench(Program &program, const Options &options) {
   // Before the probe, whose buffer is no part of the model's memory.
   uint64_t peak = peakResidentBytes();
   double dram = measureDram(*run.team, options.repeat);
-  result["dot"] = nlohmann::json::array();
   std::map<std::string, double> rates;
-  for (const DotRate &dot :
-       measureDots(*run.level, *run.team, options.repeat)) {
-    rates[dot.instruction] = dot.gopS;
-    result["dot"].push_back({{"instruction", dot.instruction},
-                             {"type", dot.type},
-                             {"gop_s", dot.gopS}});
-    dots += "dot product " + dot.type + " (" + dot.instruction +
-            "): " + fixed(dot.gopS) + " GOP/s\n";
+  result["dot"] = probeDots(run, options.repeat);
+  for (const nlohmann::json &dot : result["dot"]) {
+    std::string instruction = dot["instruction"].get<std::string>();
+    rates[instruction] = dot["gop_s"].get<double>();
+    dots += "dot product " + dot["type"].get<std::string>() + " (" +
+            instruction + "): " + fixed(rates[instruction]) + " GOP/s\n";
   }
   result["threads"] = run.team->size();
   result["load_s"] = loadSeconds;

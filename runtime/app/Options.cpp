@@ -250,6 +250,8 @@ void Parser::bench() {
   number("--repeat", 1, 1000, "runs; the median counts",
          [=](int64_t n) { o->repeat = n; });
   app.add_flag("--json", options.json, "one JSON object");
+  app.add_flag("--kernels", options.kernels,
+               "the time of each kernel of a step, in place of all lengths");
 }
 
 } // namespace

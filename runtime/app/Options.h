@@ -59,6 +59,7 @@ struct Options {
   // bench
   std::vector<int64_t> prompts{16, 128, 512}, gens{64}, depths{0};
   int64_t batch = 1, repeat = 5;
+  bool kernels = false;
 
   // bench, info
   bool json = false, licenses = false, verify = false;

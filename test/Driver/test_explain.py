@@ -79,6 +79,9 @@ def test_program(heddle, model, program):
 
 
 def test_program_refused(heddle, program, tmp_path):
+    # The program has said why.
+    done = heddle("explain", program, "--measure", "--depth=256", code=5)
+    assert "depth = 256, limit 255" in done.stderr
     assert "takes no numeric" in heddle("explain", program, "--numeric=f32", code=2).stderr
     bytes_ = bytearray(program.read_bytes())
     damaged = tmp_path / "damaged"
@@ -92,7 +95,45 @@ def test_program_refused(heddle, program, tmp_path):
     assert "trailer = absent" in heddle("explain", damaged, code=3).stderr
 
 
-@pytest.mark.parametrize("flags, code", ((["--measure"], 4), (["--depth=-1"], 2), (["--numeric=f7"], 2)))
+def check_measured(out, kernels):
+    """Every kernel that explain lists is timed; together they are their step."""
+    assert [k["kernel"] for k in out["kernels"]] == [k["kernel"] for k in kernels]
+    assert out["dram_gb_s"] > 0 and all(dot["gop_s"] > 0 for dot in out["dot"])
+    tokens = {step["step"]: step["tokens"] for step in out["steps"]}
+    assert tokens == {"decode": 1, "batch": 16, "prefill": 256 - out["steps"][0]["depth"]}
+    for step in out["steps"]:
+        own = [k for k in out["kernels"] if k["step"] == step["step"]]
+        assert all(k["measured_us"] > 0 and k["predicted_us"] >= 0 for k in own)
+        for k in own:
+            assert ("share" in k) == (k["predicted_us"] > 0)
+            if "share" in k:
+                assert k["share"] == pytest.approx(k["predicted_us"] / k["measured_us"])
+        assert any("share" in k for k in own)
+        assert sum(k["measured_us"] for k in own) == pytest.approx(step["measured_us"], rel=0.25)
+        assert sum(k["predicted_us"] for k in own) == pytest.approx(step["predicted_us"])
+
+
+def test_measure(heddle, model, tmp_path):
+    kernels = json.loads(heddle("explain", model, "--json").stdout)["kernels"]
+    out = tmp_path / "native"
+    heddle("compile", model, "-o", out, "--quiet")
+    flags = "--measure", "-t", 1
+    check_measured(json.loads(heddle("explain", out, "--json", *flags).stdout), kernels)
+    # Of a model, a program is compiled for it.
+    check_measured(json.loads(heddle("explain", model, "--json", "--depth=100", *flags).stdout), kernels)
+    text = heddle("explain", out, *flags).stdout
+    assert text.count(" us at the limits, ") > len(kernels) / 4 and "decode of 1 at depth 0: " in text
+
+
+def test_measure_level(heddle, program):
+    """Of several levels the one that runs is measured."""
+    out = json.loads(heddle("explain", program, "--json", "--measure").stdout)
+    ran = {k["step"] for k in out["kernels"] if "measured_us" in k}
+    assert ran == {"decode.x86-64-v3", "batch.x86-64-v3", "prefill.x86-64-v3"}
+    assert {step["step"] for step in out["steps"]} == ran
+
+
+@pytest.mark.parametrize("flags, code", ((["--measure", "--gop-s=1"], 2), (["-t", "1"], 2), (["--measure", "-t", "0"], 2), (["--depth=-1"], 2), (["--numeric=f7"], 2)))
 def test_refused(heddle, model, flags, code):
     assert heddle("explain", model, *flags, code=code).stderr.startswith("heddle: error: ")
 

@@ -102,6 +102,8 @@ EDITS = [
     ("specialize", "batch_tokens", NUMBER, '"16"', "an integer"),
     ("specialize", "prefill_tokens", NUMBER, "4611686018427387904 : i64", "an integer"),
     ("plan", "params", ARRAY, None, "absent"),
+    ("schedule", "kernels", r" = \[", "[1 : i64, ", "what heddle-record-kernels writes"),
+    ("schedule", "kernels", r" = \[", "[{times = -1 : i64}, ", "what heddle-record-kernels writes"),
     ("plan", "param_types", ARRAY, "[tensor<64xf32>]", "as many as heddle.params, "),
     ("plan", "params", ARRAY, "[1, 2]", "an array of strings"),
     ("plan", "param_types", ARRAY, "[i32]", "types of stored f32 tensors"),

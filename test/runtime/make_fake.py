@@ -87,7 +87,7 @@ def make(out, build, tokenizer=None, external=False, context=8192,
     vocab = vocab or (len(tokenizer["tokens"]) if tokenizer else 512)
     weights = struct.pack("<Q", FAKE_SEED).ljust(64, b"\0") * 50000
     manifest = {
-        "format": 1, "abi_version": 2, "heddle_version": "0.1.0",
+        "format": 1, "abi_version": 3, "heddle_version": "0.1.0",
         "name": "fake", "family": "fake", "source_hash": "00",
         "source_file": "fake.gguf", "numeric": "f32", "vocab": vocab,
         "layers": 1, "hidden": 64, "parameters": 1,

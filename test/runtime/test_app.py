@@ -382,6 +382,7 @@ def test_bench(bare):
     assert b"tokens/s" in run(bare, "bench", "--prompt=4", "--gen=3",
                               "--repeat=1").stdout
     run(bare, "bench", "--batch=2", code=4)
+    assert b"kernels = absent" in run(bare, "bench", "--kernels", code=4).stderr
     run(bare, "bench", "--prompt=9000", code=5)
 
 

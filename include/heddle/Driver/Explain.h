@@ -7,6 +7,7 @@
 #include "llvm/Support/raw_ostream.h"
 #include <map>
 #include <string>
+#include <vector>
 
 namespace heddle {
 
@@ -20,18 +21,36 @@ struct ExplainOptions {
   int64_t depth = 0;
 };
 
+/// One step, timed by `PROG bench --kernels`.
+struct MeasuredStep {
+  /// As kernels name it; tokens, and microseconds.
+  std::string step;
+  int64_t tokens = 0;
+  double us = 0;
+};
+
+struct Measured {
+  std::vector<MeasuredStep> steps;
+  /// Microseconds of all runs in its step, by the kernel's index.
+  std::map<size_t, double> kernels;
+};
+
 /// Prints, for each kernel of each step: the ops in it, its emitter,
 /// instruction and schedule, how often a step runs it, bytes and operations,
-/// and for decode the time that the limits allow. `kernels` are those of
+/// and for decode the time that the limits allow; if `measured`, for the
+/// kernels of its steps also the time taken and the share of the limits that
+/// this is. `kernels` are those of
 /// `heddle.kernels` or of a program's manifest. Errors: Malformed if one is no
 /// object.
 llvm::Error explainKernels(const llvm::json::Array &kernels,
-                           const ExplainOptions &options,
-                           llvm::raw_ostream &os);
+                           const ExplainOptions &options, llvm::raw_ostream &os,
+                           const Measured *measured = nullptr);
 
-/// explainKernels() of a compiled program.
-llvm::Error explainProgram(llvm::StringRef program,
-                           const ExplainOptions &options);
+/// explainKernels() of a compiled program. With `measure` it runs it, on as
+/// many threads as it says (0: its own default), and takes the limits from
+/// there. Errors: those of readManifest() and of the program.
+llvm::Error explainProgram(llvm::StringRef program, ExplainOptions options,
+                           bool measure = false, int64_t threads = 0);
 
 } // namespace heddle
 

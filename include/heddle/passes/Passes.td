@@ -265,7 +265,8 @@ def PlanMemory : Pass<"heddle-plan-memory", "::mlir::ModuleOp"> {
   let description = [{
     Steps and layer kinds become functions of (context, thread, threads); launches
     become calls on this thread's share; results get arena offsets by lifetime, where a
-    lifetime ends at the barrier after the last reader. Records
+    lifetime ends at the barrier after the last reader. A launch with `heddle.record` is
+    marked (`heddle_rt.mark`). Records
     `heddle.arena_bytes`, `heddle.params` and `heddle.caches` on the module.
   }];
   let dependentDialects = ["::heddle::rt::HeddleRTDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
@@ -292,7 +293,7 @@ def LowerRuntime : Pass<"heddle-lower-runtime", "::mlir::ModuleOp"> {
     Lowers `heddle_rt` to loads from `heddle_context`, which becomes `!llvm.ptr`;
     upstream's conversions take the rest.
   }];
-  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::arith::ArithDialect"];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
 }
 
 #endif

@@ -32,7 +32,7 @@ struct CacheEntry {
 
 /// A kernel as `heddle explain` lists it; a step runs it `times`.
 struct KernelEntry {
-  std::string step, instruction;
+  std::string step, name, instruction;
   uint64_t times;
   /// Each time: for a token, and for a token and a position before it.
   uint64_t operations, positionOperations;

@@ -6,8 +6,10 @@
 #include "heddle/runtime/Program.h"
 #include "heddle/runtime/ThreadTeam.h"
 #include "heddle/runtime/heddle_rt.h"
+#include <chrono>
 #include <functional>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace heddle::rt {
@@ -40,15 +42,30 @@ public:
   void feedAll(std::span<const int32_t> tokens, int64_t chunk,
                const RowSink &sink);
 
+  /// Seconds of steps by kernel, in the manifest's order: from when the first
+  /// thread begins it to when one begins the next, or to the step's end.
+  using KernelTimes = std::vector<double>;
+  /// Has steps add to `times`, which has an entry for each kernel of the
+  /// manifest, until called with null.
+  void time(KernelTimes *times);
+
 private:
   // The ABI's context first, so that the barrier finds the team from it.
+  using Clock = std::chrono::steady_clock;
+  /// What one thread began, in order: the same for all of them.
+  struct alignas(64) Marks {
+    std::vector<std::pair<int64_t, Clock::time_point>> begun;
+  };
   struct StepContext {
     heddle_context abi;
     ThreadTeam *team;
     heddle_step_fn fn;
+    std::vector<Marks> *marks; // by thread
   };
+  static void mark(heddle_context *ctx, int64_t tid, int64_t kernel);
   static void barrier(heddle_context *ctx, int64_t tid, int64_t nthreads);
   static void stepJob(void *arg, int64_t tid, int64_t nthreads);
+  void addTimes(Clock::time_point end);
   void check(std::span<const int32_t> tokens) const;
   // One step; `rows` of the step's last rows get logits.
   void step(std::span<const int32_t> tokens, int64_t rows);
@@ -61,6 +78,8 @@ private:
   std::vector<void *> caches;
   std::vector<int32_t> tokenBuffer, positions, rowIndex;
   int64_t next = 0;
+  std::vector<Marks> marks;
+  KernelTimes *times = nullptr;
   StepContext context_{};
 };
 

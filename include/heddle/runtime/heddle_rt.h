@@ -18,7 +18,7 @@
 extern "C" {
 #endif
 
-#define HEDDLE_ABI_VERSION 2
+#define HEDDLE_ABI_VERSION 3
 
 typedef struct heddle_context heddle_context;
 
@@ -36,6 +36,9 @@ struct heddle_context {
   int64_t capacity;          // C, positions that each cache holds
   // Returns once all `nthreads` threads of the step have called it.
   void (*barrier)(heddle_context *ctx, int64_t tid, int64_t nthreads);
+  // Null, or called by every thread when it begins a kernel, whose index in the
+  // manifest's kernels it is given.
+  void (*mark)(heddle_context *ctx, int64_t tid, int64_t kernel);
   void *communicator; // reserved for tensor and expert parallelism; null
 };
 

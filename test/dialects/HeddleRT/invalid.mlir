@@ -126,3 +126,11 @@ func.func @unranked(%ctx: !heddle_rt.context) {
   %x = heddle_rt.input %ctx "tokens" : memref<*xi32>
   return
 }
+
+// -----
+
+func.func @mark(%ctx: !heddle_rt.context, %tid: index) {
+  // expected-error @below {{(C1) kernel = -1 is negative}}
+  heddle_rt.mark %ctx, %tid [-1]
+  return
+}

@@ -24,5 +24,7 @@ func.func @f(%ctx: !heddle_rt.context, %tid: index, %nthreads: index, %t: index)
   %lo, %hi = heddle_rt.share %t, %tid, %nthreads
   // CHECK: heddle_rt.barrier %[[CTX]], %[[TID]], %[[N]]
   heddle_rt.barrier %ctx, %tid, %nthreads
+  // CHECK: heddle_rt.mark %[[CTX]], %[[TID]] [3]
+  heddle_rt.mark %ctx, %tid [3]
   return
 }

@@ -13,5 +13,12 @@ func.func @f(%ctx: !heddle_rt.context, %tid: index, %n: index, %t: index) -> (in
   // The barrier is a call through the context.
   // CHECK: llvm.call %{{.*}}(%[[CTX]], %{{.*}}, %{{.*}}) : !llvm.ptr, (!llvm.ptr, i64, i64) -> ()
   heddle_rt.barrier %ctx, %tid, %n
+  // So is a mark, if anybody wants it.
+  // CHECK: %[[MARK:.*]] = llvm.load
+  // CHECK: %[[WANTED:.*]] = llvm.icmp "ne" %[[MARK]], %{{.*}} : !llvm.ptr
+  // CHECK: scf.if %[[WANTED]]
+  // CHECK: %[[KERNEL:.*]] = llvm.mlir.constant(3 : i64)
+  // CHECK: llvm.call %[[MARK]](%[[CTX]], %{{.*}}, %[[KERNEL]]) : !llvm.ptr, (!llvm.ptr, i64, i64) -> ()
+  heddle_rt.mark %ctx, %tid [3]
   return %lo, %hi, %id : index, index, i32
 }

@@ -10,6 +10,7 @@
 // CHECK: %[[S:.*]], %[[E:.*]] = heddle_rt.share %{{.*}}, %[[TID]], %[[N]]
 // CHECK: call @embed(%[[S]], %[[E]],
 // CHECK: heddle_rt.barrier %[[CTX]], %[[TID]], %[[N]]
+// CHECK: heddle_rt.mark %[[CTX]], %[[TID]] [5]
 // CHECK: call @head(
 // CHECK: return
 module {
@@ -19,7 +20,7 @@ module {
     %w = heddle.param "w" : tensor<16x8xf32, #heddle.packed<<f32, group = 8>, rows = 16>>
     %x = heddle.launch @embed(%tokens, %w) items affine_map<(d0) -> (d0)> aligned [true, false] -> [true]
       : (tensor<1xi32>, tensor<16x8xf32, #heddle.packed<<f32, group = 8>, rows = 16>>) -> tensor<1x8xf32>
-    %y = heddle.launch @head(%x) items affine_map<(d0) -> (2)> aligned [false] -> [false] {heddle.barrier}
+    %y = heddle.launch @head(%x) items affine_map<(d0) -> (2)> aligned [false] -> [false] {heddle.barrier, heddle.record = 5 : i64}
       : (tensor<1x8xf32>) -> tensor<1x16xf32>
     return %y : tensor<1x16xf32>
   }

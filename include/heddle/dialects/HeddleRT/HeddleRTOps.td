@@ -130,4 +130,22 @@ def HeddleRT_BarrierOp : HeddleRT_Op<"barrier"> {
   let assemblyFormat = "$context `,` $tid `,` $nthreads attr-dict";
 }
 
+def HeddleRT_MarkOp : HeddleRT_Op<"mark"> {
+  let summary = "Says which kernel a thread begins";
+  let description = [{
+    Calls `ctx->mark` with the thread and the kernel's index in `heddle.kernels`, unless it is
+    null: nobody is timing then.
+
+    Constraints: (C1) kernel is not negative.
+
+    Example:
+    ```mlir
+    heddle_rt.mark %ctx, %tid [3]
+    ```
+  }];
+  let arguments = (ins HeddleRT_ContextType:$context, Index:$tid, I64Attr:$kernel);
+  let assemblyFormat = "$context `,` $tid ` ` `[` $kernel `]` attr-dict";
+  let hasVerifier = 1;
+}
+
 #endif
