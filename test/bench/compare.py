@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
-"""Times a compiled program and llama.cpp side by side, on one model file:
+"""Times a compiled program and a peer (llama.cpp, OpenVINO) side by side, on one model file:
 
     test/bench/compare.py MODEL.gguf [--threads=1,2] [--prompt=512] [--gen=64]
                           [--depth=0,4096] [--numeric=auto] [--repeat=5] [--json]
+                          [--peer=llama.cpp|openvino]
 
 Compiles the model with build/bin/heddle into build/bench (again when the model or
 Heddle changed), then lets the two take turns, each in a process of its own, so
 that a machine that slows down slows both. Every figure is the median of all
-repetitions. llama.cpp is what test/bench/build_peer.sh built; without it only our
-half runs. "of DRAM" is the bytes of weights and cache that a token needs, times
+repetitions. The peer is what test/bench/build_peer.sh or build_openvino.sh made; without
+it only our half runs. A peer that cannot read the file ends the comparison with one line
+and status 4. "of DRAM" is the bytes of weights and cache that a token needs, times
 tokens a second, over the bandwidth that `PROG bench` measured with as many
 threads; "of dot" is the time that a prompt's multiplications and additions take at
 the peak of their instructions, probed in the same runs, over the time it took. Needs an
@@ -31,8 +33,25 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 BUILD = Path(os.environ.get("HEDDLE_BUILD_DIR", ROOT / "build"))
 HEDDLE = Path(os.environ.get("HEDDLE_BIN", BUILD / "bin" / "heddle"))
-PEER = BUILD / "peer" / "bin" / "python"
-BUILT = PEER.parent.parent / ".peer-installed"  # what build_peer.sh writes last
+UNSUPPORTED = 4
+
+
+class Peer:
+    """A program to compare with: the environment it is in, our script for it."""
+
+    def __init__(self, name, folder, script, build):
+        self.name, self.build = name, f"test/bench/{build}"
+        self.python = BUILD / folder / "bin" / "python"
+        self.script = Path(__file__).with_name(script)
+        self.stamp = BUILD / folder / ".peer-installed"  # what `build` writes last
+
+    def built(self):
+        return self.stamp.exists()
+
+
+PEERS = {peer.name: peer for peer in (
+    Peer("llama.cpp", "peer", "peer.py", "build_peer.sh"),
+    Peer("openvino", "openvino", "peer_openvino.py", "build_openvino.sh"))}
 
 
 def numbers(text):
@@ -44,6 +63,8 @@ def run_json(*command):
                           stderr=subprocess.PIPE, text=True)
     if done.returncode:
         sys.stderr.write(done.stderr)
+        if done.returncode == UNSUPPORTED:  # by the peer, or by us: said in one line
+            sys.exit(UNSUPPORTED)
         sys.exit(f"exit status {done.returncode}: {shlex.join(map(str, command))}")
     return json.loads(done.stdout)
 
@@ -102,7 +123,7 @@ class Others:
 
 
 def measure(program, options, threads):
-    """Our and llama.cpp's results, taken in turns."""
+    """Our and the peer's results, taken in turns."""
     shape = [f"--prompt={','.join(map(str, options.prompt))}",
              f"--gen={','.join(map(str, options.gen))}",
              f"--depth={','.join(map(str, options.depth))}"]
@@ -113,8 +134,8 @@ def measure(program, options, threads):
         repeat = f"--repeat={options.repeat * (turn + 1) // rounds - options.repeat * turn // rounds}"
         ours.append(run_json(program, "bench", *shape, repeat, "--json", "-t", threads,
                              "-c", longest))
-        if BUILT.exists():
-            theirs.append(run_json(PEER, Path(__file__).with_name("peer.py"), options.model,
+        if options.peer.built():
+            theirs.append(run_json(options.peer.python, options.peer.script, options.model,
                                    *shape, repeat, f"--threads={threads}"))
     return ours, theirs
 
@@ -152,8 +173,8 @@ def compare(ours, theirs, threads):
     return out
 
 
-def table(results):
-    lines = [f"{'':26}{'ours':>10}{'llama.cpp':>11}{'ratio':>7}{'of DRAM':>9}{'of dot':>8}"]
+def table(results, peer):
+    lines = [f"{'':26}{'ours':>10}{peer.name:>11}{'ratio':>7}{'of DRAM':>9}{'of dot':>8}"]
     cell = lambda value, form: format(value, form) if value is not None else "-"  # noqa: E731
     for result in results:
         for r in result["rows"]:
@@ -181,8 +202,10 @@ def main():
     parser.add_argument("--numeric", default="auto")
     parser.add_argument("--repeat", type=int, default=5, help="repetitions, over all turns")
     parser.add_argument("--rounds", type=int, default=2, help="turns of each program")
+    parser.add_argument("--peer", choices=PEERS, default="llama.cpp")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    options.peer = PEERS[options.peer]
 
     program = compiled(options.model, options.numeric)
     info = manifest(program)
@@ -193,16 +216,16 @@ def main():
         results.append(compare(ours, theirs, threads) | {"others": others.cores()})
     command = shlex.join(sys.argv)
     if options.json:
-        print(json.dumps({"command": command, "model": str(options.model),
+        print(json.dumps({"peer": options.peer.name, "command": command, "model": str(options.model),
                           "numeric": info["numeric"], "levels": info["levels"],
                           "results": results}))
         return
     print(f"{command}\n{info['name']}, {options.model.stat().st_size / 2**20:.0f} MiB; ours: "
           f"{info['numeric']}, {'/'.join(info['levels'])}; "
           f"medians of {options.repeat}, in {min(options.rounds, options.repeat)} turns; tokens/s")
-    print(table(results))
-    if not BUILT.exists():
-        print("llama.cpp is not built: test/bench/build_peer.sh", file=sys.stderr)
+    print(table(results, options.peer))
+    if not options.peer.built():
+        print(f"{options.peer.name} is not built: {options.peer.build}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from compare import BUILT, PEER, compiled
+from compare import PEERS, compiled
 
 TEXTS = ("/usr/share/common-licenses/GPL-3", "/usr/lib/python3.11/argparse.py")
 WINDOW = 512
@@ -48,7 +48,7 @@ def score(program, ids):
 def peer_score(model, ids, cache):
     with tempfile.TemporaryDirectory() as directory:
         out = Path(directory, "logits.npy")
-        subprocess.run([PEER, Path(__file__).with_name("peer_logits.py"), model, ",".join(map(str, ids)), cache, out],
+        subprocess.run([PEERS["llama.cpp"].python, Path(__file__).with_name("peer_logits.py"), model, ",".join(map(str, ids)), cache, out],
                        check=True, capture_output=True)
         return np.load(out)
 
@@ -69,7 +69,7 @@ def main():
 
     f32 = compiled(options.model, "f32")
     sources = {mode: (lambda ids, mode=mode: score(compiled(options.model, mode), ids)) for mode in options.modes}
-    if BUILT.exists():
+    if PEERS["llama.cpp"].built():
         for cache in ("f32", "f16"):
             sources[f"llama.cpp, {cache} cache"] = lambda ids, cache=cache: peer_score(options.model, ids, cache)
     sums = {name: [] for name in sources}

@@ -1,26 +1,16 @@
-"""llama.cpp's half of a comparison, run by the Python of build/peer:
-
-    peer.py MODEL.gguf --threads=N --prompt=512 --gen=64 --depth=0,4096 --repeat=5
-
-Prints one JSON object of the form of `PROG bench --json`. Only llama_decode and
-llama_synchronize are timed, so Python is not.
+"""llama.cpp's half of a comparison (peer_common.py), run by the Python of build/peer. Only
+llama_decode and llama_synchronize are timed, so Python is not.
 """
 
-import argparse
 import ctypes
-import json
-import resource
-import statistics
 import sys
 import time
 
 import llama_cpp.llama_cpp as api
 
+import peer_common
+
 BATCH = 512
-
-
-def numbers(text):
-    return [int(number) for number in text.split(",")]
 
 
 @api.llama_log_callback
@@ -33,7 +23,6 @@ class Peer:
     def __init__(self, model, threads, context):
         api.llama_log_set(log, None)
         api.llama_backend_init()
-        start = time.perf_counter()
         self.model = api.llama_model_load_from_file(model.encode(),
                                                     api.llama_model_default_params())
         if not self.model:
@@ -45,14 +34,9 @@ class Peer:
         self.context = api.llama_init_from_model(self.model, params)
         if not self.context:
             sys.exit(f"llama.cpp has no context of {context} for {model}")
-        self.load = time.perf_counter() - start
         self.memory = api.llama_get_memory(self.context)
         vocab = api.llama_vocab_n_tokens(api.llama_model_get_vocab(self.model))
-        # The ids that our half feeds; that they are the same does not matter.
-        state, self.ids = 1, (api.llama_token * context)()
-        for i in range(context):
-            state = (state * 6364136223846793005 + 1442695040888963407) % 2**64
-            self.ids[i] = (state >> 33) % vocab
+        self.ids = (api.llama_token * context)(*peer_common.token_ids(context, vocab))
 
     def rewind(self, position):
         api.llama_memory_seq_rm(self.memory, 0, position, -1)
@@ -73,42 +57,21 @@ class Peer:
                 sys.exit(f"llama_decode failed with {status}")
         return seconds
 
+    def prefill(self, count):
+        self.rewind(0)
+        return self.feed(0, count, BATCH)
 
-def speeds(count, runs, **more):
-    return {"tok_s": count / statistics.median(runs), "runs": [count / s for s in runs], **more}
+    def fill(self, depth):
+        self.rewind(0)
+        self.feed(0, depth, BATCH)
 
+    def decode(self, depth, count):
+        self.rewind(depth)
+        return self.feed(depth, count, 1)
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("model")
-    parser.add_argument("--threads", type=int, required=True)
-    for name in ("prompt", "gen", "depth"):
-        parser.add_argument(f"--{name}", type=numbers, required=True)
-    parser.add_argument("--repeat", type=int, required=True)
-    options = parser.parse_args()
-    longest = max(options.prompt + [d + g for d in options.depth for g in options.gen] + [16])
-    peer = Peer(options.model, options.threads, longest)
-    out = {"prefill": [], "decode": [], "threads": options.threads, "load_s": peer.load}
-    peer.feed(0, 16, BATCH)  # untimed: reads the weights, as our half does
-    for prompt in options.prompt:
-        runs = []
-        for _ in range(options.repeat):
-            peer.rewind(0)
-            runs.append(peer.feed(0, prompt, BATCH))
-        out["prefill"].append(speeds(prompt, runs, tokens=prompt))
-    for depth in options.depth:
-        peer.rewind(0)
-        peer.feed(0, depth, BATCH)
-        for gen in options.gen:
-            runs = []
-            for _ in range(options.repeat):
-                peer.rewind(depth)
-                runs.append(peer.feed(depth, gen, 1))
-            out["decode"].append(speeds(gen, runs, gen=gen, depth=depth, batch=1))
-    out["peak_rss"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    out["system"] = api.llama_print_system_info().decode()
-    print(json.dumps(out))
+    def system(self):
+        return api.llama_print_system_info().decode()
 
 
 if __name__ == "__main__":
-    main()
+    peer_common.run(Peer)

@@ -20,12 +20,23 @@ def load():
 
 
 @pytest.fixture(scope="module")
-def compared(heddle, smollm_gguf, tmp_path_factory):
-    """Of a model with a tokenizer, which llama.cpp wants."""
-    model = write(tmp_path_factory.mktemp("compare") / "tiny.gguf", Tiny(vocab=1000),
-                  vocab_from=smollm_gguf)
-    flags = ["--threads=1,2", "--prompt=20", "--gen=3", "--depth=0,30", "--repeat=3"]
-    return json.loads(heddle.run(sys.executable, COMPARE, model, *flags, "--json").stdout)
+def model(smollm_gguf, tmp_path_factory):
+    """A model with a tokenizer, which the peers want."""
+    return write(tmp_path_factory.mktemp("compare") / "tiny.gguf", Tiny(vocab=1000), vocab_from=smollm_gguf)
+
+
+@pytest.fixture(scope="module")
+def compare(heddle, model):
+    """compare(*flags, code=0): the tool's run on the model."""
+    def run(*flags, path=model, code=0):
+        return heddle.run(sys.executable, COMPARE, path, "--threads=1,2", "--prompt=20", "--gen=3",
+                          "--depth=0,30", "--repeat=3", *flags, code=code)
+    return run
+
+
+@pytest.fixture(scope="module")
+def compared(compare):
+    return json.loads(compare("--json").stdout)
 
 
 def test_our_half(compared):
@@ -39,13 +50,36 @@ def test_our_half(compared):
         assert 0 < prefill["of_dot"] < 1 and sum(prefill["operations"].values()) > 0
         # 2 layers of 2 heads of 16, keys and values in float32.
         assert deep["bytes_per_token"] - shallow["bytes_per_token"] == 30 * 2 * 2 * 2 * 16 * 4
-    assert "decode 3 at 30, 2t" in load().table(results)
+    assert "decode 3 at 30, 2t" in load().table(results, load().PEERS["llama.cpp"])
+
+
+def peer(name):
+    found = load().PEERS[name]
+    if not found.built():
+        pytest.skip(f"{name} is not built: {found.build}")
+    return found
 
 
 def test_peer_half(compared):
-    if not load().BUILT.exists():
-        pytest.skip("llama.cpp is not built: test/bench/build_peer.sh")
+    peer("llama.cpp")
     for result in compared["results"]:
         assert "LLAMAFILE = 1" in result["peer"] and "OPENMP = 1" in result["peer"]
         for row in result["rows"]:
             assert len(row["peer_runs"]) == 3 and row["ratio"] > 0
+
+
+def test_openvino(compare, smollm_gguf, tmp_path):
+    peer("openvino")
+    model = write(tmp_path / "model.gguf", Tiny(vocab=1000, encoding="Q8_0"), vocab_from=smollm_gguf)
+    out = json.loads(compare("--peer=openvino", "--json", path=model).stdout)
+    assert out["peer"] == "openvino"
+    for result in out["results"]:
+        assert result["peer"].startswith("OpenVINO GenAI 20")
+        for row in result["rows"]:
+            assert len(row["peer_runs"]) == 3 and row["ratio"] > 0
+
+def test_openvino_refuses(compare, model):
+    """F32, which its reader does not know."""
+    peer("openvino")
+    error = compare("--peer=openvino", code=4).stderr
+    assert "OpenVINO GenAI 20" in error and f"cannot load {model}: " in error and error.count("\n") == 1
