@@ -4,6 +4,7 @@ import importlib.util
 import os
 import re
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -70,6 +71,28 @@ def heddle():
     tools = Tools()
     assert tools.heddle.is_file(), f"{tools.heddle} is not built"
     return tools
+
+
+@pytest.fixture(scope="session")
+def wheel(run):
+    """The Python of an environment with Heddle's wheel, which was made of this build, and
+    with what the tests import, but with nothing of the build tree."""
+    env = BUILD / "test" / "wheel-venv"
+    made = run(ROOT / "scripts" / "wheel.sh").stdout.strip()
+    python = env / "bin" / "python"
+    if not python.exists():
+        run("/usr/bin/python3", "-m", "venv", "--without-pip", env)
+    run(sys.executable, "-m", "pip", f"--python={python}", "install", "--quiet", "--force-reinstall",
+        "--disable-pip-version-check", "--no-deps", "--no-index", made)
+    site = next(env.glob("lib/python3*/site-packages"))
+    (site / "tests.pth").write_text(f"{Path(pytest.__file__).parents[1]}\n")
+    return python
+
+
+@pytest.fixture(scope="session")
+def installed(wheel):
+    """An install tree, after it was moved: that which the wheel carries."""
+    return next(wheel.parents[1].glob("lib/python3*/site-packages/heddle"))
 
 
 @pytest.fixture(scope="session")

@@ -12,16 +12,6 @@ BUILD = Path(os.environ.get("HEDDLE_BUILD_DIR", TEST.parent / "build"))
 
 
 @pytest.fixture(scope="session")
-def installed(run):
-    """An install tree, after it was moved: nothing in it may know where it was. One place,
-    so that ccache knows what was built against it."""
-    root = BUILD / "test" / "install"
-    shutil.rmtree(root, ignore_errors=True)
-    run("/usr/bin/cmake", "--install", BUILD, "--prefix", root / "first")
-    return shutil.move(root / "first", root / "moved")
-
-
-@pytest.fixture(scope="session")
 def example(run, installed):
     """Example.so."""
     build = BUILD / "test" / "plugin-example"
