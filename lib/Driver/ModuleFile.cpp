@@ -2,9 +2,12 @@
 #include "heddle/Driver/ModuleFile.h"
 #include "heddle/Import/Parameters.h"
 #include "heddle/Support/Error.h"
+#include "heddle/Support/MappedFile.h"
 #include "heddle/dialects/Heddle/Heddle.h"
 #include "heddle/passes/Pipelines.h"
+#include "mlir/Bytecode/BytecodeReader.h"
 #include "mlir/Parser/Parser.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/SourceMgr.h"
 #include <fmt/format.h>
@@ -174,16 +177,65 @@ void checkAttributes(Checker &c, size_t phase) {
     c.array("caches", "an array of types of caches with a block", isCache);
   }
 }
+
+// MLIR's parser recurses where text nests, and where signs follow one another;
+// it allocates what a resource says. Dumps of ours nest 20 deep and have none.
+llvm::Error checkText(StringRef path, StringRef text) {
+  constexpr size_t kMost = 256;
+  constexpr StringRef opens = "([{<", closes = ")]}>";
+  std::string open;
+  size_t line = 1, signs = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    char c = text[i];
+    StringRef rest = text.drop_front(i);
+    if (c == '"') {
+      for (++i; i < text.size() && text[i] != '"' && text[i] != '\n'; ++i)
+        i += text[i] == '\\';
+    } else if (rest.starts_with("//")) {
+      i += rest.find_first_of('\n', 1) == rest.npos ? rest.size()
+                                                    : rest.find('\n') - 1;
+    } else if (rest.starts_with("->") || rest.starts_with(">=") ||
+               rest.starts_with("<=")) {
+      ++i;
+    } else if (rest.starts_with("{-#")) {
+      return heddle::failure(
+          ExitCode::Malformed,
+          fmt::format("{}: line {}: resources = '{{-#', limit none", path.str(),
+                      line));
+    } else if (opens.contains(c)) {
+      open += c;
+    } else if (size_t kind = closes.find(c); kind != closes.npos &&
+                                             !open.empty() &&
+                                             open.back() == opens[kind]) {
+      open.pop_back();
+    }
+    line += c == '\n';
+    signs = c == '-' ? signs + 1 : llvm::isSpace(c) ? signs : 0;
+    if (size_t depth = std::max(open.size(), signs); depth > kMost)
+      return heddle::failure(
+          ExitCode::Malformed,
+          fmt::format("{}: line {}: nesting = {} or more, limit {}", path.str(),
+                      line, depth, kMost));
+  }
+  return llvm::Error::success();
+}
 } // namespace
 
 llvm::Expected<ModuleFile> heddle::readModule(MLIRContext &context,
                                               StringRef path) {
-  auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/true);
-  if (!buffer)
-    return heddle::failure(ExitCode::InputOutput,
-                           path.str() + ": " + buffer.getError().message());
+  auto mapped = MappedFile::open(path);
+  if (!mapped)
+    return mapped.takeError();
+  StringRef text = llvm::toStringRef(mapped->bytes());
+  if (isBytecode(llvm::MemoryBufferRef(text, path)))
+    return heddle::failure(ExitCode::Unsupported,
+                           path.str() + ": format = MLIR bytecode, supported "
+                                        "is text");
+  if (auto error = checkText(path, text))
+    return std::move(error);
   llvm::SourceMgr sources;
-  sources.AddNewSourceBuffer(std::move(*buffer), llvm::SMLoc());
+  sources.AddNewSourceBuffer(llvm::MemoryBuffer::getMemBufferCopy(text, path),
+                             llvm::SMLoc());
   std::string why;
   ModuleFile file;
   {

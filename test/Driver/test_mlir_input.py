@@ -31,7 +31,7 @@ def compile_text(heddle, tiny, tmp_path):
     error line, which begins with what it is `about`, else the module's file."""
     def run(text, code, *flags, about=None):
         source = tmp_path / "edited.mlir"
-        source.write_text(text)
+        source.write_bytes(text if isinstance(text, bytes) else text.encode())
         (tmp_path / "out").unlink(missing_ok=True)
         done = heddle("compile", source, f"--weights-from={tiny}", "-o", tmp_path / "out", "--quiet",
                       *flags, code=code)
@@ -138,6 +138,37 @@ def test_edited_kernel(dumps, compile_text, what, to, part):
                                   "module attributes {heddle.phase = \"plan\"} {}"))
 def test_other_text(compile_text, text):
     compile_text(text, 3)
+
+
+DEEP = 10**5
+RESOURCE = ("module attributes {heddle.phase = \"import\"} { func.func @f() { %0 = arith.constant dense_resource<r> : "
+            "tensor<4xf32> return } }")
+HOSTILE = {
+    "regions": ("module {\n" * DEEP, "line 257: nesting"),
+    "types": ("func.func private @f(" + "tuple<" * DEEP, "line 1: nesting"),
+    "attributes": ("#x = " + "[" * DEEP, "line 1: nesting"),
+    "attributes in comments": ("#x = " + "[ // ]\n" * DEEP, "line 257: nesting"),
+    "attributes and other brackets": ("#x = " + '[">", d0 >= 0 -> >' * DEEP, "line 1: nesting"),
+    "signs": ("#m = affine_map<(d0) -> (" + "- " * DEEP, "line 1: nesting"),
+    "types that differ": ("func.func @f(%a: i32) {\n %b = arith.addi %a, %a : i64\n return }", "line 2: "),
+    "value of itself": ("func.func @f() {\n %a = arith.addi %a, %a : i32\n return }", "line 2: "),
+    "values of each other": ("func.func @f() {\n %a = arith.addi %b, %b : i32\n %b = arith.addi %a, %a : i32\n return }",
+                             "line 2: "),
+    "resource without text": (RESOURCE, ""),
+    "resource of alignment 0": (RESOURCE + '{-# dialect_resources: { builtin: { r: "0x0000000000" } } #-}', "resources = "),
+    "resource that is short": (RESOURCE + '{-# dialect_resources: { builtin: { r: "0x04000000010203" } } #-}', "resources = "),
+    "resource of no bytes": (RESOURCE + '{-# dialect_resources: { builtin: { r: "0x" } } #-}', "resources = "),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_text(compile_text, name):
+    text, part = HOSTILE[name]
+    assert part in compile_text(text, 3)
+
+
+def test_bytecode(compile_text):
+    assert "bytecode" in compile_text(b"ML\xefR\x00", 4)
 
 
 def test_parameter_of_another_shape(tiny, dumps, compile_text):

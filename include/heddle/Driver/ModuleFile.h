@@ -24,9 +24,10 @@ inline bool isModuleFile(llvm::StringRef path) {
   return path.ends_with(".mlir");
 }
 
-/// Reads a module. The `heddle.…` attributes that its phase has are there, of
-/// their kind and within their limits. Errors: InputOutput; Malformed, naming
-/// file, attribute, value and limit.
+/// Reads a module from text that nests at most 256 deep. The `heddle.…`
+/// attributes that its phase has are there, of their kind and within their
+/// limits. Errors: InputOutput; Unsupported (bytecode); Malformed, naming file,
+/// attribute or line, value and limit.
 llvm::Expected<ModuleFile> readModule(mlir::MLIRContext &context,
                                       llvm::StringRef path);
 
