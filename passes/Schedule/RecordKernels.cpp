@@ -70,7 +70,8 @@ struct RecordKernels : heddle::impl::RecordKernelsBase<RecordKernels> {
       if (auto number = dyn_cast<IntegerAttr>(option.getValue()))
         numbers += (numbers.empty() ? "" : " ") + option.getName().str() + "=" +
                    std::to_string(number.getInt());
-      else if (option.getName() == "dot")
+      else if (option.getName() == "dot" ||
+               (option.getName() == "float_dot" && instruction.empty()))
         instruction = cast<StringAttr>(option.getValue()).str();
     }
     int64_t weightBytes = 0, operations = 0, cacheBytes = 0,

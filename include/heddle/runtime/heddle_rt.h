@@ -54,7 +54,7 @@ typedef void (*heddle_step_fn)(heddle_context *ctx, int64_t tid,
 // rate.
 typedef struct heddle_probe {
   const char *instruction; // as schedules name it, "avx512vnni.vpdpbusd"
-  const char *type;        // of what it multiplies: "int8", "f32"
+  const char *type;        // of what it multiplies: "int8", "bf16", "f32"
   int64_t operations;      // multiplications and additions of one turn
   // `n_tokens` turns on every thread. Of the context it reads that, and writes
   // (nthreads, HEDDLE_PROBE_BYTES) of the arena.

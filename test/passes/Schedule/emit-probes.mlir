@@ -21,9 +21,12 @@
 // CHECK-NOT: llvm.call_intrinsic
 // CHECK-LABEL: func.func @"probe.f32.x86-64-v4+vnni"(
 // CHECK-COUNT-24: math.fma {{.*}} : vector<16xf32>
+// CHECK-LABEL: func.func @"probe.bf16.x86-64-v4+vnni+bf16"(
+// CHECK-SAME: heddle.probe = {instruction = "avx512bf16.vdpbf16ps", operations = 1536 : i64, type = "bf16"}
+// CHECK-COUNT-24: llvm.call_intrinsic "llvm.x86.avx512bf16.dpbf16ps.512"
 
 // What a level has no instruction for is measured as its kernels do it.
 // EXPANDED-LABEL: func.func @"probe.f32.x86-64-v2"(
 // EXPANDED-NOT: math.fma
 // EXPANDED-COUNT-12: arith.mulf {{.*}} : vector<4xf32>
-module attributes {heddle.target = "x86-64-v2,x86-64-v4+vnni"} {}
+module attributes {heddle.target = "x86-64-v2,x86-64-v4+vnni,x86-64-v4+vnni+bf16"} {}
