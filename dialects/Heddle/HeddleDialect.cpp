@@ -105,18 +105,26 @@ verifyEncoded(EncAttr enc, ArrayRef<int64_t> shape, Type elementType,
               function_ref<InFlightDiagnostic()> emitError) {
   constexpr int64_t kMostElements = int64_t(1) << 48;
   auto isSize = [](int64_t n) { return n >= 1 && n <= INT32_MAX; };
-  if (!elementType.isF32() || shape.size() != 2 ||
-      !llvm::all_of(shape, isSize) || shape[0] * shape[1] > kMostElements) // C5
-    return emitError() << "(C5) an encoded tensor has static shape, rank 2, "
-                          "dimensions of 1 to "
+  // One after the other: the product of three sizes overflows, that of two
+  // does not.
+  auto elements = [&] {
+    int64_t matrix = shape[shape.size() - 2] * shape.back();
+    return shape.size() == 2 || matrix > kMostElements ? matrix
+           : shape[0] > kMostElements / matrix         ? kMostElements + 1
+                                                       : shape[0] * matrix;
+  };
+  if (!elementType.isF32() || shape.size() < 2 || shape.size() > 3 ||
+      !llvm::all_of(shape, isSize) || elements() > kMostElements) // C5
+    return emitError() << "(C5) an encoded tensor has static shape, rank 2 or "
+                          "3, dimensions of 1 to "
                        << INT32_MAX << ", at most " << kMostElements
                        << " elements, of f32";
-  if (shape[1] % enc.getGroup()) // C6
+  if (shape.back() % enc.getGroup()) // C6
     return emitError() << "(C6) group = " << enc.getGroup()
-                       << " does not divide the width " << shape[1];
-  if (enc.getSuper() && shape[1] % enc.getSuper()) // C6
+                       << " does not divide the width " << shape.back();
+  if (enc.getSuper() && shape.back() % enc.getSuper()) // C6
     return emitError() << "(C6) super = " << enc.getSuper()
-                       << " does not divide the width " << shape[1];
+                       << " does not divide the width " << shape.back();
   return success();
 }
 
@@ -221,8 +229,8 @@ SmallVector<Type> heddle::bufferTypes(Type type) {
     auto packed = dyn_cast_or_null<PackedAttr>(tensor.getEncoding());
     if (!packed)
       return {MemRefType::get(tensor.getShape(), tensor.getElementType())};
-    int64_t panels = packed.getPanels(tensor.getDimSize(0)),
-            blocks = packed.getBlocks(tensor.getDimSize(1));
+    int64_t panels = packed.getPanels(tensor.getShape()),
+            blocks = packed.getBlocks(tensor.getShape().back());
     return {MemRefType::get({panels, blocks, packed.getBlockBytes()}, i8)};
   }
   if (auto cache = dyn_cast<CacheType>(type)) {

@@ -73,11 +73,11 @@ RopeAnglesOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc,
 
 LogicalResult ParamOp::verify() {
   auto type = cast<RankedTensorType>(getType());
-  if (type.getRank() < 1 || type.getRank() > 2 ||
+  if (type.getRank() < 1 || type.getRank() > 3 ||
       !llvm::all_of(type.getShape(),
                     [](int64_t n) { return n >= 1 && n <= INT32_MAX; })) // C1
     return emitOpError(
-               "(C1) needs a static shape of rank 1 or 2, dimensions of 1 to ")
+               "(C1) needs a static shape of rank 1 to 3, dimensions of 1 to ")
            << INT32_MAX << ", has " << type;
   if (getName().empty()) // C2
     return emitOpError("(C2) needs a name");

@@ -1,7 +1,5 @@
 //===- Semantics.cpp - The formulas of HeddleOps.td, in f64 ---------------===//
-#include "Semantics.h"
-#include "Parallel.h"
-#include "heddle/dialects/Heddle/Heddle.h"
+#include "Formulas.h"
 #include <cmath>
 #include <fmt/format.h>
 
@@ -9,26 +7,23 @@ using namespace mlir;
 
 namespace heddle::reference {
 
-using Operands = llvm::ArrayRef<Data>;
-using Results = SmallVectorImpl<Data>;
-
-static llvm::Error outOfRange(Operation *op, StringRef what, int64_t value,
-                              int64_t limit) {
+llvm::Error outOfRange(Operation *op, StringRef what, int64_t value,
+                       int64_t limit) {
   return failure(ExitCode::Limit,
                  fmt::format("{}: {} = {}, limit 0 to {}",
                              op->getName().getStringRef().str(), what.str(),
                              value, limit - 1));
 }
 
-static llvm::Error checkIds(Operation *op, StringRef what, const Data &ids,
-                            int64_t limit) {
+llvm::Error checkIds(Operation *op, StringRef what, const Data &ids,
+                     int64_t limit) {
   for (int64_t id : *ids.ints)
     if (id < 0 || id >= limit)
       return outOfRange(op, what, id, limit);
   return llvm::Error::success();
 }
 
-static llvm::Error checkRows(Operation *op, const Data &a, const Data &b) {
+llvm::Error checkRows(Operation *op, const Data &a, const Data &b) {
   if (a.shape[0] == b.shape[0])
     return llvm::Error::success();
   return failure(
@@ -191,20 +186,6 @@ static llvm::Error evalGLU(Interpreter &, GLUOp op, Operands v,
 //===----------------------------------------------------------------------===//
 // Products
 //===----------------------------------------------------------------------===//
-
-// Eight partial sums, so that the loop is made of vectors.
-template <typename T>
-static double dot(const double *x, const T *w, int64_t count) {
-  double sums[8] = {};
-  int64_t k = 0;
-  for (; k + 8 <= count; k += 8)
-    for (int l = 0; l < 8; ++l)
-      sums[l] += x[k + l] * static_cast<double>(w[k + l]);
-  for (; k < count; ++k)
-    sums[0] += x[k] * static_cast<double>(w[k]);
-  return ((sums[0] + sums[4]) + (sums[2] + sums[6])) +
-         ((sums[1] + sums[5]) + (sums[3] + sums[7]));
-}
 
 template <typename T>
 static void multiply(const Data &x, const T *weight, int64_t rows,
@@ -386,10 +367,7 @@ static llvm::Error evalAttention(Interpreter &, AttentionOp op, Operands v,
   return llvm::Error::success();
 }
 
-static llvm::Error evalConvertRows(Interpreter &, ConvertRowsOp op,
-                                   Operands operands, Results &results) {
-  auto rows = encodingOf<RowsAttr>(op.getType());
-  std::vector<double> out(*operands[0].floats);
+std::vector<double> roundRows(RowsAttr rows, std::vector<double> out) {
   if (rows.getElem() == "bf16") {
     // To the nearest of 8 significant bits, ties to even.
     for (double &v : out)
@@ -409,23 +387,20 @@ static llvm::Error evalConvertRows(Interpreter &, ConvertRowsOp op,
                 : 0;
     }
   }
-  results.push_back(Data::ofFloats(operands[0].shape, std::move(out)));
+  return out;
+}
+
+static llvm::Error evalConvertRows(Interpreter &, ConvertRowsOp op,
+                                   Operands operands, Results &results) {
+  results.push_back(Data::ofFloats(
+      operands[0].shape,
+      roundRows(encodingOf<RowsAttr>(op.getType()), *operands[0].floats)));
   return llvm::Error::success();
 }
 
 //===----------------------------------------------------------------------===//
 // Registry
 //===----------------------------------------------------------------------===//
-
-// `fn` takes the op by its class; the registry by its name.
-template <typename OpT>
-static void add(llvm::StringMap<Semantics> &map,
-                llvm::Error (*fn)(Interpreter &, OpT, Operands, Results &)) {
-  map[OpT::getOperationName()] = [fn](Interpreter &in, Operation *op,
-                                      Operands operands, Results &results) {
-    return fn(in, cast<OpT>(op), operands, results);
-  };
-}
 
 static llvm::StringMap<Semantics> &registry() {
   static llvm::StringMap<Semantics> map = [] {
@@ -444,6 +419,7 @@ static llvm::StringMap<Semantics> &registry() {
     add(builtin, evalRope);
     add(builtin, evalCacheAppend);
     add(builtin, evalAttention);
+    addMoESemantics(builtin);
     return builtin;
   }();
   return map;

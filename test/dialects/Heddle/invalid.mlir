@@ -32,32 +32,47 @@ func.func private @f(tensor<4x8xf32, #heddle.enc<i8, offset = -65537>>)
 
 // -----
 
-// expected-error @below {{(C5) an encoded tensor has static shape, rank 2}}
+// expected-error @below {{(C5) an encoded tensor has static shape, rank 2 or 3}}
 func.func private @f(tensor<8xf32, #heddle.enc<f16>>)
 
 // -----
 
-// expected-error @below {{(C5) an encoded tensor has static shape, rank 2}}
+// expected-error @below {{(C5) an encoded tensor has static shape, rank 2 or 3}}
 func.func private @f(tensor<?x8xf32, #heddle.enc<f16>>)
 
 // -----
 
-// expected-error @below {{(C5) an encoded tensor has static shape, rank 2, dimensions of 1 to 2147483647}}
+// expected-error @below {{(C5) an encoded tensor has static shape, rank 2 or 3, dimensions of 1 to 2147483647}}
 func.func private @f(tensor<4294967296x8xf32, #heddle.enc<f16>>)
 
 // -----
 
-// expected-error @below {{(C5) an encoded tensor has static shape, rank 2, dimensions of 1 to 2147483647, at most 281474976710656 elements}}
+// expected-error @below {{(C5) an encoded tensor has static shape, rank 2 or 3, dimensions of 1 to 2147483647, at most 281474976710656 elements}}
 func.func private @f(tensor<2147483647x2147483647xf32, #heddle.enc<f16>>)
 
 // -----
 
-// expected-error @below {{(C5) an encoded tensor has static shape, rank 2, dimensions of 1 to 2147483647}}
+// expected-error @below {{(C5) an encoded tensor has static shape, rank 2 or 3, dimensions of 1 to 2147483647, at most 281474976710656 elements}}
+func.func private @f(tensor<2147483647x65536x4xf32, #heddle.enc<f16>>)
+
+// -----
+
+// expected-error @below {{(C5) an encoded tensor has static shape, rank 2 or 3}}
+func.func private @f(tensor<2x2x2x8xf32, #heddle.enc<f16>>)
+
+// -----
+
+// expected-error @below {{(C6) group = 32 does not divide the width 48}}
+func.func private @f(tensor<2x4x48xf32, #heddle.enc<i8, group = 32, scale = true>>)
+
+// -----
+
+// expected-error @below {{(C5) an encoded tensor has static shape, rank 2 or 3, dimensions of 1 to 2147483647}}
 func.func private @f(tensor<0x8xf32, #heddle.enc<f16>>)
 
 // -----
 
-// expected-error @below {{(C5) an encoded tensor has static shape, rank 2, dimensions of 1 to 2147483647, at most 281474976710656 elements, of f32}}
+// expected-error @below {{(C5) an encoded tensor has static shape, rank 2 or 3, dimensions of 1 to 2147483647, at most 281474976710656 elements, of f32}}
 func.func private @f(tensor<4x8xf16, #heddle.enc<f16>>)
 
 // -----
@@ -109,7 +124,7 @@ func.func private @f(tensor<4x8xf32, #heddle.packed<<f32>, rows = 1025>>)
 
 // -----
 
-// expected-error @below {{(C5) an encoded tensor has static shape, rank 2}}
+// expected-error @below {{(C5) an encoded tensor has static shape, rank 2 or 3}}
 func.func private @f(tensor<8xf32, #heddle.packed<<f32>, rows = 32>>)
 
 // -----
@@ -162,7 +177,7 @@ func.func private @f(!heddle.cache<full_kv, layers = 1, heads = 1, dim = 2, elem
 // -----
 
 func.func @param_C1() {
-  // expected-error @below {{(C1) needs a static shape of rank 1 or 2}}
+  // expected-error @below {{(C1) needs a static shape of rank 1 to 3}}
   %0 = heddle.param "w" : tensor<?x8xf32>
   return
 }
@@ -170,15 +185,15 @@ func.func @param_C1() {
 // -----
 
 func.func @param_C1_rank() {
-  // expected-error @below {{(C1) needs a static shape of rank 1 or 2}}
-  %0 = heddle.param "w" : tensor<2x2x8xf32>
+  // expected-error @below {{(C1) needs a static shape of rank 1 to 3}}
+  %0 = heddle.param "w" : tensor<2x2x2x8xf32>
   return
 }
 
 // -----
 
 func.func @param_C1_zero() {
-  // expected-error @below {{(C1) needs a static shape of rank 1 or 2, dimensions of 1 to 2147483647}}
+  // expected-error @below {{(C1) needs a static shape of rank 1 to 3, dimensions of 1 to 2147483647}}
   %0 = heddle.param "w" : tensor<0xf32>
   return
 }
@@ -186,7 +201,7 @@ func.func @param_C1_zero() {
 // -----
 
 func.func @param_C1_large() {
-  // expected-error @below {{(C1) needs a static shape of rank 1 or 2, dimensions of 1 to 2147483647}}
+  // expected-error @below {{(C1) needs a static shape of rank 1 to 3, dimensions of 1 to 2147483647}}
   %0 = heddle.param "w" : tensor<8x4611686018427387904xf32>
   return
 }

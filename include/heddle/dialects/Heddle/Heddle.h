@@ -56,9 +56,9 @@ bool isActivation(mlir::ShapedType type, bool orRows = false);
 namespace heddle {
 /// The buffers that hold a value of this type in kernels and steps, contiguous
 /// and row major: `[rows, …]` for an activation, `[panels, groups, group
-/// bytes]` of i8 for a packed parameter, keys `[layer, head, block, dim, key]`
-/// and values `[layer, head, position, dim]` for a cache; any other type is
-/// passed as it is.
+/// bytes]` of i8 for a packed parameter (of rank 3: the panels of all
+/// matrices), keys `[layer, head, block, dim, key]` and values `[layer, head,
+/// position, dim]` for a cache; any other type is passed as it is.
 llvm::SmallVector<mlir::Type> bufferTypes(mlir::Type type);
 } // namespace heddle
 

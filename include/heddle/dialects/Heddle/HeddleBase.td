@@ -55,8 +55,9 @@ def Heddle_EncAttr : Heddle_Attr<"Enc", "enc", [DeclareAttrInterfaceMethods<Veri
     multiple of 2 for `u4`, 16 for `u5`, 8 for `u6`; (C3) floating-point elements take no
     scale, min or offset; (C4) `offset` is -65536 to 65536; (C7) `super` is 0, and
     `scales` is `f16`, or `super` is a multiple of `group` up to 65536, `scale` is true and
-    `scales` is `u6` or `i8`. On a tensor: (C5) it is f32 of static shape and rank 2, each
-    dimension 1 to 2^31 - 1, at most 2^48 elements; (C6) `group` and `super` divide its width.
+    `scales` is `u6` or `i8`. On a tensor: (C5) it is f32 of static shape and rank 2, or 3
+    where there is a matrix for each expert, each dimension 1 to 2^31 - 1, at most 2^48
+    elements; (C6) `group` and `super` divide its width.
 
     Examples: GGUF's Q4_0 is `#heddle.enc<u4, group = 32, scale = true, offset = -8>`, its Q6_K
     `#heddle.enc<u6, group = 16, scale = true, offset = -32, super = 256, scales = i8>`.
@@ -139,6 +140,13 @@ def Heddle_PackedAttr : Heddle_Attr<"Packed", "packed", [DeclareAttrInterfaceMet
     /// Bytes of a packed [n, k] parameter.
     int64_t getBytes(int64_t n, int64_t k) const {
       return getPanels(n) * getBlocks(k) * getBlockBytes();
+    }
+    /// Panels and bytes of a packed [n, k] or [e, n, k] parameter.
+    int64_t getPanels(::llvm::ArrayRef<int64_t> shape) const {
+      return (shape.size() == 3 ? shape[0] : 1) * getPanels(shape[shape.size() - 2]);
+    }
+    int64_t getBytes(::llvm::ArrayRef<int64_t> shape) const {
+      return getPanels(shape) * getBlocks(shape.back()) * getBlockBytes();
     }
   }];
 }

@@ -32,7 +32,7 @@ def Heddle_ParamOp : Heddle_Op<"param", [Pure]> {
     Names a tensor of the model; the type says its logical shape and how it is
     stored. Weights are never constants in the IR.
 
-    Constraints: (C1) the shape is static and of rank 1 or 2, each dimension 1 to
+    Constraints: (C1) the shape is static and of rank 1 to 3, each dimension 1 to
     2^31 - 1, of f32; (C2) the name is not empty. What an encoding asks of the shape is with
     `#heddle.enc`.
 
@@ -378,5 +378,7 @@ def Heddle_LaunchOp : Heddle_Op<"launch", [DeclareOpInterfaceMethods<SymbolUserO
       attr-dict `:` functional-type($inputs, $results) }];
   let hasVerifier = 1;
 }
+
+include "heddle/dialects/Heddle/MoEOps.td"
 
 #endif
