@@ -548,41 +548,40 @@ private:
     for (auto [nameAttr, typeAttr] : llvm::zip(names, types)) {
       std::string name = cast<StringAttr>(nameAttr).str();
       auto type = cast<RankedTensorType>(cast<TypeAttr>(typeAttr).getValue());
-      const import::TensorEntry *tensor = source->find(name);
-      if (!tensor || ArrayRef<int64_t>(tensor->shape) != type.getShape())
+      std::optional<import::StoredParameter> stored =
+          import::findParameter(*source, name);
+      if (!stored || !stored->fits(type.getShape()))
         return heddle::failure(
             ExitCode::Malformed,
             fmt::format("{}: tensor {} is not the one the graph was made from",
                         source->path, name));
+      std::string encoding = stored->encoding().str();
+      const import::EncodingInfo *info = import::findEncoding(encoding);
       if (auto packed = encodingOf<PackedAttr>(type)) {
-        const import::EncodingInfo *info =
-            import::findEncoding(tensor->encoding);
         if (!info || import::encodingAttr(context, *info) != packed.getEnc())
           return heddle::failure(
               ExitCode::Malformed,
               fmt::format("{}: tensor {} has encoding {}, not the graph's",
-                          source->path, name, tensor->encoding));
-      } else if (const import::EncodingInfo *info =
-                     import::findEncoding(tensor->encoding);
-                 !info || !import::isFloat(*info)) {
+                          source->path, name, encoding));
+      } else if (!info || !import::isFloat(*info)) {
         return heddle::failure(
             ExitCode::Malformed,
             fmt::format(
                 "{}: tensor {} has encoding {}, the graph's is of floats",
-                source->path, name, tensor->encoding));
+                source->path, name, encoding));
       }
-      parameters += tensor->numElements();
-      bytesByEncoding[tensor->encoding] += tensor->bytes.size();
-      parts.weights.push_back({name, packedBytes(type), [=](ByteSink sink) {
-                                 return packParameter(
-                                     *tensor, type,
-                                     [&](int64_t row) {
-                                       return import::storedRow(
-                                           permutations, name, row,
-                                           tensor->shape[0]);
-                                     },
-                                     sink);
-                               }});
+      parameters += stored->numElements();
+      bytesByEncoding[encoding] += stored->numBytes();
+      parts.weights.push_back(
+          {name, packedBytes(type), [=](const ByteSink &sink) {
+             return packParameter(
+                 *stored, type,
+                 [&](int64_t row) {
+                   return import::storedRow(permutations, name, row,
+                                            stored->shape[0]);
+                 },
+                 sink);
+           }});
     }
     std::vector<int64_t> offsets;
     layoutWeights(parts.weights, offsets);

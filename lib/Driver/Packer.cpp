@@ -8,25 +8,24 @@ using namespace mlir;
 
 int64_t heddle::packedBytes(RankedTensorType type) {
   if (auto packed = encodingOf<PackedAttr>(type))
-    return packed.getBytes(type.getDimSize(0), type.getDimSize(1));
+    return packed.getBytes(type.getShape());
   return type.getNumElements() * 4;
 }
 
-llvm::Error
-heddle::packParameter(const import::TensorEntry &tensor, RankedTensorType type,
-                      llvm::function_ref<int64_t(int64_t)> storedRow,
-                      const ByteSink &sink) {
+llvm::Error heddle::packParameter(
+    const import::StoredParameter &stored, RankedTensorType type,
+    llvm::function_ref<int64_t(int64_t)> storedRow, const ByteSink &sink) {
   auto packed = encodingOf<PackedAttr>(type);
   if (!packed) {
     // A row is an element of a vector, or a row of a plain matrix. Narrower
     // floats are stored as the f32 that they are.
-    const import::EncodingInfo &info = *import::findEncoding(tensor.encoding);
+    const import::EncodingInfo &info = *import::findEncoding(stored.encoding());
     int64_t width = type.getNumElements() / type.getDimSize(0);
     std::vector<float> row(width);
-    for (int64_t i = 0; i < tensor.shape[0]; ++i) {
+    for (int64_t i = 0; i < type.getDimSize(0); ++i) {
       import::dequantize(
-          info, tensor.bytes.data() + storedRow(i) * width * info.blockBytes,
-          width, row.data());
+          info, stored.row(storedRow(i), width, width * info.blockBytes), width,
+          row.data());
       if (llvm::Error error =
               sink({reinterpret_cast<const uint8_t *>(row.data()),
                     row.size() * sizeof(float)}))
@@ -34,13 +33,15 @@ heddle::packParameter(const import::TensorEntry &tensor, RankedTensorType type,
     }
     return llvm::Error::success();
   }
-  const import::EncodingInfo &info = *import::findEncoding(tensor.encoding);
+  const import::EncodingInfo &info = *import::findEncoding(stored.encoding());
   EncAttr enc = packed.getEnc();
-  int64_t n = type.getDimSize(0), k = type.getDimSize(1),
-          rows = packed.getRows(), step = packed.getStep(),
-          group = packed.getGroup(), blocks = packed.getBlocks(k),
-          blockGroups = packed.getBlockGroups(), groups = blocks * blockGroups,
-          sourceBlocks = k / info.blockElems, highBits = enc.getHighBits();
+  llvm::ArrayRef<int64_t> shape = type.getShape();
+  int64_t n = shape[shape.size() - 2], k = shape.back(),
+          matrices = shape.size() == 3 ? shape[0] : 1, rows = packed.getRows(),
+          step = packed.getStep(), group = packed.getGroup(),
+          blocks = packed.getBlocks(k), blockGroups = packed.getBlockGroups(),
+          groups = blocks * blockGroups, sourceBlocks = k / info.blockElems,
+          highBits = enc.getHighBits();
   bool nibbles = enc.isNibbles(), twoLevels = enc.getSuper() != 0;
   int64_t elem = nibbles ? 1 : enc.getElemBits() / 8;
   // A last group without an encoding's group behind it ends in zeros.
@@ -49,12 +50,13 @@ heddle::packParameter(const import::TensorEntry &tensor, RankedTensorType type,
       groupMins(groups);
   std::vector<uint16_t> scales(groups * (group / enc.getGroup())),
       mins(scales.size());
-  for (int64_t first = 0; first < n; first += rows) {
+  int64_t panels = packed.getPanels(n);
+  for (int64_t p = 0; p < matrices * panels; ++p) {
+    int64_t first = p % panels * rows, row0 = p / panels * n + first;
     std::fill(panel.begin(), panel.end(), 0);
     for (int64_t r = 0; r < std::min(rows, n - first); ++r) {
-      const uint8_t *src = tensor.bytes.data() + storedRow(first + r) *
-                                                     sourceBlocks *
-                                                     info.blockBytes;
+      const uint8_t *src =
+          stored.row(storedRow(row0 + r), k, sourceBlocks * info.blockBytes);
       info.decode(src, sourceBlocks,
                   {codes.data(), scales.data(), mins.data(), groupScales.data(),
                    groupMins.data()});

@@ -18,8 +18,9 @@ static llvm::Expected<const Family *> ofGGUF(const ModelSource &source) {
   llvm::Expected<std::string> name = source.getString("general.architecture");
   if (!name)
     return name.takeError();
-  if (const Family *family = families().find(*name))
-    return family;
+  for (const auto &[family, owner] : families())
+    if (*name == (family.ggufName ? family.ggufName : family.name))
+      return &family;
   return failure(ExitCode::Unsupported,
                  source.path + ": general.architecture = " + quoted(*name) +
                      ", supported are " + families().names());

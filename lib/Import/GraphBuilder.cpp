@@ -1,6 +1,7 @@
 //===- GraphBuilder.cpp - What a family writes its graph with -------------===//
 #include "heddle/Import/GraphBuilder.h"
 #include "heddle/Import/Encoding.h"
+#include "heddle/Import/Parameters.h"
 #include "heddle/Import/SpanReader.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/STLExtras.h"
@@ -69,24 +70,45 @@ static StringRef mapped(StringRef stem, llvm::ArrayRef<TensorNames::Pair> pairs,
 std::string TensorNames::stored(StringRef name) const {
   auto [stem, tail] = name.rsplit('.');
   std::string prefix;
-  llvm::ArrayRef<Pair> pairs = model;
+  StringRef own;
   if (stem.consume_front("blk.")) {
     StringRef number;
     std::tie(number, stem) = stem.split('.');
     prefix = (layerPrefix + number + ".").str();
-    pairs = layer;
+    own = mapped(stem, layer, &Pair::first, &Pair::second);
+    if (own.empty())
+      own = mapped(stem, experts, &Pair::first, &Pair::second);
+  } else {
+    own = mapped(stem, model, &Pair::first, &Pair::second);
   }
-  StringRef own = mapped(stem, pairs, &Pair::first, &Pair::second);
+  if (own.contains('#'))
+    return prefix + own.str();
   return (prefix + (own.empty() ? stem : own) + "." + tail).str();
 }
 
-bool TensorNames::knows(StringRef stored) const {
+// Whether `own`, as a table has it, is what a file calls `stored`, less the
+// layer's prefix.
+static bool isNameOf(StringRef own, StringRef stored) {
+  if (own.contains('#'))
+    return splitPart(own).base == stored;
   StringRef stem = stored.rsplit('.').first;
+  if (!own.contains('*'))
+    return own == stem;
+  auto [before, after] = own.split('*');
+  return stem.consume_front(before) && stem.consume_back(after) &&
+         !stem.empty() && llvm::all_of(stem, llvm::isDigit);
+}
+
+bool TensorNames::knows(StringRef stored) const {
+  auto any = [&](llvm::ArrayRef<Pair> pairs) {
+    return llvm::any_of(
+        pairs, [&](const Pair &pair) { return isNameOf(pair.second, stored); });
+  };
   uint64_t number;
-  if (stem.consume_front(layerPrefix))
-    return !stem.consumeInteger(10, number) && stem.consume_front(".") &&
-           !mapped(stem, layer, &Pair::second, &Pair::first).empty();
-  return !mapped(stem, model, &Pair::second, &Pair::first).empty();
+  if (stored.consume_front(layerPrefix))
+    return !stored.consumeInteger(10, number) && stored.consume_front(".") &&
+           (any(layer) || any(experts));
+  return any(model);
 }
 
 GraphBuilder::GraphBuilder(const ModelSource &source, ModuleOp module,
@@ -236,6 +258,21 @@ bool GraphBuilder::hasValue(StringRef key) const {
   return value && !std::holds_alternative<std::monostate>(*value);
 }
 
+bool GraphBuilder::isEmptyList(StringRef key) const {
+  const MetaValue *value = source.findMeta(key);
+  return value &&
+         std::visit(
+             [](const auto &v) {
+               using T = std::decay_t<decltype(v)>;
+               if constexpr (std::is_same_v<T, std::vector<int64_t>> ||
+                             std::is_same_v<T, std::vector<double>> ||
+                             std::is_same_v<T, std::vector<std::string>>)
+                 return v.empty();
+               return false;
+             },
+             *value);
+}
+
 void GraphBuilder::refuseUnknownKeys(StringRef prefix,
                                      llvm::ArrayRef<StringRef> known) {
   for (const auto &[key, value] : source.metadata) {
@@ -279,12 +316,13 @@ void GraphBuilder::warn() const {
 // Tensors
 //===----------------------------------------------------------------------===//
 
-Type GraphBuilder::typeOf(const TensorEntry &entry) const {
+Type GraphBuilder::typeOf(llvm::ArrayRef<int64_t> shape,
+                          StringRef encoding) const {
   Type f32 = Float32Type::get(b.getContext());
-  if (entry.shape.size() == 1)
-    return RankedTensorType::get(entry.shape, f32);
-  EncAttr enc = encodingAttr(*b.getContext(), *findEncoding(entry.encoding));
-  return RankedTensorType::get(entry.shape, f32, enc);
+  if (shape.size() == 1)
+    return RankedTensorType::get(shape, f32);
+  return RankedTensorType::get(
+      shape, f32, encodingAttr(*b.getContext(), *findEncoding(encoding)));
 }
 
 EncAttr encodingAttr(MLIRContext &context, const EncodingInfo &info) {
@@ -293,23 +331,71 @@ EncAttr encodingAttr(MLIRContext &context, const EncodingInfo &info) {
                       c.offset, c.super, word(c.scales));
 }
 
-Type GraphBuilder::declare(StringRef name, llvm::ArrayRef<int64_t> shape) {
-  std::string stored = names.stored(name);
+const TensorEntry *GraphBuilder::expect(StringRef stored,
+                                        llvm::ArrayRef<int64_t> shape) {
   declared.insert(stored);
   const TensorEntry *entry = source.find(stored);
   if (!entry) {
     malformedTensor("tensor " + quoted(stored), "absent",
                     "shape " + text(shape));
-    return {};
+    return nullptr;
   }
-  if (llvm::ArrayRef<int64_t>(entry->shape) != shape) {
+  // A vector may be stored as a matrix of one row.
+  llvm::ArrayRef<int64_t> found = entry->shape;
+  if (shape.size() == 1 && found.size() == 2 && found[0] == 1)
+    found = found.drop_front();
+  if (found != shape) {
     malformedTensor("shape of tensor " + quoted(stored), text(entry->shape),
                     text(shape));
-    return {};
+    return nullptr;
   }
-  if (!isReadable(*entry)) // noted by the constructor
-    return {};
-  return typeOf(*entry);
+  const EncodingInfo *info = findEncoding(entry->encoding);
+  if (info && shape.size() == 1 && entry->shape.size() != 1 && !isFloat(*info))
+    unsupportedNotes.push_back({source.path, "encoding " + entry->encoding +
+                                                 " of " + quoted(stored) +
+                                                 ", a vector"});
+  else if (isReadable(*entry)) // else noted by the constructor
+    return entry;
+  return nullptr;
+}
+
+Type GraphBuilder::declare(StringRef name, llvm::ArrayRef<int64_t> shape) {
+  std::string stored = names.stored(name);
+  StringRef encoding;
+  if (StringRef(stored).contains('*')) {
+    // One tensor an expert, all alike, and no more than there are.
+    bool whole = true;
+    for (int64_t e = 0; e < shape[0]; ++e) {
+      const TensorEntry *entry =
+          expect(expertName(stored, e), shape.drop_front());
+      whole &= entry != nullptr;
+      if (!entry)
+        continue;
+      if (encoding.empty())
+        encoding = entry->encoding;
+      if (entry->encoding != encoding) {
+        unsupportedNotes.push_back(
+            {source.path, "encoding " + entry->encoding + " of " +
+                              quoted(entry->name) + " beside experts in " +
+                              encoding.str()});
+        whole = false;
+      }
+    }
+    if (const TensorEntry *more = source.find(expertName(stored, shape[0]))) {
+      malformedTensor("tensor " + quoted(more->name), "present",
+                      llvm::Twine(shape[0]) + " experts");
+      whole = false;
+    }
+    return whole ? typeOf(shape, encoding) : Type();
+  }
+  SmallVector<int64_t> whole(shape);
+  PartName split{stored};
+  if (StringRef(stored).contains('#')) {
+    split = splitPart(stored);
+    whole[whole.size() - 2] *= split.parts;
+  }
+  const TensorEntry *entry = expect(split.base, whole);
+  return entry ? typeOf(shape, entry->encoding) : Type();
 }
 
 LayerStack GraphBuilder::declareLayers(int64_t count,
@@ -370,7 +456,8 @@ RankedTensorType GraphBuilder::ids() const {
 Value GraphBuilder::param(StringRef name) {
   const TensorEntry *entry = find(name);
   assert(entry && declared.contains(entry->name) && "declare the tensor first");
-  return ParamOp::create(b, loc(name), typeOf(*entry), entry->name);
+  return ParamOp::create(b, loc(name), typeOf(entry->shape, entry->encoding),
+                         entry->name);
 }
 
 func::FuncOp GraphBuilder::function(StringRef name, TypeRange inputs,

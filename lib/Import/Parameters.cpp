@@ -5,6 +5,90 @@
 
 namespace heddle::import {
 
+PartName splitPart(llvm::StringRef name) {
+  PartName whole{name}, split;
+  llvm::StringRef rest;
+  std::tie(split.base, rest) = name.rsplit('#');
+  if (rest.consumeInteger(10, split.part) || !rest.consume_front("/") ||
+      rest.consumeInteger(10, split.parts) || !rest.empty() || split.part < 0 ||
+      split.parts < 1 || split.part >= split.parts)
+    return whole;
+  return split;
+}
+
+std::string expertName(llvm::StringRef name, int64_t expert) {
+  auto [before, after] = name.split('*');
+  return (before + llvm::Twine(expert) + after).str();
+}
+
+std::optional<StoredParameter> findParameter(const ModelSource &source,
+                                             llvm::StringRef name) {
+  StoredParameter p;
+  if (const TensorEntry *entry = source.find(name)) {
+    p.tensors = {entry};
+    p.shape = entry->shape;
+    return p;
+  }
+  PartName split = splitPart(name);
+  p.part = split.part, p.parts = split.parts;
+  bool perExpert = split.base.contains('*');
+  if (!perExpert) {
+    if (const TensorEntry *entry = source.find(split.base))
+      p.tensors = {entry};
+  } else {
+    while (const TensorEntry *entry =
+               source.find(expertName(split.base, p.tensors.size())))
+      p.tensors.push_back(entry);
+  }
+  if (p.tensors.empty())
+    return std::nullopt;
+  const TensorEntry &first = *p.tensors.front();
+  p.shape = first.shape;
+  size_t rank = p.shape.size();
+  if (rank < 2 || rank + perExpert > 3 || p.shape[rank - 2] % p.parts)
+    return std::nullopt;
+  p.shape[rank - 2] /= p.parts;
+  if (perExpert)
+    p.shape.insert(p.shape.begin(), p.tensors.size());
+  for (const TensorEntry *entry : p.tensors)
+    if (entry->shape != first.shape || entry->encoding != first.encoding)
+      return std::nullopt;
+  return p;
+}
+
+bool StoredParameter::fits(llvm::ArrayRef<int64_t> wanted) const {
+  llvm::ArrayRef<int64_t> stored = shape;
+  if (wanted.size() == 1 && stored.size() == 2 && stored[0] == 1)
+    stored = stored.drop_front();
+  return stored == wanted;
+}
+
+int64_t StoredParameter::numElements() const {
+  int64_t n = 1;
+  for (int64_t d : shape)
+    n *= d;
+  return n;
+}
+
+int64_t StoredParameter::numBytes() const {
+  int64_t n = 0;
+  for (const TensorEntry *entry : tensors)
+    n += entry->bytes.size();
+  return n / parts;
+}
+
+const uint8_t *StoredParameter::row(int64_t row, int64_t width,
+                                    int64_t rowBytes) const {
+  if (shape.size() < 3)
+    return tensors.front()->bytes.data() + row * rowBytes;
+  int64_t rows = shape[1] * shape[2] / width, matrix = row / rows;
+  int64_t at = part * rows + row % rows;
+  if (tensors.size() == 1)
+    return tensors.front()->bytes.data() +
+           (matrix * rows * parts + at) * rowBytes;
+  return tensors[matrix]->bytes.data() + at * rowBytes;
+}
+
 RowPermutations rowPermutations(mlir::ModuleOp module) {
   RowPermutations map;
   auto dict = module->getAttrOfType<mlir::DictionaryAttr>("heddle.unpermute");

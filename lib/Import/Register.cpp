@@ -19,10 +19,16 @@ void heddle::import::registerParts(Registry &registry) {
   static constexpr Architecture mistral[] = {{"MistralForCausalLM", "mistral"}};
   static constexpr Architecture qwen2[] = {{"Qwen2ForCausalLM", "qwen2"}};
   static constexpr Architecture qwen3[] = {{"Qwen3ForCausalLM", "qwen3"}};
+  static constexpr Architecture mixtral[] = {{"MixtralForCausalLM", "mixtral"}};
+  static constexpr Architecture qwen2MoE[] = {
+      {"Qwen2MoeForCausalLM", "qwen2_moe"}};
+  static constexpr Architecture qwen3MoE[] = {
+      {"Qwen3MoeForCausalLM", "qwen3_moe"}};
+  static constexpr Architecture olmoe[] = {{"OlmoeForCausalLM", "olmoe"}};
   registry.addFamily({"llama",
                       "Llama 2 and 3, Yi, DeepSeek-LLM and -Coder (v1), "
                       "R1-Distill-Llama, SmolLM 1 and 2, InternLM3; "
-                      "Mistral as GGUF",
+                      "Mistral and Mixtral as GGUF",
                       buildLlama, llama});
   registry.addFamily({"mistral",
                       "Mistral 7B, Nemo, Small (text), from Hugging Face",
@@ -31,4 +37,11 @@ void heddle::import::registerParts(Registry &registry) {
                       "Qwen 1.5, 2 and 2.5 (dense), QwQ, R1-Distill-Qwen",
                       buildQwen2, qwen2});
   registry.addFamily({"qwen3", "Qwen 3 (dense)", buildQwen3, qwen3});
+  registry.addFamily({"mixtral", "Mixtral 8x7B and 8x22B, from Hugging Face",
+                      buildMixtral, mixtral});
+  registry.addFamily({"qwen2_moe", "Qwen 1.5 and 2 (experts)", buildQwen2MoE,
+                      qwen2MoE, "qwen2moe"});
+  registry.addFamily(
+      {"qwen3_moe", "Qwen 3 (experts)", buildQwen3MoE, qwen3MoE, "qwen3moe"});
+  registry.addFamily({"olmoe", "OLMoE", buildOLMoE, olmoe});
 }

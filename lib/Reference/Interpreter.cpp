@@ -173,26 +173,30 @@ Interpreter::forward(llvm::ArrayRef<int32_t> tokens,
 
 llvm::Expected<Data> Interpreter::parameter(StringRef name,
                                             RankedTensorType type) {
-  const import::TensorEntry *entry = source ? source->find(name) : nullptr;
-  if (!entry)
+  if (auto it = parameters.find(name);
+      it != parameters.end() &&
+      llvm::ArrayRef(it->second.shape) == type.getShape())
+    return it->second;
+  std::optional<import::StoredParameter> stored;
+  if (source)
+    stored = import::findParameter(*source, name);
+  if (!stored)
     return failure(ExitCode::Usage,
                    "the reference was given no tensor " + name.str());
-  if (llvm::ArrayRef<int64_t>(entry->shape) != type.getShape() ||
-      entry->shape.empty())
+  if (!stored->fits(type.getShape()) || type.getRank() == 0)
     return failure(ExitCode::Malformed,
                    source->path + ": tensor " + name.str() +
                        " has another shape than the graph's");
-  if (auto it = parameters.find(name); it != parameters.end())
-    return it->second;
-  const import::EncodingInfo *info = import::findEncoding(entry->encoding);
+  const import::EncodingInfo *info = import::findEncoding(stored->encoding());
   if (!info)
     return failure(ExitCode::Unsupported, source->path + ": tensor " +
                                               name.str() + " in " +
-                                              entry->encoding);
+                                              stored->encoding().str());
 
   // A vector is one stored row, whose elements are what is permuted.
-  bool isVector = entry->shape.size() == 1;
-  int64_t rows = entry->shape[0], width = entry->numElements() / rows;
+  bool isVector = type.getRank() == 1;
+  int64_t width = isVector ? 1 : type.getShape().back(),
+          rows = type.getNumElements() / width;
   if (int64_t heads = import::permutedHeads(permutations, name);
       heads && !import::dividesRows(heads, rows))
     return failure(
@@ -202,27 +206,28 @@ llvm::Expected<Data> Interpreter::parameter(StringRef name,
             name.str(), heads, rows));
   auto values = std::make_shared<std::vector<float>>(rows * width);
   if (isVector) {
-    std::vector<float> stored(rows);
-    import::dequantize(*info, entry->bytes.data(), rows / info->blockElems,
-                       stored.data());
+    std::vector<float> all(rows);
+    import::dequantize(*info, stored->row(0, rows, 0), rows / info->blockElems,
+                       all.data());
     for (int64_t r = 0; r < rows; ++r)
-      (*values)[r] = stored[import::storedRow(permutations, name, r, rows)];
+      (*values)[r] = all[import::storedRow(permutations, name, r, rows)];
   } else {
     int64_t blocks = width / info->blockElems;
     parallelFor(rows, width, [&](int64_t begin, int64_t end) {
-      for (int64_t r = begin; r < end; ++r) {
-        int64_t at = import::storedRow(permutations, name, r, rows);
-        import::dequantize(*info,
-                           entry->bytes.data() + at * blocks * info->blockBytes,
-                           blocks, values->data() + r * width);
-      }
+      for (int64_t r = begin; r < end; ++r)
+        import::dequantize(
+            *info,
+            stored->row(import::storedRow(permutations, name, r, rows), width,
+                        blocks * info->blockBytes),
+            blocks, values->data() + r * width);
     });
   }
   Data data;
   if (isVector)
     data = Data::ofFloats({rows}, {values->begin(), values->end()});
   else
-    data.shape = {rows, width}, data.weights = std::move(values);
+    data.shape.assign(type.getShape().begin(), type.getShape().end()),
+        data.weights = std::move(values);
   return parameters[name] = data;
 }
 

@@ -6,7 +6,7 @@
 #ifndef HEDDLE_DRIVER_PACKER_H
 #define HEDDLE_DRIVER_PACKER_H
 
-#include "heddle/Import/ModelSource.h"
+#include "heddle/Import/Parameters.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include <functional>
 
@@ -15,13 +15,13 @@ namespace heddle {
 /// Takes the next bytes of a parameter.
 using ByteSink = std::function<llvm::Error(llvm::ArrayRef<uint8_t>)>;
 
-/// Bytes of a parameter of this type: `tensor<NxKxf32, #heddle.packed<…>>` or a
-/// plain f32 tensor.
+/// Bytes of a parameter of this type: `tensor<NxKxf32, #heddle.packed<…>>`, the
+/// same of rank 3, or a plain f32 tensor.
 int64_t packedBytes(mlir::RankedTensorType type);
 
-/// Writes `tensor` in the layout of `type`, panel by panel; `storedRow` says
+/// Writes `stored` in the layout of `type`, panel by panel; `storedRow` says
 /// where the checkpoint keeps a logical row. Holds one panel in memory.
-llvm::Error packParameter(const import::TensorEntry &tensor,
+llvm::Error packParameter(const import::StoredParameter &stored,
                           mlir::RankedTensorType type,
                           llvm::function_ref<int64_t(int64_t)> storedRow,
                           const ByteSink &sink);

@@ -23,7 +23,7 @@ struct Architecture {
 
 /// Reads a checkpoint's config and emits the graph.
 struct Family {
-  /// As in `general.architecture` of a GGUF.
+  /// As in `general.architecture` of a GGUF, unless `ggufName` says otherwise.
   const char *name;
   const char *summary;
   /// Fills an empty module. Errors: Malformed or Unsupported, one Failure with
@@ -32,6 +32,7 @@ struct Family {
       build;
   /// Those of Hugging Face that the family builds; none if it knows GGUF alone.
   llvm::ArrayRef<Architecture> architectures = {};
+  const char *ggufName = nullptr;
 };
 
 PartTable<Family> &families();

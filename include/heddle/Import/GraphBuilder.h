@@ -26,12 +26,14 @@ EncAttr encodingAttr(mlir::MLIRContext &context, const EncodingInfo &info);
 /// How a format calls tensors, where it is not as GGUF: a name is a stem and
 /// `.weight` or
 /// `.bias`, and that of a layer stands behind a prefix and the layer's number.
-/// Stems that are not listed are the same.
+/// Stems that are not listed are the same. What the format calls a stem may
+/// have the `*` of Parameters.h for a tensor an expert; one with `#` is the
+/// whole name, without `.weight`.
 struct TensorNames {
   using Pair = std::pair<llvm::StringRef, llvm::StringRef>;
   llvm::StringRef layerPrefix = "blk.";
-  /// GGUF's stem, the format's.
-  llvm::ArrayRef<Pair> model, layer;
+  /// GGUF's stem, the format's; those of `experts` are a layer's too.
+  llvm::ArrayRef<Pair> model, layer, experts;
   /// The stored name of `name`, which is GGUF's.
   std::string stored(llvm::StringRef name) const;
   /// Whether a stored name has a listed stem.
@@ -41,7 +43,7 @@ struct TensorNames {
 /// A tensor that each layer has, as `blk.N.` + suffix.
 struct LayerTensor {
   llvm::StringRef suffix;
-  llvm::SmallVector<int64_t, 2> shape;
+  llvm::SmallVector<int64_t, 3> shape;
   bool optional = false;
 };
 
@@ -92,6 +94,7 @@ public:
   bool hasPrefix(llvm::StringRef prefix) const;
   /// Whether there is a value that is not JSON's null.
   bool hasValue(llvm::StringRef key) const;
+  bool isEmptyList(llvm::StringRef key) const;
 
   /// Notes each key that starts with `prefix` and is not in `known` (without
   /// the prefix): what it changes is not known, so it cannot be ignored.
@@ -124,7 +127,8 @@ public:
   }
   bool has(llvm::StringRef name) const { return find(name); }
 
-  /// The type of tensor `name`, which must have `shape`. Null after a problem.
+  /// The type of tensor `name`, which must have `shape`: [E, N, K] of experts,
+  /// whose tensors may be stored one by one. Null after a problem.
   mlir::Type declare(llvm::StringRef name, llvm::ArrayRef<int64_t> shape);
   /// `variants`: one a layer, or none.
   LayerStack declareLayers(int64_t count, llvm::ArrayRef<LayerTensor> tensors,
@@ -182,7 +186,12 @@ public:
                           LayerBody body);
 
 private:
-  mlir::Type typeOf(const TensorEntry &entry) const;
+  mlir::Type typeOf(llvm::ArrayRef<int64_t> shape,
+                    llvm::StringRef encoding) const;
+  /// The stored tensor, which must be there and of `shape`; null, and noted, if
+  /// it is not.
+  const TensorEntry *expect(llvm::StringRef stored,
+                            llvm::ArrayRef<int64_t> shape);
 
   /// A line's part: the file it is about, and what is to be said.
   struct Note {

@@ -1,5 +1,11 @@
 //===- Parameters.h - Which stored row a parameter's row is -----*- C++ -*-===//
 //
+// The name of a parameter is that of a stored tensor. Matrices of experts may
+// be stored one by one, or side by side with others: `*` in a name stands for
+// the number of an expert (`mlp.experts.*.up_proj.weight`, from 0 up to the
+// first that is not there), and `#I/N` at its end for the I-th of N equal parts
+// of each matrix's rows (`mlp.experts.gate_up_proj#1/2`).
+//
 // A checkpoint may store the rows of a tensor in another order than its family
 // defines: converters to GGUF `llama` interleave the two halves of each head's
 // q and k rows. The module says so in `heddle.unpermute`, and everything that
@@ -9,10 +15,44 @@
 #ifndef HEDDLE_IMPORT_PARAMETERS_H
 #define HEDDLE_IMPORT_PARAMETERS_H
 
+#include "heddle/Import/ModelSource.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/StringMap.h"
 
 namespace heddle::import {
+
+/// The tensors that a parameter's name stands for, and which of their rows.
+struct StoredParameter {
+  /// One, or one an expert: of one shape and encoding.
+  std::vector<const TensorEntry *> tensors;
+  int64_t part = 0, parts = 1;
+  /// Of the whole: [E, N, K] where it is of experts.
+  std::vector<int64_t> shape;
+
+  /// Whether it is a parameter of `shape`. A vector may be stored as a matrix
+  /// of one row, and as an element a row.
+  bool fits(llvm::ArrayRef<int64_t> shape) const;
+  llvm::StringRef encoding() const { return tensors.front()->encoding; }
+  int64_t numElements() const;
+  /// Stored bytes.
+  int64_t numBytes() const;
+  /// The bytes of row `row` of `width` elements, rows of one matrix after
+  /// those of the one before. `rowBytes` is what a row takes.
+  const uint8_t *row(int64_t row, int64_t width, int64_t rowBytes) const;
+};
+
+/// Nothing if a tensor is missing, or those of experts differ.
+std::optional<StoredParameter> findParameter(const ModelSource &source,
+                                             llvm::StringRef name);
+
+/// A name's parts: what stands before `#`, and the part.
+struct PartName {
+  llvm::StringRef base;
+  int64_t part = 0, parts = 1;
+};
+PartName splitPart(llvm::StringRef name);
+/// `name` with the number of an expert in the place of `*`.
+std::string expertName(llvm::StringRef name, int64_t expert);
 
 /// `heddle.unpermute`: name of a layer's parameter after `blk.N.` → heads.
 using RowPermutations = llvm::StringMap<int64_t>;

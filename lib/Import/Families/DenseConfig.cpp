@@ -7,7 +7,7 @@ using namespace mlir;
 
 namespace heddle::import {
 
-TensorNames denseNames(StringRef format) {
+TensorNames denseNames(const ModelSource &source) {
   static constexpr TensorNames::Pair model[] = {
       {"token_embd", "model.embed_tokens"},
       {"output_norm", "model.norm"},
@@ -24,9 +24,48 @@ TensorNames denseNames(StringRef format) {
       {"ffn_gate", "mlp.gate_proj"},
       {"ffn_up", "mlp.up_proj"},
       {"ffn_down", "mlp.down_proj"}};
-  if (format == "huggingface")
-    return {"model.layers.", model, layer};
-  return {};
+  // Experts one by one, by two spellings, and stacked as transformers has them
+  // in memory.
+  static constexpr TensorNames::Pair mlp[] = {
+      {"ffn_gate_inp", "mlp.gate"},
+      {"ffn_gate_exps", "mlp.experts.*.gate_proj"},
+      {"ffn_up_exps", "mlp.experts.*.up_proj"},
+      {"ffn_down_exps", "mlp.experts.*.down_proj"},
+      {"ffn_gate_inp_shexp", "mlp.shared_expert_gate"},
+      {"ffn_gate_shexp", "mlp.shared_expert.gate_proj"},
+      {"ffn_up_shexp", "mlp.shared_expert.up_proj"},
+      {"ffn_down_shexp", "mlp.shared_expert.down_proj"}};
+  static constexpr TensorNames::Pair blockSparse[] = {
+      {"ffn_gate_inp", "block_sparse_moe.gate"},
+      {"ffn_gate_exps", "block_sparse_moe.experts.*.w1"},
+      {"ffn_up_exps", "block_sparse_moe.experts.*.w3"},
+      {"ffn_down_exps", "block_sparse_moe.experts.*.w2"}};
+  static constexpr TensorNames::Pair stacked[] = {
+      {"ffn_gate_inp", "mlp.gate"},
+      {"ffn_gate_exps", "mlp.experts.gate_up_proj#0/2"},
+      {"ffn_up_exps", "mlp.experts.gate_up_proj#1/2"},
+      {"ffn_down_exps", "mlp.experts.down_proj#0/1"},
+      {"ffn_gate_inp_shexp", "mlp.shared_expert_gate"},
+      {"ffn_gate_shexp", "mlp.shared_expert.gate_proj"},
+      {"ffn_up_shexp", "mlp.shared_expert.up_proj"},
+      {"ffn_down_shexp", "mlp.shared_expert.down_proj"}};
+  if (source.format != "huggingface")
+    return {};
+  auto has = [&](StringRef name) {
+    return source.find(("model.layers.0." + name).str());
+  };
+  if (has("block_sparse_moe.gate.weight"))
+    return {"model.layers.", model, layer, blockSparse};
+  if (has("mlp.experts.gate_up_proj"))
+    return {"model.layers.", model, layer, stacked};
+  return {"model.layers.", model, layer, mlp};
+}
+
+// Experts: how many, how many of them a token goes to, and how wide they are.
+static void checkExperts(GraphBuilder &g, DenseConfig &c, const Twine &count,
+                         const Twine &used) {
+  if (c.expertsUsed > c.experts && !g.isMalformed())
+    g.malformed(used, Twine(c.expertsUsed), count + " = " + Twine(c.experts));
 }
 
 // What every reader checks of the numbers, by its own names of them.
@@ -64,6 +103,34 @@ static int64_t readVocab(GraphBuilder &g, const Twine &key, bool required) {
   return table ? rows : vocab;
 }
 
+constexpr int64_t kMostExperts = 65536, kMostUsed = 256;
+
+static void readGGUFExperts(GraphBuilder &g, DenseConfig &c,
+                            const DenseFamily &family, StringRef prefix) {
+  auto key = [&](StringRef name) { return (prefix + name).str(); };
+  const ExpertFamily &experts = family.experts;
+  bool must = experts.presence == Presence::Yes;
+  c.experts = must ? g.integer(key("expert_count"), 1, kMostExperts)
+                   : g.integer(key("expert_count"), 0, kMostExperts, 0);
+  if (!c.experts)
+    return;
+  if (experts.presence == Presence::No)
+    return g.unsupported(key("expert_count = ") + Twine(c.experts));
+  c.expertsUsed = g.integer(key("expert_used_count"), 1, kMostUsed);
+  c.expertWidth =
+      g.integer(key("expert_feed_forward_length"), 1, 1 << 24, c.ff);
+  if (experts.shared)
+    c.sharedWidth =
+        g.integer(key("expert_shared_feed_forward_length"), 1, 1 << 24, c.ff);
+  c.expertNorm = experts.normsAlways || experts.norms;
+  if (!experts.normsAlways)
+    c.expertNorm = g.boolean(key("expert_weights_norm"), c.expertNorm);
+  if (int64_t f = g.integer(key("expert_gating_func"), 0, INT32_MAX, 1); f > 1)
+    g.unsupported(key("expert_gating_func = ") + Twine(f) +
+                  ", other than softmax");
+  checkExperts(g, c, key("expert_count"), key("expert_used_count"));
+}
+
 DenseConfig readGGUFConfig(GraphBuilder &g, const DenseFamily &family) {
   std::string prefix = family.arch.str() + ".";
   auto key = [&](StringRef name) { return prefix + name.str(); };
@@ -91,8 +158,7 @@ DenseConfig readGGUFConfig(GraphBuilder &g, const DenseFamily &family) {
       r != c.dim)
     g.unsupported(key("rope.dimension_count = ") + Twine(r) +
                   ", other than the head size " + Twine(c.dim));
-  if (int64_t n = g.integer(key("expert_count"), 0, INT32_MAX, 0))
-    g.unsupported(key("expert_count = ") + Twine(n));
+  readGGUFExperts(g, c, family, prefix);
   c.windows.assign(c.layers,
                    g.integer(key("attention.sliding_window"), 0, INT64_MAX, 0));
   c.rope = readGGUFRope(g, prefix, c.context, c.dim);
@@ -115,6 +181,10 @@ DenseConfig readGGUFConfig(GraphBuilder &g, const DenseFamily &family) {
                                "rope.dimension_count",
                                "expert_count",
                                "expert_used_count",
+                               "expert_feed_forward_length",
+                               "expert_shared_feed_forward_length",
+                               "expert_weights_norm",
+                               "expert_gating_func",
                                "attention.sliding_window",
                                "rope.scaling.type",
                                "rope.scaling.factor",
@@ -211,7 +281,16 @@ static void checkOthers(GraphBuilder &g, int64_t vocab) {
                                         "pad_token_id",
                                         "use_cache",
                                         "quantization_config",
-                                        "auto_map"};
+                                        "auto_map",
+                                        "num_experts",
+                                        "num_local_experts",
+                                        "num_experts_per_tok",
+                                        "moe_intermediate_size",
+                                        "shared_expert_intermediate_size",
+                                        "norm_topk_prob",
+                                        "decoder_sparse_step",
+                                        "mlp_only_layers",
+                                        "clip_qkv"};
   static constexpr StringRef kSilent[] = {"_name_or_path",
                                           "transformers_version",
                                           "torch_dtype",
@@ -228,7 +307,10 @@ static void checkOthers(GraphBuilder &g, int64_t vocab) {
                                           "_attn_implementation",
                                           "attn_implementation",
                                           "bias",
-                                          "qkv_bias"};
+                                          "qkv_bias",
+                                          "output_router_logits",
+                                          "router_aux_loss_coef",
+                                          "router_jitter_noise"};
   static constexpr StringRef kObjects[] = {"rope_scaling", "rope_parameters",
                                            "quantization_config", "auto_map"};
   for (const std::string &key : g.keys()) {
@@ -244,6 +326,44 @@ static void checkOthers(GraphBuilder &g, int64_t vocab) {
     g.unsupported(
         "quantization_config.quant_method = " +
         quoted(g.string("quantization_config.quant_method", "absent")));
+}
+
+static void readExperts(GraphBuilder &g, DenseConfig &c,
+                        const DenseFamily &family) {
+  const ExpertFamily &experts = family.experts;
+  if (experts.presence != Presence::Yes)
+    return;
+  auto orElse = [](int64_t fallback) {
+    return fallback ? std::optional<int64_t>(fallback) : std::nullopt;
+  };
+  // One number by two names, which the versions of transformers change.
+  StringRef countKey =
+      g.hasKey("num_local_experts") ? "num_local_experts" : "num_experts";
+  c.experts = g.integer(countKey, 1, kMostExperts, orElse(experts.count));
+  if (int64_t n = g.integer("num_experts", 1, kMostExperts, c.experts);
+      n != c.experts && !g.isMalformed())
+    g.malformed("num_experts", Twine(n), countKey + " = " + Twine(c.experts));
+  c.expertsUsed =
+      g.integer("num_experts_per_tok", 1, kMostUsed, orElse(experts.used));
+  c.expertWidth =
+      experts.widthKey == "intermediate_size"
+          ? c.ff
+          : g.integer(experts.widthKey, 1, 1 << 24, orElse(experts.width));
+  if (experts.shared)
+    c.sharedWidth =
+        g.integer("shared_expert_intermediate_size", 1, 1 << 24, 5632);
+  c.expertNorm = experts.normsAlways || g.boolean("norm_topk_prob", false);
+  checkExperts(g, c, countKey, "num_experts_per_tok");
+  // Some layers with one gated unit instead.
+  if (int64_t step = g.integer("decoder_sparse_step", 1, INT32_MAX, 1);
+      step != 1)
+    g.unsupported("decoder_sparse_step = " + Twine(step));
+  if (g.hasValue("mlp_only_layers") && !g.isEmptyList("mlp_only_layers"))
+    g.unsupported("mlp_only_layers");
+  if (g.hasValue("clip_qkv"))
+    g.unsupported("clip_qkv");
+  if (family.windowBySwitch && g.boolean("use_sliding_window", false))
+    g.unsupported("use_sliding_window = true with experts");
 }
 
 DenseConfig readHuggingFaceConfig(GraphBuilder &g, const DenseFamily &family) {
@@ -278,6 +398,7 @@ DenseConfig readHuggingFaceConfig(GraphBuilder &g, const DenseFamily &family) {
         c.context,
         std::min<double>(c.rope.original * c.rope.factor, INT32_MAX));
   c.windows = readWindows(g, family, c.layers);
+  readExperts(g, c, family);
 
   bool attentionBias = g.boolean("attention_bias", false),
        mlpBias = g.boolean("mlp_bias", false);

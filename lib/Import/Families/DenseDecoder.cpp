@@ -15,9 +15,22 @@ static SmallVector<LayerTensor> layerTensors(const DenseConfig &c,
   SmallVector<LayerTensor> tensors = {
       {"attn_norm.weight", {d}},      {"attn_q.weight", {q, d}},
       {"attn_k.weight", {kv, d}},     {"attn_v.weight", {kv, d}},
-      {"attn_output.weight", {d, q}}, {"ffn_norm.weight", {d}},
-      {"ffn_gate.weight", {c.ff, d}}, {"ffn_up.weight", {c.ff, d}},
-      {"ffn_down.weight", {d, c.ff}}};
+      {"attn_output.weight", {d, q}}, {"ffn_norm.weight", {d}}};
+  if (int64_t e = c.experts, i = c.expertWidth; e) {
+    tensors.append({{"ffn_gate_inp.weight", {e, d}},
+                    {"ffn_gate_exps.weight", {e, i, d}},
+                    {"ffn_up_exps.weight", {e, i, d}},
+                    {"ffn_down_exps.weight", {e, d, i}}});
+    if (int64_t s = c.sharedWidth)
+      tensors.append({{"ffn_gate_inp_shexp.weight", {d}},
+                      {"ffn_gate_shexp.weight", {s, d}},
+                      {"ffn_up_shexp.weight", {s, d}},
+                      {"ffn_down_shexp.weight", {d, s}}});
+  } else {
+    tensors.append({{"ffn_gate.weight", {c.ff, d}},
+                    {"ffn_up.weight", {c.ff, d}},
+                    {"ffn_down.weight", {d, c.ff}}});
+  }
   auto add = [&](Presence presence,
                  std::initializer_list<std::pair<StringRef, int64_t>> vectors) {
     for (auto [suffix, size] : vectors)
@@ -32,10 +45,13 @@ static SmallVector<LayerTensor> layerTensors(const DenseConfig &c,
   if (family.headNorms)
     add(Presence::Yes,
         {{"attn_q_norm.weight", c.dim}, {"attn_k_norm.weight", c.dim}});
+  if (family.wholeNorms)
+    add(Presence::Yes, {{"attn_q_norm.weight", q}, {"attn_k_norm.weight", kv}});
   return tensors;
 }
 
 static SmallVector<Value> buildLayer(GraphBuilder &g, const DenseConfig &c,
+                                     const DenseFamily &family,
                                      const GraphBuilder::Layer &p) {
   OpBuilder &b = g.b;
   Value x = p.carried[0], cache = p.carried[1], slot = p.slot;
@@ -52,7 +68,14 @@ static SmallVector<Value> buildLayer(GraphBuilder &g, const DenseConfig &c,
                             bias);
   };
   auto headNorm = [&](Value v, StringRef name, int64_t heads) {
-    return p[name] ? norm(v, name, heads) : v;
+    return p[name] ? norm(v, name, family.wholeNorms ? 1 : heads) : v;
+  };
+  auto gatedUnit = [&](Value v, StringRef suffix) {
+    auto name = [&](StringRef stem) { return (stem + suffix).str(); };
+    Value gate = linear(v, name("ffn_gate")), up = linear(v, name("ffn_up"));
+    Value made = GLUOp::create(b, g.loc(name("ffn_glu")), gate, up,
+                               ActivationKind::silu);
+    return linear(made, name("ffn_down"));
   };
 
   Value h = norm(x, "attn_norm.weight");
@@ -74,9 +97,26 @@ static SmallVector<Value> buildLayer(GraphBuilder &g, const DenseConfig &c,
                             linear(o, "attn_output"));
 
   h = norm(x, "ffn_norm.weight");
-  Value gate = linear(h, "ffn_gate"), up = linear(h, "ffn_up");
-  h = GLUOp::create(b, g.loc("ffn_glu"), gate, up, ActivationKind::silu);
-  x = arith::AddFOp::create(b, g.loc("ffn_residual"), x, linear(h, "ffn_down"));
+  if (!c.experts) {
+    x = arith::AddFOp::create(b, g.loc("ffn_residual"), x, gatedUnit(h, ""));
+    return {x, cache};
+  }
+  auto router =
+      RouterAttr::get(b.getContext(), c.expertsUsed, "softmax", "none",
+                      c.expertNorm ? "sum" : "none", FloatAttr(), FloatAttr(),
+                      1, 1, "max", "neg_inf");
+  auto route = RouteOp::create(b, g.loc("route"), linear(h, "ffn_gate_inp"),
+                               Value(), router);
+  Value y = ExpertsOp::create(
+      b, g.loc("experts"), h, route.getIds(), route.getWeights(),
+      p["ffn_gate_exps.weight"], p["ffn_up_exps.weight"],
+      p["ffn_down_exps.weight"], ActivationKind::silu, RowsAttr());
+  if (Value gate = p["ffn_gate_inp_shexp.weight"])
+    y = arith::AddFOp::create(b, g.loc("shared_expert"), y,
+                              GateRowsOp::create(b, g.loc("shared_gate"),
+                                                 gatedUnit(h, "_shexp"), h,
+                                                 gate));
+  x = arith::AddFOp::create(b, g.loc("ffn_residual"), x, y);
   return {x, cache};
 }
 
@@ -93,7 +133,7 @@ static void checkTied(GraphBuilder &g) {
 
 llvm::Error buildDense(const ModelSource &source, ModuleOp module,
                        const DenseFamily &family) {
-  GraphBuilder g(source, module, denseNames(source.format));
+  GraphBuilder g(source, module, denseNames(source));
   OpBuilder &b = g.b;
   bool isGGUF = source.format != "huggingface";
   DenseConfig c =
@@ -163,7 +203,7 @@ llvm::Error buildDense(const ModelSource &source, ModuleOp module,
   ValueRange out =
       g.layers(family.arch.str() + "_layer", stack, {x, forward.getArgument(3)},
                {positions, angles}, [&](const GraphBuilder::Layer &layer) {
-                 return buildLayer(g, c, layer);
+                 return buildLayer(g, c, family, layer);
                });
   x = SelectRowsOp::create(b, g.loc("select_rows"), out[0], rows);
   x = RMSNormOp::create(b, g.loc("output_norm.weight"), x,

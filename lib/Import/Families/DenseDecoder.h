@@ -1,7 +1,8 @@
 //===- DenseDecoder.h - Decoders of attention and a gated unit --*- C++ -*-===//
 //
 // Llama, Mistral, Qwen and most other dense models are one decoder: pre-normed
-// grouped-query attention with rotary positions, then a SiLU-gated unit. What
+// grouped-query attention with rotary positions, then a SiLU-gated unit, or a
+// router and many of them (Mixture-of-Experts). What
 // tells them apart is which tensors a layer has, how the converter stored them
 // and what a config leaves out; a family says that and no more.
 //
@@ -16,6 +17,23 @@ namespace heddle::import {
 /// Whether each layer has some tensors: none, all, or those that the file has.
 enum class Presence { No, Yes, IfStored };
 
+/// The routed experts of a family, which are its gated units.
+struct ExpertFamily {
+  /// Whether models have them; llama has them in a GGUF alone (Mixtral), where
+  /// the file says so.
+  Presence presence = Presence::No;
+  /// What config.json calls their width.
+  llvm::StringRef widthKey = "moe_intermediate_size";
+  /// The weights of a token's experts sum to 1: always, or as `norm_topk_prob`
+  /// says (`norms` where it does not).
+  bool normsAlways = false, norms = false;
+  /// A gated unit beside them that every token goes through, times a sigmoid.
+  bool shared = false;
+  /// Numbers that a config.json may leave out: experts, those of a token,
+  /// width.
+  int64_t count = 0, used = 0, width = 0;
+};
+
 struct DenseFamily {
   /// The family's name: `general.architecture` and prefix of the keys of a
   /// GGUF.
@@ -28,6 +46,8 @@ struct DenseFamily {
   bool optionalBias = false;
   /// Queries and keys are normed over each head, before they are rotated.
   bool headNorms = false;
+  /// The same over all heads at once.
+  bool wholeNorms = false;
   /// Converters to GGUF interleave the halves of each head's q and k rows: (2i,
   /// 2i + 1) in the file is (i, i + dim/2) in the model.
   bool interleaved = false;
@@ -40,6 +60,7 @@ struct DenseFamily {
   /// `sliding_window` counts with `use_sliding_window` alone, from layer
   /// `max_window_layers` on or as `layer_types` says; else it is every layer's.
   bool windowBySwitch = false;
+  ExpertFamily experts = {};
 };
 
 /// The numbers of a decoder.
@@ -53,6 +74,11 @@ struct DenseConfig {
   Presence qkvBias, outputBias, mlpBias;
   /// The head is the embedding table, whatever the file has.
   bool tied = false;
+  /// Experts, those a token goes to, and their width; 0: `ff` is the width of
+  /// one gated unit. The width of the shared expert; 0: there is none.
+  int64_t experts = 0, expertsUsed = 0, expertWidth = 0, sharedWidth = 0;
+  /// The weights of a token's experts sum to 1.
+  bool expertNorm = false;
 };
 
 /// The config of a GGUF. Its tied head is one that is not stored.
@@ -60,8 +86,8 @@ DenseConfig readGGUFConfig(GraphBuilder &g, const DenseFamily &family);
 /// The config.json of Hugging Face.
 DenseConfig readHuggingFaceConfig(GraphBuilder &g, const DenseFamily &family);
 
-/// Names of tensors by format.
-TensorNames denseNames(llvm::StringRef format);
+/// Names of tensors by format, and by how a checkpoint stores experts.
+TensorNames denseNames(const ModelSource &source);
 
 llvm::Error buildDense(const ModelSource &source, mlir::ModuleOp module,
                        const DenseFamily &family);

@@ -9,6 +9,10 @@ llvm::Error buildLlama(const ModelSource &source, mlir::ModuleOp module);
 llvm::Error buildMistral(const ModelSource &source, mlir::ModuleOp module);
 llvm::Error buildQwen2(const ModelSource &source, mlir::ModuleOp module);
 llvm::Error buildQwen3(const ModelSource &source, mlir::ModuleOp module);
+llvm::Error buildMixtral(const ModelSource &source, mlir::ModuleOp module);
+llvm::Error buildQwen2MoE(const ModelSource &source, mlir::ModuleOp module);
+llvm::Error buildQwen3MoE(const ModelSource &source, mlir::ModuleOp module);
+llvm::Error buildOLMoE(const ModelSource &source, mlir::ModuleOp module);
 } // namespace heddle::import
 
 #endif // HEDDLE_LIB_IMPORT_FAMILIES_FAMILIES_H

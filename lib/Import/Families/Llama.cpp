@@ -5,12 +5,14 @@
 namespace heddle::import {
 
 llvm::Error buildLlama(const ModelSource &source, mlir::ModuleOp module) {
-  return buildDense(source, module,
-                    {.arch = "llama",
-                     .optionalBias = true,
-                     .interleaved = true,
-                     .ropeDivisors = true,
-                     .context = 2048});
+  return buildDense(
+      source, module,
+      {.arch = "llama",
+       .optionalBias = true,
+       .interleaved = true,
+       .ropeDivisors = true,
+       .context = 2048,
+       .experts = {.presence = Presence::IfStored, .normsAlways = true}});
 }
 
 // Converters write a Mistral as a llama GGUF.

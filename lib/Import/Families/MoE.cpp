@@ -1,0 +1,65 @@
+//===- MoE.cpp - Decoders whose gated units are experts -------------------===//
+#include "DenseDecoder.h"
+#include "Families.h"
+
+namespace heddle::import {
+
+// Converters write a Mixtral as a llama GGUF with an expert_count.
+llvm::Error buildMixtral(const ModelSource &source, mlir::ModuleOp module) {
+  if (source.format != "huggingface")
+    return failure(ExitCode::Unsupported,
+                   source.path + ": general.architecture = 'mixtral', "
+                                 "supported is llama, which converters write");
+  return buildDense(source, module,
+                    {.arch = "mixtral",
+                     .context = 131072,
+                     .kvHeads = 8,
+                     .experts = {.presence = Presence::Yes,
+                                 .widthKey = "intermediate_size",
+                                 .normsAlways = true,
+                                 .count = 8,
+                                 .used = 2}});
+}
+
+llvm::Error buildQwen2MoE(const ModelSource &source, mlir::ModuleOp module) {
+  return buildDense(source, module,
+                    {.arch = "qwen2moe",
+                     .qkvBias = true,
+                     .context = 32768,
+                     .kvHeads = 16,
+                     .windowBySwitch = true,
+                     .experts = {.presence = Presence::Yes,
+                                 .shared = true,
+                                 .count = 60,
+                                 .used = 4,
+                                 .width = 1408}});
+}
+
+llvm::Error buildQwen3MoE(const ModelSource &source, mlir::ModuleOp module) {
+  return buildDense(source, module,
+                    {.arch = "qwen3moe",
+                     .optionalBias = true,
+                     .headNorms = true,
+                     .context = 32768,
+                     .kvHeads = 4,
+                     .windowBySwitch = true,
+                     .experts = {.presence = Presence::Yes,
+                                 .norms = true,
+                                 .count = 128,
+                                 .used = 8,
+                                 .width = 768}});
+}
+
+llvm::Error buildOLMoE(const ModelSource &source, mlir::ModuleOp module) {
+  return buildDense(source, module,
+                    {.arch = "olmoe",
+                     .optionalBias = true,
+                     .wholeNorms = true,
+                     .context = 4096,
+                     .experts = {.presence = Presence::Yes,
+                                 .widthKey = "intermediate_size",
+                                 .count = 64,
+                                 .used = 8}});
+}
+
+} // namespace heddle::import
