@@ -25,6 +25,10 @@ static void quantize(OpPassManager &pm) {
 
 static void specialize(OpPassManager &pm) { pm.addPass(createSpecialize()); }
 
+static void route(OpPassManager &pm) {
+  pm.addNestedPass<func::FuncOp>(createLowerExperts());
+}
+
 static void fuse(OpPassManager &pm) {
   OpPassManager &functions = pm.nest<func::FuncOp>();
   functions.addPass(createFuseAttentionInput());
@@ -80,6 +84,7 @@ void heddle::passes::registerParts(Registry &registry) {
   registry.addPass(createSetNumericMode);
   registry.addPass([] { return createSpecialize(); });
   registry.addPass(createConvertActivations);
+  registry.addPass(createLowerExperts);
   registry.addPass(createFuseAttentionInput);
   registry.addPass(createFuseAttention);
   registry.addPass(createFuseGatedMLP);
@@ -100,6 +105,7 @@ void heddle::passes::registerParts(Registry &registry) {
   registry.addToPhase("canonicalize", canonicalizeGraph);
   registry.addToPhase("quantize", quantize);
   registry.addToPhase("specialize", specialize);
+  registry.addToPhase("route", route);
   registry.addToPhase("fuse", fuse);
   registry.addToPhase("layout", layout);
   registry.addToPhase("schedule", schedule);

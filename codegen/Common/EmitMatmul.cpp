@@ -123,29 +123,6 @@ struct MatmulEmitter {
 
   using Values = KernelBuilder::Values;
 
-  LogicalResult checkWeight(KernelOp kernel, LinearOp op) {
-    bool codes = takesCodes(op), pairs = takesPairs(op);
-    if (codes && !dot)
-      return kernel.emitError(
-          "unsupported: a product of integer codes without a dot instruction");
-    PackedAttr packed = packedOf(op);
-    int64_t lanes = codes               ? dot->lanes
-                    : pairs && floatDot ? floatDot->lanes
-                                        : b.lanes,
-            step = codes   ? dot->step
-                   : pairs ? FloatDot::step
-                           : 1,
-            group = packed.getEnc().getGroup();
-    bool groups =
-        codes   ? rowsOf(op).getGroup() % group == 0
-        : pairs ? !packed.getEnc().getMin() || rowsOf(op).getGroup() == group
-                : true;
-    if (packed.getRows() % lanes || packed.getStep() != step || !groups)
-      return kernel.emitError("a weight packed as ")
-             << packed << " does not fit a product of " << lanes << " lanes";
-    return success();
-  }
-
   void emit(Operation *op, int64_t width) {
     if (succeeded(result))
       result = ops.emit(op, width);
@@ -338,7 +315,8 @@ LogicalResult codegen::emitMatmul(KernelBuilder &b, KernelOp kernel,
   int64_t tokens = oneToken ? 1 : block;
   for (const MatmulParts::Space &space : parts->spaces) {
     for (LinearOp op : space.linears) {
-      if (failed(e.checkWeight(kernel, op)))
+      if (failed(checkProduct(kernel, packedOf(op), rowsOf(op), b.lanes, e.dot,
+                              e.floatDot)))
         return mlir::failure();
       int64_t rows = packedOf(op).getRows(),
               padded = (space.unit + rows - 1) / rows * rows;

@@ -343,3 +343,26 @@ Values LinearTile::emit(Value panel, Value row, int64_t chunks, Value t0,
             });
       });
 }
+
+LogicalResult codegen::checkProduct(KernelOp kernel, PackedAttr packed,
+                                    RowsAttr rows, int64_t lanes,
+                                    const IntegerDot *dot,
+                                    const FloatDot *floatDot) {
+  bool codes = rows && rows.isCodes(), pairs = rows && !codes;
+  if (codes && !dot)
+    return kernel.emitError(
+        "unsupported: a product of integer codes without a dot instruction");
+  if (codes)
+    lanes = dot->lanes;
+  else if (pairs && floatDot)
+    lanes = floatDot->lanes;
+  int64_t step = codes ? dot->step : pairs ? FloatDot::step : 1,
+          group = packed.getEnc().getGroup();
+  bool groups = codes   ? rows.getGroup() % group == 0
+                : pairs ? !packed.getEnc().getMin() || rows.getGroup() == group
+                        : true;
+  if (packed.getRows() % lanes || packed.getStep() != step || !groups)
+    return kernel.emitError("a weight packed as ")
+           << packed << " does not fit a product of " << lanes << " lanes";
+  return success();
+}

@@ -67,7 +67,8 @@ RowOps::RowOps(KernelBuilder &b, ScheduleAttr schedule)
 
 bool codegen::hasRowEmitter(Operation *op) {
   if (isa<EmbeddingOp, SelectRowsOp, RMSNormOp, ConvertRowsOp, RopeAnglesOp,
-          RopeOp, CacheAppendOp, GLUOp>(op))
+          RopeOp, CacheAppendOp, GLUOp, RouteOp, DispatchOp, CombineOp,
+          GateRowsOp>(op))
     return true;
   auto isRow = [](Value v) {
     auto type = dyn_cast<RankedTensorType>(v.getType());
@@ -83,10 +84,12 @@ LogicalResult RowOps::emit(Operation *op, int64_t width) {
       (forced && llvm::is_contained(
                      forced, b.getStringAttr(op->getName().getStringRef()))))
     return generic(op, width);
+  if (failed(checkRowOp(op)))
+    return mlir::failure();
   llvm::TypeSwitch<Operation *>(op)
       .Case<EmbeddingOp, SelectRowsOp, RMSNormOp, ConvertRowsOp, RopeAnglesOp,
-            RopeOp, CacheAppendOp, GLUOp>(
-          [&](auto known) { emit(known, width); })
+            RopeOp, CacheAppendOp, GLUOp, RouteOp, DispatchOp, CombineOp,
+            GateRowsOp>([&](auto known) { emit(known, width); })
       .Default([&](Operation *op) { elementwise(op, width); });
   return success();
 }

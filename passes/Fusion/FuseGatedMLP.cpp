@@ -17,10 +17,18 @@ struct FuseGatedMLP : heddle::impl::FuseGatedMLPBase<FuseGatedMLP> {
     if (getOperation().isExternal())
       return;
     for (GLUOp glu : llvm::to_vector(getOperation().getOps<GLUOp>())) {
+      // Of one gated unit, or of experts, whose products share their rows.
+      Operation *gate = glu.getGate().getDefiningOp();
+      auto isProduct = [&](Operation *op) {
+        if (isa_and_nonnull<GroupedMatmulOp, RoutedMatmulOp>(gate))
+          return op->getName() == gate->getName() &&
+                 op->getOperand(0) == gate->getOperand(0) &&
+                 op->getOperand(2) == gate->getOperand(2);
+        return isa<LinearOp>(op);
+      };
       OpGroup group;
-      if (failed(addProduct(glu.getResult(), group)) ||
-          llvm::count_if(group,
-                         [](Operation *op) { return isa<LinearOp>(op); }) != 2)
+      if (failed(addProduct(glu.getResult(), group, isProduct)) ||
+          llvm::count_if(group, isProduct) != 2)
         continue;
       // The next product's form of the rows is made where they are.
       for (Operation *user : glu.getResult().getUsers())

@@ -89,13 +89,14 @@ static bool onlyReadBy(Operation *op, const OpGroup &group) {
                       [&](Operation *user) { return group.contains(user); });
 }
 
-LogicalResult heddle::addProduct(Value value, OpGroup &group) {
+LogicalResult heddle::addProduct(Value value, OpGroup &group,
+                                 IsProduct isProduct) {
   Operation *op = value.getDefiningOp();
   if (!op || group.contains(op))
     return success(op);
   // What the group makes may be read by others at its end only: `value` was
   // asked for.
-  if (isa<LinearOp>(op)) {
+  if (isProduct(op)) {
     group.insert(op);
     return success();
   }
@@ -106,10 +107,11 @@ LogicalResult heddle::addProduct(Value value, OpGroup &group) {
   bool any = false;
   for (Value operand : codegen::slicedOperands(op)) {
     Operation *made = operand.getDefiningOp();
-    if (!made || (!isa<LinearOp>(made) && codegen::sliceUnit(made) == 0))
+    if (!made || (!isProduct(made) && codegen::sliceUnit(made) == 0))
       continue;
     OpGroup before = with;
-    if (succeeded(addProduct(operand, with)) && onlyReadBy(made, with))
+    if (succeeded(addProduct(operand, with, isProduct)) &&
+        onlyReadBy(made, with))
       any = true;
     else
       with = before;
@@ -132,7 +134,7 @@ void heddle::addPrologue(OpGroup &group) {
         return;
       rows = linear.getX();
     }
-  while (Operation *op = rows.getDefiningOp()) {
+  while (Operation *op = rows ? rows.getDefiningOp() : nullptr) {
     if (!isa<ConvertRowsOp, RMSNormOp, SelectRowsOp>(op) ||
         op->getBlock() != (*group.begin())->getBlock() ||
         !onlyReadBy(op, group))

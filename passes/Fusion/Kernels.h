@@ -21,8 +21,12 @@ void wrapInKernel(mlir::ArrayRef<mlir::Operation *> group);
 
 /// Adds to `group` the product that makes `value` and the ops on slices of
 /// columns between. Fails, with `group` as it was, if there is no product, or
-/// if something else reads what lies between.
-mlir::LogicalResult addProduct(mlir::Value value, OpGroup &group);
+/// if something else reads what lies between. A product is a heddle.linear, or
+/// what `isProduct` says.
+using IsProduct = llvm::function_ref<bool(mlir::Operation *)>;
+mlir::LogicalResult addProduct(
+    mlir::Value value, OpGroup &group,
+    IsProduct isProduct = [](auto *op) { return llvm::isa<LinearOp>(op); });
 
 /// Adds the conversion and the norm that make the rows which the group's
 /// products read, if they read the same rows, nothing else does, and the

@@ -103,7 +103,7 @@ struct ChooseLayouts : heddle::impl::ChooseLayoutsBase<ChooseLayouts> {
     return RankedTensorType::get(
         tensor.getShape(), tensor.getElementType(),
         PackedAttr::get(&getContext(), enc, rows,
-                        stepOf(enc, tensor.getDimSize(1))));
+                        stepOf(enc, tensor.getShape().back())));
   }
 
   Type convert(Type type) {

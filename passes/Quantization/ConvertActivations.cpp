@@ -20,20 +20,33 @@ struct ConvertActivations
     auto step = codegen::dotStepOf(codegen::levelsOf(getOperation()));
     int64_t dotStep = step ? *step : 0;
     llvm::consumeError(step.takeError()); // SetNumericMode has reported it
-    getOperation().walk([&](LinearOp linear) {
-      auto type = cast<RankedTensorType>(linear.getX().getType());
-      auto enc = encodingOf<EncAttr>(linear.getWeight());
-      if (!enc || type.getEncoding())
+    auto rowsOf = [&](Value weight) {
+      auto enc = encodingOf<EncAttr>(weight);
+      int64_t width =
+          cast<RankedTensorType>(weight.getType()).getShape().back();
+      return enc ? codegen::activationRows(enc, width, mode.getValue(), dotStep)
+                 : RowsAttr();
+    };
+    auto convert = [&](Operation *op, OpOperand &x, RowsAttr rows) {
+      auto type = cast<RankedTensorType>(x.get().getType());
+      if (!rows || type.getEncoding())
         return;
-      RowsAttr rows = codegen::activationRows(enc, type.getDimSize(1),
-                                              mode.getValue(), dotStep);
-      if (!rows)
-        return;
-      OpBuilder b(linear);
+      OpBuilder b(op);
       auto converted =
           RankedTensorType::get(type.getShape(), type.getElementType(), rows);
-      linear.getXMutable().assign(
-          ConvertRowsOp::create(b, linear.getLoc(), converted, linear.getX()));
+      x.set(ConvertRowsOp::create(b, op->getLoc(), converted, x.get()));
+    };
+    getOperation().walk([&](LinearOp linear) {
+      convert(linear, linear.getXMutable(), rowsOf(linear.getWeight()));
+    });
+    // Both of what x meets take the same form, or neither has one.
+    getOperation().walk([&](ExpertsOp experts) {
+      if (RowsAttr rows = rowsOf(experts.getGate());
+          rows == rowsOf(experts.getUp()))
+        convert(experts, experts.getXMutable(), rows);
+      if (RowsAttr rows = rowsOf(experts.getDown());
+          rows && !experts.getHidden())
+        experts.setHiddenAttr(rows);
     });
   }
 };

@@ -18,10 +18,17 @@ namespace {
 FailureOr<AffineMap> itemsOf(KernelOp kernel) {
   MLIRContext *context = kernel.getContext();
   AffineExpr rows = getAffineDimExpr(0, context);
-  if (kernel.getScheduleAttr().getEmitter() == "generic")
+  if (llvm::is_contained({"generic", "plan"},
+                         kernel.getScheduleAttr().getEmitter()))
     return AffineMap::get(1, 0, getAffineConstantExpr(1, context));
   if (kernel.getScheduleAttr().getEmitter() == "matmul") {
     auto parts = partsOf(kernel);
+    if (failed(parts))
+      return failure();
+    return AffineMap::get(1, 0, getAffineConstantExpr(parts->items(), context));
+  }
+  if (kernel.getScheduleAttr().getEmitter() == "experts") {
+    auto parts = expertPartsOf(kernel);
     if (failed(parts))
       return failure();
     return AffineMap::get(1, 0, getAffineConstantExpr(parts->items(), context));
@@ -38,7 +45,7 @@ FailureOr<AffineMap> itemsOf(KernelOp kernel) {
 /// Long items go to whichever thread is free. Rows stay with their thread, so
 /// that the next kernel of rows needs no barrier.
 bool isTaken(KernelOp kernel) {
-  return llvm::is_contained({"matmul", "attention"},
+  return llvm::is_contained({"matmul", "experts", "attention"},
                             kernel.getScheduleAttr().getEmitter());
 }
 
@@ -80,6 +87,8 @@ struct EmitKernels : heddle::impl::EmitKernelsBase<EmitKernels> {
                          .Case("matmul", emitMatmul)
                          .Case("attention", emitAttention)
                          .Case("generic", emitGeneric)
+                         .Case("experts", emitExperts)
+                         .Case("plan", emitPlan)
                          .Case("rows", emitRows)
                          .Default(nullptr);
     if (!emitter)
@@ -143,7 +152,7 @@ struct EmitKernels : heddle::impl::EmitKernelsBase<EmitKernels> {
     // Row-wise ops touch row = item of every activation and list of ids.
     Block &body = kernel.getBody().front();
     bool rowWise = kernel.getScheduleAttr().getEmitter() == "rows" &&
-                   !isa<SelectRowsOp>(body.front());
+                   !isa<SelectRowsOp, DispatchOp, CombineOp>(body.front());
     SmallVector<bool> inputs, results;
     for (Type type : kernel.getOperandTypes())
       inputs.push_back(rowWise && isa<RankedTensorType>(type));

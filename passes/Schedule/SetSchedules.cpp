@@ -1,5 +1,6 @@
 //===- SetSchedules.cpp - An emitter and its numbers per kernel -----------===//
 #include "heddle/codegen/Common/Dot.h"
+#include "heddle/codegen/Common/EmitMatmul.h"
 #include "heddle/passes/Passes.h"
 #include "llvm/ADT/StringSet.h"
 
@@ -91,18 +92,27 @@ struct SetSchedules : heddle::impl::SetSchedulesBase<SetSchedules> {
         set("sums", registers * 3 / 4);
         return finish("attention");
       }
+      if (isa<PlanOp>(op))
+        return finish("plan");
       // What has no product runs row by row, or has no emitter.
-      auto linears = body.getOps<LinearOp>();
-      if (linears.empty() || product)
-        return finish((isRowWise(&op) || isa<SelectRowsOp>(op)) && !product
-                          ? "rows"
-                          : "generic");
+      SmallVector<codegen::Product> products;
+      bool experts = false;
+      for (Operation &inner : body)
+        if (codegen::Product found = codegen::productOf(&inner)) {
+          products.push_back(found);
+          experts |= !isa<LinearOp>(inner);
+        }
+      if (products.empty() || product) {
+        bool rows =
+            isRowWise(&op) || isa<SelectRowsOp, DispatchOp, CombineOp>(op);
+        return finish(rows && !product ? "rows" : "generic");
+      }
       int64_t most = 0, vectors = 1, panels = INT64_MAX;
       bool codes = false, planes = false, pairs = false, pairCodes = false;
-      for (LinearOp linear : linears) {
-        auto type = cast<RankedTensorType>(linear.getWeight().getType());
+      for (codegen::Product found : products) {
+        auto type = cast<RankedTensorType>(found.weight.getType());
         auto packed = encodingOf<PackedAttr>(type);
-        auto rows = encodingOf<RowsAttr>(linear.getX());
+        auto rows = encodingOf<RowsAttr>(found.x);
         codes |= rows && rows.isCodes();
         pairs |= rows && !rows.isCodes();
         if (!packed)
@@ -111,12 +121,11 @@ struct SetSchedules : heddle::impl::SetSchedulesBase<SetSchedules> {
         planes |= codes && packed.getEnc().getHighBits();
         vectors = std::max(vectors, packed.getRows() /
                                         (codes && dot ? dot->lanes : lanes));
-        most = std::max(most,
-                        packed.getBytes(packed.getRows(), type.getDimSize(1)));
+        llvm::ArrayRef<int64_t> matrix = type.getShape().take_back(2);
+        most = std::max(most, packed.getBytes(packed.getRows(), matrix[1]));
         // No fewer than 16 items, where there are as many panels.
         panels = std::min(
-            panels,
-            std::max<int64_t>(1, packed.getPanels(type.getDimSize(0)) / 16));
+            panels, std::max<int64_t>(1, packed.getPanels(matrix[0]) / 16));
       }
       // f32 sums take the registers that weights and activations do not need.
       // Integer products have a sum in a register for two vectors of rows and
@@ -150,7 +159,7 @@ struct SetSchedules : heddle::impl::SetSchedulesBase<SetSchedules> {
       if (pairs && floatDot)
         options.push_back(
             b.getNamedAttr("float_dot", b.getStringAttr(floatDot->name)));
-      finish("matmul");
+      finish(experts ? "experts" : "matmul");
     });
     // In the order given, so that the message is the same every time.
     for (const std::string &name : generic)

@@ -15,6 +15,7 @@ import math  # noqa: E402
 import gguf  # noqa: E402
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
+from tiny_hf import tensors  # noqa: E402
 
 
 def hf_model(path):
@@ -61,7 +62,7 @@ def _load(path):
 
 @torch.no_grad()
 def logits64(path, tokens):
-    """Logits (T, vocab) in float64 of a llama, qwen2 or qwen3 GGUF."""
+    """Logits (T, vocab) in float64 of a llama, qwen2 or qwen3 GGUF, or one with experts."""
     fields, w = _load(str(path))
     arch = fields["general.architecture"]
     get = lambda key, *default: fields.get(f"{arch}.{key}", *default)  # noqa: E731
@@ -70,12 +71,13 @@ def logits64(path, tokens):
     base = get("rope.freq_base", 10000.0)
     inverse = torch.tensor([base ** (-2.0 * i / head_dim) for i in range(head_dim // 2)],
                            dtype=torch.float64)
+    experts = (get("expert_used_count"), arch in ("llama", "qwen3moe")) if get("expert_count") else None
     if "rope_freqs.weight" in w:
         inverse = inverse / w["rope_freqs.weight"]
     return _decoder64(w, tokens, layers=get("block_count"), heads=heads,
                       kv_heads=get("attention.head_count_kv", heads), head_dim=head_dim,
                       eps=get("attention.layer_norm_rms_epsilon"), inverse=inverse,
-                      neighbours=arch == "llama")  # a llama GGUF rotates (2i, 2i+1)
+                      experts=experts, neighbours=arch == "llama")  # a llama GGUF rotates (2i, 2i+1)
 
 
 @torch.no_grad()
@@ -83,18 +85,36 @@ def hf_logits64(model, tokens, inverse, amplitude=1.0, windows=None):
     """The same of a transformers model, whose rotary positions turn by `inverse`
     and are multiplied by `amplitude`. `windows`: how far each layer sees; 0: all."""
     config = model.config
-    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.QWEN3, config.num_hidden_layers)
-    w = {names.get_name(name, try_suffixes=(".weight", ".bias")): p.detach().double()
-         for name, p in model.named_parameters()}
+    w = {name: p.double() for name, p in tensors(model)}
+    experts = None
+    if hasattr(config, "num_experts_per_tok"):
+        experts = (config.num_experts_per_tok, getattr(config, "norm_topk_prob", True))
     return _decoder64(w, tokens, layers=config.num_hidden_layers, heads=config.num_attention_heads,
                       kv_heads=config.num_key_value_heads,
                       head_dim=getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads,
                       eps=config.rms_norm_eps, inverse=torch.from_numpy(inverse), neighbours=False,
-                      amplitude=amplitude, windows=windows)
+                      amplitude=amplitude, windows=windows, experts=experts)
+
+
+def _experts64(h, p, used, normed):
+    """A loop over tokens and their experts; of equal scores the first expert's counts."""
+    silu = torch.nn.functional.silu
+    unit = lambda x, gate, up, down: (silu(x @ gate.T) * (x @ up.T)) @ down.T  # noqa: E731
+    scores = (h @ p("ffn_gate_inp").T).softmax(-1)
+    out = torch.zeros_like(h)
+    for t, row in enumerate(h):
+        ids = scores[t].argsort(descending=True, stable=True)[:used]
+        weights = scores[t, ids]
+        for e, weight in zip(ids, weights / weights.sum() if normed else weights):
+            out[t] += weight * unit(row, *(p(f"ffn_{n}_exps")[e] for n in ("gate", "up", "down")))
+    if (gate := p("ffn_gate_inp_shexp")) is not None:
+        shared = unit(h, *(p(f"ffn_{n}_shexp") for n in ("gate", "up", "down")))
+        out += (h @ gate.flatten()).sigmoid()[:, None] * shared
+    return out
 
 
 def _decoder64(w, tokens, layers, heads, kv_heads, head_dim, eps, inverse, neighbours, amplitude=1.0,
-               windows=None):
+               windows=None, experts=None):
     count = len(tokens)
     at = torch.arange(count, dtype=torch.float64)
     angle = at[:, None] * inverse
@@ -118,8 +138,11 @@ def _decoder64(w, tokens, layers, heads, kv_heads, head_dim, eps, inverse, neigh
             mask = mask.masked_fill(at[:, None] - at >= windows[i], -math.inf)
         h = norm(x, p("attn_norm"))
         q, k, v = (linear(h, f"attn_{n}") for n in "qkv")
+        normed = f"blk.{i}.attn_q_norm.weight" in w
+        if whole := normed and len(p("attn_q_norm")) != head_dim:  # over all heads at once
+            q, k = norm(q, p("attn_q_norm")), norm(k, p("attn_k_norm"))
         q, k, v = (t.view(count, -1, head_dim) for t in (q, k, v))
-        if f"blk.{i}.attn_q_norm.weight" in w:
+        if normed and not whole:
             q, k = norm(q, p("attn_q_norm")), norm(k, p("attn_k_norm"))
         q, k = rope(q), rope(k)
         k, v = (t.repeat_interleave(heads // kv_heads, 1) for t in (k, v))
@@ -127,6 +150,9 @@ def _decoder64(w, tokens, layers, heads, kv_heads, head_dim, eps, inverse, neigh
         mixed = torch.einsum("hts,shd->thd", scores.softmax(-1), v)
         x = x + linear(mixed.reshape(count, heads * head_dim), "attn_output")
         h = norm(x, p("ffn_norm"))
+        if experts:
+            x = x + _experts64(h, lambda name: w.get(f"blk.{i}.{name}.weight"), *experts)  # noqa: B023
+            continue
         gate = torch.nn.functional.silu(linear(h, "ffn_gate"))
         x = x + linear(gate * linear(h, "ffn_up"), "ffn_down")
     x = norm(x, w["output_norm.weight"])

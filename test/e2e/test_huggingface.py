@@ -6,7 +6,8 @@ import json
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig, Qwen2Config, Qwen3Config
+from transformers import (AutoModelForCausalLM, LlamaConfig, MistralConfig, MixtralConfig, OlmoeConfig, Qwen2Config,
+                          Qwen2MoeConfig, Qwen3Config, Qwen3MoeConfig)
 
 import oracle
 from bounds import assert_bitwise, assert_close, assert_same_bits
@@ -37,6 +38,13 @@ MODELS = {
     "qwen2-some-windows": (Qwen2Config, dict(tied=True, use_sliding_window=True, sliding_window=7,
                                              max_window_layers=1), "float32", [0, 7]),
     "qwen3-biases": (Qwen3Config, dict(head_dim=32, attention_bias=True), "float32", None),
+    # Widths that are no whole panels; more experts than tokens choose; every expert chosen.
+    "mixtral": (MixtralConfig, dict(num_local_experts=5, num_experts_per_tok=2), "float32", None),
+    "qwen2-moe": (Qwen2MoeConfig, dict(num_experts=6, num_experts_per_tok=3, moe_intermediate_size=32,
+                                       shared_expert_intermediate_size=56), "float32", None),
+    "qwen3-moe": (Qwen3MoeConfig, dict(head_dim=32, num_experts=40, num_experts_per_tok=3, moe_intermediate_size=40,
+                                       norm_topk_prob=True), "bfloat16", None),
+    "olmoe": (OlmoeConfig, dict(num_experts=4, num_experts_per_tok=4, eos_token_id=None), "float32", None),
 }
 
 

@@ -123,9 +123,8 @@ def export(model, path, encoding="F32", leave_out=(), **strings):
     the tensors `leave_out`, and gives the model the values that the file has in
     `encoding`. `strings`: more metadata under the architecture, dots as `__`."""
     config, arch = model.config, model.config.model_type
-    is_llama = arch in ("llama", "mistral")
-    if is_llama:
-        arch = "llama"
+    is_llama = arch in ("llama", "mistral", "mixtral")
+    arch = "llama" if is_llama else arch.replace("_moe", "moe")
     writer = gguf.GGUFWriter(str(path), arch)
     writer.add_name(f"tiny-{arch}")
     writer.add_block_count(config.num_hidden_layers)
@@ -143,23 +142,30 @@ def export(model, path, encoding="F32", leave_out=(), **strings):
         writer.add_sliding_window(config.sliding_window)
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)
     writer.add_file_type(_FILE_TYPE[encoding])
+    if hasattr(config, "num_experts_per_tok"):
+        writer.add_expert_count(config.num_experts)
+        writer.add_expert_used_count(config.num_experts_per_tok)
+    if arch in ("qwen2moe", "qwen3moe"):
+        writer.add_expert_feed_forward_length(config.moe_intermediate_size)
+    if arch == "qwen2moe":
+        writer.add_expert_shared_feed_forward_length(config.shared_expert_intermediate_size)
     for key, value in strings.items():
         writer.add_string(f"{arch}.{key.replace('__', '.')}", value)
-    names = gguf.get_tensor_name_map(
-        next(a for a, name in gguf.MODEL_ARCH_NAMES.items() if name == arch),
-        config.num_hidden_layers)
-    for name, parameter in model.named_parameters():  # a tied head is not named
-        values = parameter.detach().numpy()
-        kind = Type[encoding] if values.ndim == 2 else Type.F32
+    from tiny_hf import tensors
+    for name, parameter in tensors(model):
+        if name.endswith("ffn_gate_inp_shexp.weight"):
+            parameter = parameter.flatten()
+        values = np.ascontiguousarray(parameter.numpy())
+        plain = values.ndim == 1 or name.endswith("ffn_gate_inp.weight")
+        kind = Type.F32 if plain else Type[encoding]
         stored = gguf.quants.quantize(values, kind)
-        parameter.data = type(parameter.data)(gguf.quants.dequantize(stored, kind))
-        stored_name = names.get_name(name, try_suffixes=(".weight", ".bias"))
-        heads = {"q_proj": config.num_attention_heads, "k_proj": config.num_key_value_heads}.get(name.split(".")[-2])
+        parameter.copy_(type(parameter)(gguf.quants.dequantize(stored, kind)))
+        heads = {"attn_q": config.num_attention_heads, "attn_k": config.num_key_value_heads}.get(name.split(".")[-2])
         if is_llama and heads:  # the halves of each head's rows alternate
             rows = stored.reshape(heads, 2, stored.shape[0] // heads // 2, -1)
             stored = np.ascontiguousarray(rows.swapaxes(1, 2)).reshape(stored.shape)
-        if stored_name not in leave_out:
-            writer.add_tensor(stored_name, stored, raw_dtype=kind)
+        if name not in leave_out:
+            writer.add_tensor(name, stored, raw_dtype=kind)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

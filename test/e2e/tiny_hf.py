@@ -2,6 +2,7 @@
 
 import math
 
+import gguf
 import numpy as np
 import torch
 from transformers import AutoModelForCausalLM
@@ -12,8 +13,8 @@ def randomize(model, seed):
     and gains at 1."""
     torch.manual_seed(seed)
     for name, p in model.named_parameters():
-        if p.ndim == 2:
-            p.data = torch.randn_like(p) / p.shape[1] ** 0.5
+        if p.ndim >= 2:
+            p.data = torch.randn_like(p) / p.shape[-1] ** 0.5
         else:
             p.data = 0.3 * torch.randn_like(p) + (0 if name.endswith("bias") else 1)
 
@@ -28,6 +29,27 @@ def make(kind, seed, hidden=64, heads=4, kv_heads=2, ff=96, tied=False, rope=Non
     model = AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()
     randomize(model, seed)
     return model
+
+
+def tensors(model):
+    """(name in a GGUF, parameter or a view of one) of a model, its experts as GGUF
+    stacks them."""
+    arch = {"qwen2_moe": gguf.MODEL_ARCH.QWEN2MOE, "qwen3_moe": gguf.MODEL_ARCH.QWEN3MOE,
+            "olmoe": gguf.MODEL_ARCH.OLMOE, "mixtral": gguf.MODEL_ARCH.LLAMA}.get(
+                model.config.model_type, gguf.MODEL_ARCH.QWEN3)
+    names = gguf.get_tensor_name_map(arch, model.config.num_hidden_layers)
+    for name, p in model.named_parameters():  # a tied head is not named
+        p = p.detach()
+        if ".experts." not in name:
+            # A router is called as the gate of a unit in some of gguf's tables.
+            router = name.endswith(".mlp.gate.weight")
+            yield (f"blk.{name.split('.')[2]}.ffn_gate_inp.weight" if router else
+                   names.get_name(name, try_suffixes=(".weight", ".bias"))), p
+            continue
+        prefix = f"blk.{name.split('.')[2]}.ffn"
+        parts = dict(zip(("gate", "up"), p.chunk(2, 1))) if name.endswith("gate_up_proj") else {"down": p}
+        for part, view in parts.items():
+            yield f"{prefix}_{part}_exps.weight", view
 
 
 def rope64(config, beyond=False):

@@ -59,6 +59,40 @@ def Specialize : Pass<"heddle-specialize", "::mlir::ModuleOp"> {
            "Most tokens of a prefill step; the arena grows with it.">];
 }
 
+def LowerExperts : Pass<"heddle-lower-experts", "::mlir::func::FuncOp"> {
+  let summary = "Chooses the form of experts by the token count";
+  let description = [{
+    Each `experts` becomes products with the weights of experts. Of one token: `routed_matmul`,
+    which reads the chosen experts alone. Of more: `plan`, `dispatch`, `grouped_matmul`, so that
+    an expert's weights pass once for all its tokens. `combine` adds a token's slots in their
+    own order, so both make the same bits. Must not touch a function without experts.
+
+    Before:
+    ```mlir
+    %y = heddle.experts %x, %ids, %w, %gate, %up, %down {activation = #heddle.activation<silu>} : …
+    ```
+    After, of one token:
+    ```mlir
+    %g = heddle.routed_matmul %x, %gate, %ids : …
+    %u = heddle.routed_matmul %x, %up, %ids : …
+    %h = heddle.glu %g, %u {activation = #heddle.activation<silu>} : …
+    %ys = heddle.routed_matmul %h, %down, %ids : …
+    %y = heddle.combine %ys, %w : …
+    ```
+    of more:
+    ```mlir
+    %order, %position, %offsets = heddle.plan %ids {experts = 8 : i64} : …
+    %xs = heddle.dispatch %x, %order : …
+    %g = heddle.grouped_matmul %xs, %gate, %offsets : …
+    %u = heddle.grouped_matmul %xs, %up, %offsets : …
+    %h = heddle.glu %g, %u {activation = #heddle.activation<silu>} : …
+    %ys = heddle.grouped_matmul %h, %down, %offsets : …
+    %y = heddle.combine %ys, %w, %position : …
+    ```
+  }];
+  let dependentDialects = ["::heddle::HeddleDialect"];
+}
+
 def FuseAttentionInput : Pass<"heddle-fuse-attention-input", "::mlir::func::FuncOp"> {
   let summary = "q, k and v up to the cache in one kernel";
   let description = [{
@@ -85,8 +119,8 @@ def FuseAttention : Pass<"heddle-fuse-attention", "::mlir::func::FuncOp"> {
 def FuseGatedMLP : Pass<"heddle-fuse-gated-mlp", "::mlir::func::FuncOp"> {
   let summary = "Gate, up and activation in one kernel";
   let description = [{
-    Around each `glu` of two products; with the conversion of its result, and for one token
-    with the norm and conversion before. Must not fire where a product has another
+    Around each `glu` of two products, or of two of the same experts; with the conversion of
+    its result, and for one token and products of `linear` with the norm and conversion before. Must not fire where a product has another
     reader.
     Before: norm, convert, two linear, glu, convert; after: one kernel.
   }];

@@ -35,3 +35,35 @@ func.func @other_reader(%x: !rows, %g: !w, %u: !w) -> (tensor<?x64xf32>, tensor<
   %2 = heddle.glu %0, %1 {activation = #heddle.activation<silu>} : tensor<?x64xf32>
   return %2, %0 : tensor<?x64xf32>, tensor<?x64xf32>
 }
+
+!experts = tensor<4x64x64xf32, #heddle.enc<i8, group = 32, scale = true>>
+
+// Of experts, whatever their form.
+// CHECK-LABEL: @grouped
+// CHECK: heddle.kernel "grouped_matmul+grouped_matmul+glu+convert_rows"
+func.func @grouped(%x: tensor<?x128xf32>, %o: tensor<5xi32>, %g: !experts, %u: !experts) -> tensor<?x128xf32, #heddle.rows<i8, group = 32>> {
+  %0 = heddle.grouped_matmul %x, %g, %o : tensor<?x128xf32>, !experts, tensor<5xi32>
+  %1 = heddle.grouped_matmul %x, %u, %o : tensor<?x128xf32>, !experts, tensor<5xi32>
+  %2 = heddle.glu %0, %1 {activation = #heddle.activation<silu>} : tensor<?x128xf32>
+  %3 = heddle.convert_rows %2 : tensor<?x128xf32> -> tensor<?x128xf32, #heddle.rows<i8, group = 32>>
+  return %3 : tensor<?x128xf32, #heddle.rows<i8, group = 32>>
+}
+
+// CHECK-LABEL: @routed
+// CHECK: heddle.kernel "routed_matmul+routed_matmul+glu"
+func.func @routed(%x: tensor<1x64xf32>, %ids: tensor<1x2xi32>, %g: !experts, %u: !experts) -> tensor<1x128xf32> attributes {heddle.max_tokens = 1 : i64} {
+  %0 = heddle.routed_matmul %x, %g, %ids : tensor<1x64xf32>, !experts, tensor<1x2xi32>
+  %1 = heddle.routed_matmul %x, %u, %ids : tensor<1x64xf32>, !experts, tensor<1x2xi32>
+  %2 = heddle.glu %0, %1 {activation = #heddle.activation<silu>} : tensor<1x128xf32>
+  return %2 : tensor<1x128xf32>
+}
+
+// Must not fire where gate and up are of other groups.
+// CHECK-LABEL: @other_groups
+// CHECK-NOT: heddle.kernel
+func.func @other_groups(%x: tensor<?x128xf32>, %o: tensor<5xi32>, %p: tensor<5xi32>, %g: !experts, %u: !experts) -> tensor<?x128xf32> {
+  %0 = heddle.grouped_matmul %x, %g, %o : tensor<?x128xf32>, !experts, tensor<5xi32>
+  %1 = heddle.grouped_matmul %x, %u, %p : tensor<?x128xf32>, !experts, tensor<5xi32>
+  %2 = heddle.glu %0, %1 {activation = #heddle.activation<silu>} : tensor<?x128xf32>
+  return %2 : tensor<?x128xf32>
+}

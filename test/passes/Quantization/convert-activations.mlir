@@ -3,6 +3,8 @@
 !codes = tensor<8x64xf32, #heddle.enc<i8, group = 32, scale = true>>
 !floats = tensor<8x64xf32, #heddle.enc<f16>>
 !narrow = tensor<8x16xf32, #heddle.enc<i8, group = 16, scale = true>>
+!experts = tensor<4x64x64xf32, #heddle.enc<i8, group = 32, scale = true>>
+!float_experts = tensor<4x64x64xf32, #heddle.enc<f16>>
 
 module attributes {heddle.numeric = "a8"} {
   // CHECK-LABEL: @products
@@ -17,6 +19,23 @@ module attributes {heddle.numeric = "a8"} {
     // Nor where 32 does not divide the width.
     // CHECK-NEXT: heddle.linear %{{.*}} : tensor<?x16xf32>
     %2 = heddle.linear %n, %m : tensor<?x16xf32>, !narrow
+    return
+  }
+
+  // What enters experts, and within them what enters down; not where either weight is of floats.
+  // CHECK-LABEL: @experts
+  // CHECK-SAME: (%[[X:.*]]: tensor<?x64xf32>,
+  func.func @experts(%x: tensor<?x64xf32>, %ids: tensor<?x2xi32>, %w: tensor<?x2xf32>, %g: !experts, %f: !float_experts) {
+    // CHECK: %[[R:.*]] = heddle.convert_rows %[[X]]
+    // CHECK: heddle.experts %[[R]], {{.*}}hidden = #heddle.rows<i8, group = 32>}
+    %0 = heddle.experts %x, %ids, %w, %g, %g, %g {activation = #heddle.activation<silu>}
+      : tensor<?x64xf32>, tensor<?x2xi32>, tensor<?x2xf32>, !experts, !experts, !experts
+    // CHECK: heddle.experts %[[X]], {{.*}}hidden = #heddle.rows<i8, group = 32>}
+    %1 = heddle.experts %x, %ids, %w, %f, %f, %g {activation = #heddle.activation<silu>}
+      : tensor<?x64xf32>, tensor<?x2xi32>, tensor<?x2xf32>, !float_experts, !float_experts, !experts
+    // CHECK: heddle.experts %{{.*}}, {{.*}}{activation = #heddle.activation<silu>}
+    %2 = heddle.experts %x, %ids, %w, %g, %g, %f {activation = #heddle.activation<silu>}
+      : tensor<?x64xf32>, tensor<?x2xi32>, tensor<?x2xf32>, !experts, !experts, !float_experts
     return
   }
 }

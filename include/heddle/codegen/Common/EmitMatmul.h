@@ -26,6 +26,28 @@ struct MatmulParts {
 /// Fails with a diagnostic if the kernel has another form.
 mlir::FailureOr<MatmulParts> partsOf(KernelOp kernel);
 
+/// The operands of an op that multiplies rows by a stored weight; null of any
+/// other.
+struct Product {
+  Value x, weight;
+  explicit operator bool() const { return bool(weight); }
+};
+Product productOf(mlir::Operation *op);
+
+/// What a kernel of experts' products computes.
+struct ExpertParts {
+  /// Products of the same rows, of one kind, and row-wise ops on what they
+  /// make.
+  llvm::SmallVector<mlir::Operation *> products, ops;
+  /// Columns of a row, and those of one item; experts, or slots of one token.
+  int64_t width = 0, unit = 1, groups = 0;
+  int64_t slices() const { return (width + unit - 1) / unit; }
+  int64_t items() const { return groups * slices(); }
+};
+
+/// Fails with a diagnostic if the kernel has another form.
+mlir::FailureOr<ExpertParts> expertPartsOf(KernelOp kernel);
+
 } // namespace heddle::codegen
 
 #endif // HEDDLE_CODEGEN_COMMON_EMITMATMUL_H

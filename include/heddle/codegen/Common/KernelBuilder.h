@@ -115,6 +115,10 @@ mlir::LogicalResult emitGeneric(KernelBuilder &, KernelOp, ItemLoop,
                                 mlir::ValueRange);
 mlir::LogicalResult emitRows(KernelBuilder &, KernelOp, ItemLoop,
                              mlir::ValueRange);
+mlir::LogicalResult emitExperts(KernelBuilder &, KernelOp, ItemLoop,
+                                mlir::ValueRange);
+mlir::LogicalResult emitPlan(KernelBuilder &, KernelOp, ItemLoop,
+                             mlir::ValueRange);
 
 } // namespace heddle::codegen
 

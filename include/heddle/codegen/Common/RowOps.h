@@ -65,6 +65,17 @@ private:
   void emit(RopeOp op, int64_t width);
   void emit(CacheAppendOp op, int64_t width);
   void emit(GLUOp op, int64_t width);
+  // MoERowOps.cpp
+  mlir::LogicalResult checkRowOp(mlir::Operation *op);
+  void emit(RouteOp op, int64_t width);
+  void emit(DispatchOp op, int64_t width);
+  void emit(CombineOp op, int64_t width);
+  void emit(GateRowsOp op, int64_t width);
+  /// A sum or the like over `width` elements: vectors of lanes from `init` on,
+  /// `tree` of the last, then single elements.
+  Value reduce(int64_t width, double init,
+               llvm::function_ref<Value(Value acc, Value i, int64_t n)> step,
+               llvm::function_ref<Value(Value)> tree);
   void elementwise(mlir::Operation *op, int64_t width);
   /// Any op, on tensors of this row and whole parameters.
   mlir::LogicalResult generic(mlir::Operation *op, int64_t width);

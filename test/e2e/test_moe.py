@@ -1,0 +1,170 @@
+"""Mixture-of-Experts from other files than test_huggingface.py's, in integers, and
+checkpoints whose experts do not fit together."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import MixtralConfig, Qwen2MoeConfig, Qwen3MoeConfig
+
+import oracle
+from bounds import assert_bitwise, assert_close64, assert_same_bits
+from tiny_gguf import export
+from tiny_hf import make
+
+LENGTH = 37
+KINDS = {
+    "mixtral": (MixtralConfig, dict(num_local_experts=5, num_experts_per_tok=2, hidden=128)),
+    "qwen2moe": (Qwen2MoeConfig, dict(num_experts=6, num_experts_per_tok=3, moe_intermediate_size=96,
+                                      shared_expert_intermediate_size=64)),
+    "qwen3moe": (Qwen3MoeConfig, dict(head_dim=32, num_experts=40, num_experts_per_tok=4,
+                                      moe_intermediate_size=64, norm_topk_prob=True)),
+    "one-expert": (MixtralConfig, dict(num_local_experts=1, num_experts_per_tok=1, layers=1)),
+}
+
+
+def tokens_of(seed):
+    return np.random.default_rng(seed).integers(0, 331, LENGTH).tolist()
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_gguf(heddle, score, tmp_path, name):
+    kind, more = KINDS[name]
+    path = export(make(kind, 20, **more), tmp_path / "model.gguf")
+    heddle("compile", path, "-o", tmp_path / "program", "--numeric=f32", "--quiet")
+    tokens = tokens_of(20)
+    f64 = oracle.logits64(path, tokens)
+    reference = score(None, tokens, command=("reference", path))
+    assert np.abs(reference - f64).max() <= 4 * np.finfo(np.float32).eps * np.abs(f64).max()
+    assert_close64(assert_bitwise(score, tmp_path / "program", tokens), f64)
+
+
+@pytest.mark.parametrize("name, encoding", [("mixtral", "Q4_0"), ("qwen2moe", "Q8_0"), ("qwen3moe", "Q4_1")])
+def test_integer_codes(heddle, score, tmp_path, name, encoding):
+    """With int8 activations before and within experts: bitwise itself, and what the
+    reference makes of the same conversions."""
+    kind, more = KINDS[name]
+    path = export(make(kind, 21, **more), tmp_path / "model.gguf", encoding)
+    program, phases = tmp_path / "program", tmp_path / "phases"
+    heddle("compile", path, "-o", program, "--numeric=a8", f"--dump-ir={phases}", "--quiet")
+    tokens = tokens_of(21)
+    found = score(program, tokens, "-t", 1)
+    for threads, chunk in ((1, 1), (2, 5), (3, 16), (2, 17)):
+        again = score(program, tokens, "-t", threads, f"--chunk={chunk}")
+        assert_same_bits(again, found, f"threads {threads}, chunk {chunk}")
+    module, = phases.glob("*-quantize.mlir")
+    assert "hidden = #heddle.rows<i8, group = 32>" in module.read_text()
+    same = score(None, tokens, command=("reference", module, f"--weights-from={path}"))
+    worst = np.abs(found - same).max(axis=1) / np.abs(same).max()
+    # As test_tiny.py's; where a code falls on the other side of a border, so may a choice of
+    # experts, in some tokens.
+    assert np.median(worst) <= 256 * np.finfo(np.float32).eps, np.median(worst)
+    assert np.quantile(worst, 0.9) <= 3 / 127, worst
+
+
+def stack(path):
+    """Rewrites a directory's experts as transformers has them in memory."""
+    file = path / "model.safetensors"
+    stored = load_file(file)
+    kept = {name: t for name, t in stored.items() if ".experts." not in name}
+    layers = sorted({name.split(".experts.")[0] for name in stored if ".experts." in name})
+    for layer in layers:
+        count = len([name for name in stored if name.startswith(f"{layer}.experts.") and "down" in name])
+        experts = [{part: stored[f"{layer}.experts.{e}.{part}_proj.weight"] for part in ("gate", "up", "down")}
+                   for e in range(count)]
+        kept[f"{layer}.experts.gate_up_proj"] = torch.stack([torch.cat((e["gate"], e["up"])) for e in experts])
+        kept[f"{layer}.experts.down_proj"] = torch.stack([e["down"] for e in experts])
+    save_file(kept, file, {"format": "pt"})
+
+
+@pytest.mark.parametrize("name", ("qwen2moe", "qwen3moe"))
+def test_stacked(heddle, score, tmp_path, name):
+    kind, more = KINDS[name]
+    make(kind, 22, **more).save_pretrained(tmp_path / "model")
+    tokens, logits = tokens_of(22), []
+    for program in ("one-by-one", "stacked"):
+        if program == "stacked":
+            stack(tmp_path / "model")
+        heddle("compile", tmp_path / "model", "-o", tmp_path / program, "--numeric=f32", "--quiet")
+        logits.append(score(tmp_path / program, tokens))
+    assert_same_bits(*logits)
+
+
+def change_config(**changes):
+    def change(path):
+        file = path / "config.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+    return change
+
+
+def change_tensors(edit):
+    def change(path):
+        file = path / "model.safetensors"
+        stored = load_file(file)
+        edit(stored)
+        save_file(stored, file, {"format": "pt"})
+    return change
+
+
+LAYER = "model.layers.1.mlp"
+HOSTILE = {
+    "more-than-experts": (change_config(num_experts_per_tok=7), 3,
+                          "num_experts_per_tok = 7, limit num_local_experts = 6"),
+    "none-a-token": (change_config(num_experts_per_tok=0), 3, "num_experts_per_tok = 0"),
+    "two-numbers": (change_config(num_experts=5), 3, "num_experts = 5, limit num_local_experts = 6"),
+    "too-many": (change_config(num_local_experts=65537), 3, "num_local_experts = 65537"),
+    "fewer-than-stored": (change_config(num_local_experts=5), 3, "experts.5.gate_proj.weight' = present, limit 5 experts"),
+    "more-than-stored": (change_config(num_local_experts=7), 3, "experts.6.gate_proj.weight' = absent"),
+    "other-width": (change_config(moe_intermediate_size=41), 3, "shape of tensor 'model.layers.0.mlp.experts.0."),
+    "missing": (change_tensors(lambda t: t.pop(f"{LAYER}.experts.3.up_proj.weight")), 3,
+                f"tensor '{LAYER}.experts.3.up_proj.weight' = absent, limit shape [40, 64]"),
+    "extra": (change_tensors(lambda t: t.update({f"{LAYER}.experts.6.down_proj.weight": torch.zeros(64, 40)})), 3,
+              f"tensor '{LAYER}.experts.6.down_proj.weight' = present, limit 6 experts"),
+    "router-of-others": (change_tensors(lambda t: t.update({f"{LAYER}.gate.weight": torch.zeros(5, 64)})), 3,
+                         f"shape of tensor '{LAYER}.gate.weight' = [5, 64], limit [6, 64]"),
+    "of-two-types": (change_tensors(lambda t: t.update(
+        {f"{LAYER}.experts.2.down_proj.weight": t[f"{LAYER}.experts.2.down_proj.weight"].half()})), 4,
+        f"'{LAYER}.experts.2.down_proj.weight' beside experts in"),
+    "some-layers-dense": (change_config(mlp_only_layers=[1]), 4, "mlp_only_layers"),
+    "every-second-layer": (change_config(decoder_sparse_step=2), 4, "decoder_sparse_step = 2"),
+    "a-window": (change_config(use_sliding_window=True, sliding_window=4), 4, "use_sliding_window"),
+    "clipped": (change_config(clip_qkv=8.0), 4, "clip_qkv"),
+}
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    path = tmp_path_factory.mktemp("plain") / "model"
+    make(Qwen3MoeConfig, 23, head_dim=16, num_experts=6, num_experts_per_tok=3, moe_intermediate_size=40,
+         norm_topk_prob=True).save_pretrained(path)
+    return path
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile(heddle, plain, tmp_path, name):
+    change, code, words = HOSTILE[name]
+    path = tmp_path / "model"
+    path.mkdir()
+    for file in plain.iterdir():
+        (path / file.name).write_bytes(file.read_bytes())
+    change(path)
+    done = heddle("compile", path, "-o", tmp_path / "program", "--quiet", code=code)
+    assert words in done.stderr and done.stderr.count("\n") == 1, done.stderr
+    assert not (tmp_path / "program").exists()
+
+
+def test_hostile_gguf(heddle, tmp_path):
+    """Experts that a file's metadata and tensors do not agree on."""
+    model = make(Qwen3MoeConfig, 24, head_dim=16, num_experts=6, num_experts_per_tok=3, moe_intermediate_size=40,
+                 norm_topk_prob=True)
+    cases = [(dict(leave_out=("blk.1.ffn_up_exps.weight",)), 3, "'blk.1.ffn_up_exps.weight' = absent"),
+             (dict(expert_group_count="2"), 4, "qwen3moe.expert_group_count")]
+    for more, code, words in cases:
+        path = export(model, tmp_path / "model.gguf", **more)
+        assert words in heddle("compile", path, "-o", tmp_path / "program", code=code).stderr
+    model.config.num_experts_per_tok = 9
+    path = export(model, tmp_path / "model.gguf")
+    assert ("qwen3moe.expert_used_count = 9, limit qwen3moe.expert_count = 6"
+            in heddle("compile", path, "-o", tmp_path / "program", code=3).stderr)

@@ -1,0 +1,60 @@
+// RUN: heddle-opt %s --heddle-emit-kernels -canonicalize -split-input-file | FileCheck %s
+
+!w = tensor<4x48x64xf32, #heddle.packed<<f32>, rows = 16>>
+
+// An item is a slice of one expert's columns: 4 experts of 3 panels. It passes the rows
+// between two offsets, in blocks, and an expert without rows ends at once.
+// CHECK: #[[ITEMS:.*]] = affine_map<(d0) -> (12)>
+// CHECK-LABEL: func.func private @k1.g
+// CHECK-SAME: %[[X:[a-z0-9]+]]: memref<?x128xf32>, %[[W:[a-z0-9]+]]: memref<12x64x64xi8>, %[[O:[a-z0-9]+]]: memref<5xi32>, %[[Y:[a-z0-9]+]]: memref<?x96xf32>
+// A row a slot.
+// CHECK: memref.expand_shape %[[X]] {{\[\[}}0], [1, 2]] {{.*}} : memref<?x128xf32> into memref<?x2x64xf32>
+// CHECK: memref.collapse_shape {{.*}} {{\[\[}}0, 1], [2]] : memref<?x2x64xf32> into memref<?x64xf32>
+// CHECK: memref.expand_shape %[[Y]] {{.*}} : memref<?x96xf32> into memref<?x2x48xf32>
+// CHECK: scf.while
+// CHECK-COUNT-2: memref.load %[[O]]
+// CHECK: scf.for
+// CHECK: arith.minsi
+// CHECK: heddle.launch @k1.g{{.*}} items #[[ITEMS]]
+func.func @grouped(%x: tensor<?x128xf32>, %w: !w, %o: tensor<5xi32>) -> tensor<?x96xf32> {
+  %0 = heddle.kernel "g" (%x, %w, %o) schedule <"experts", {lanes = 8 : i64, token_tile = 4 : i64}> : (tensor<?x128xf32>, !w, tensor<5xi32>) -> tensor<?x96xf32> {
+  ^bb0(%a: tensor<?x128xf32>, %b: !w, %c: tensor<5xi32>):
+    %1 = heddle.grouped_matmul %a, %b, %c : tensor<?x128xf32>, !w, tensor<5xi32>
+    heddle.yield %1 : tensor<?x96xf32>
+  }
+  return %0 : tensor<?x96xf32>
+}
+
+// -----
+
+!w = tensor<4x48x64xf32, #heddle.packed<<f32>, rows = 16>>
+
+// Of one token, a slice of one slot's columns, in the panels of the expert that it names.
+// CHECK: #[[ITEMS:.*]] = affine_map<(d0) -> (6)>
+// CHECK-LABEL: func.func private @k1.r
+// CHECK-SAME: %[[X:[a-z0-9]+]]: memref<1x64xf32>, %[[W:[a-z0-9]+]]: memref<12x64x64xi8>, %[[IDS:[a-z0-9]+]]: memref<1x2xi32>, %[[Y:[a-z0-9]+]]: memref<1x96xf32>
+// CHECK: memref.load %[[IDS]]
+// CHECK: heddle.launch @k1.r{{.*}} items #[[ITEMS]]
+func.func @routed(%x: tensor<1x64xf32>, %w: !w, %ids: tensor<1x2xi32>) -> tensor<1x96xf32> {
+  %0 = heddle.kernel "r" (%x, %w, %ids) schedule <"experts", {lanes = 8 : i64}> : (tensor<1x64xf32>, !w, tensor<1x2xi32>) -> tensor<1x96xf32> {
+  ^bb0(%a: tensor<1x64xf32>, %b: !w, %c: tensor<1x2xi32>):
+    %1 = heddle.routed_matmul %a, %b, %c : tensor<1x64xf32>, !w, tensor<1x2xi32>
+    heddle.yield %1 : tensor<1x96xf32>
+  }
+  return %0 : tensor<1x96xf32>
+}
+
+// -----
+
+// The plan is one item; offsets are counted, summed, moved by the placing and moved back.
+// CHECK: #[[ITEMS:.*]] = affine_map<(d0) -> (1)>
+// CHECK-LABEL: func.func private @k1.p
+// CHECK: heddle.launch @k1.p{{.*}} items #[[ITEMS]]
+func.func @plan(%ids: tensor<?x2xi32>) -> (tensor<?x2xi32>, tensor<?x2xi32>, tensor<5xi32>) {
+  %0:3 = heddle.kernel "p" (%ids) schedule <"plan", {lanes = 8 : i64}> : (tensor<?x2xi32>) -> (tensor<?x2xi32>, tensor<?x2xi32>, tensor<5xi32>) {
+  ^bb0(%a: tensor<?x2xi32>):
+    %1:3 = heddle.plan %a {experts = 4 : i64} : tensor<?x2xi32>
+    heddle.yield %1#0, %1#1, %1#2 : tensor<?x2xi32>, tensor<?x2xi32>, tensor<5xi32>
+  }
+  return %0#0, %0#1, %0#2 : tensor<?x2xi32>, tensor<?x2xi32>, tensor<5xi32>
+}
