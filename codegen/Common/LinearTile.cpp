@@ -356,7 +356,9 @@ LogicalResult codegen::checkProduct(KernelOp kernel, PackedAttr packed,
     lanes = dot->lanes;
   else if (pairs && floatDot)
     lanes = floatDot->lanes;
-  int64_t step = codes ? dot->step : pairs ? FloatDot::step : 1,
+  int64_t step = codes   ? dot->step
+                 : pairs ? FloatDot::step
+                         : 1,
           group = packed.getEnc().getGroup();
   bool groups = codes   ? rows.getGroup() % group == 0
                 : pairs ? !packed.getEnc().getMin() || rows.getGroup() == group

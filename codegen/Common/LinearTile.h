@@ -82,8 +82,9 @@ private:
   Value addPairs(Value sum, Value weights, Value x);
 };
 
-/// Reports a weight whose layout does not fit a product with `rows`; `lanes` are
-/// those of f32. The dot instructions are the schedule's, null if it has none.
+/// Reports a weight whose layout does not fit a product with `rows`; `lanes`
+/// are those of f32. The dot instructions are the schedule's, null if it has
+/// none.
 mlir::LogicalResult checkProduct(KernelOp kernel, PackedAttr packed,
                                  RowsAttr rows, int64_t lanes,
                                  const IntegerDot *dot,
