@@ -33,7 +33,9 @@ static void fuse(OpPassManager &pm) {
   OpPassManager &functions = pm.nest<func::FuncOp>();
   functions.addPass(createFuseAttentionInput());
   functions.addPass(createFuseAttention());
+  functions.addPass(createFuseRouter());
   functions.addPass(createFuseGatedMLP());
+  functions.addPass(createFuseExperts());
   functions.addPass(createFuseResidual());
   functions.addPass(createFuseHead());
   // What is left, op by op.
@@ -87,7 +89,9 @@ void heddle::passes::registerParts(Registry &registry) {
   registry.addPass(createLowerExperts);
   registry.addPass(createFuseAttentionInput);
   registry.addPass(createFuseAttention);
+  registry.addPass(createFuseRouter);
   registry.addPass(createFuseGatedMLP);
+  registry.addPass(createFuseExperts);
   registry.addPass(createFuseResidual);
   registry.addPass(createFuseHead);
   registry.addPass(createFormKernels);

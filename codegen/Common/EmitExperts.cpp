@@ -8,7 +8,10 @@
 // - of a grouped_matmul, the rows of one expert, from its offset to the next;
 //   an expert without rows has items that end at once;
 // - of a routed_matmul, which is of one token, one slot's row and the expert
-//   that the slot names.
+//   that the slot names; or, where a combine follows, all slots' rows, whose
+//   weighed sum stays in the nearest cache.
+//
+// A route before is computed by every thread.
 //
 // Either way a row's product is the chain of LinearTile over its expert's
 // panels, so both forms, and any grouping, make the same bits.
@@ -43,12 +46,27 @@ FailureOr<ExpertParts> codegen::expertPartsOf(KernelOp kernel) {
       std::max<int64_t>(1, kernel.getScheduleAttr().get("panels", 1));
   llvm::DenseSet<Value> made;
   for (Operation &op : kernel.getBody().front().without_terminator()) {
+    if (auto route = dyn_cast<RouteOp>(op); route && made.empty()) {
+      parts.route = route;
+      continue;
+    }
+    if (auto combine = dyn_cast<CombineOp>(op);
+        combine && parts.ops.empty() && parts.products.size() == 1 &&
+        !parts.combine && isa<RoutedMatmulOp>(parts.products[0]) &&
+        made.contains(combine.getYs()) && !combine.getPosition()) {
+      parts.combine = combine;
+      made = {combine.getResult()};
+      continue;
+    }
     Product product = productOf(&op);
     if (!product) {
+      // After a sum, rows of the token may come from elsewhere.
       SmallVector<Value> sliced = slicedOperands(&op);
+      auto known = [&](Value v) { return made.contains(v); };
       if (sliceUnit(&op) == 0 || op.getNumResults() != 1 || sliced.empty() ||
           op.getNumOperands() != sliced.size() ||
-          !llvm::all_of(sliced, [&](Value v) { return made.contains(v); }))
+          !(parts.combine ? llvm::any_of(sliced, known)
+                          : llvm::all_of(sliced, known)))
         return op.emitError("unsupported: ")
                << op.getName() << " in a kernel of experts' products";
       parts.ops.push_back(&op);
@@ -56,6 +74,8 @@ FailureOr<ExpertParts> codegen::expertPartsOf(KernelOp kernel) {
       made.insert(op.getResult(0));
       continue;
     }
+    if (parts.combine || !parts.ops.empty())
+      return op.emitError("unsupported: a product after what follows another");
     auto packed = encodingOf<PackedAttr>(product.weight);
     Operation *first = parts.products.empty() ? &op : parts.products.front();
     Product other = productOf(first);
@@ -88,7 +108,7 @@ FailureOr<ExpertParts> codegen::expertPartsOf(KernelOp kernel) {
 namespace {
 struct ExpertEmitter {
   KernelBuilder &b;
-  const ExpertParts &parts;
+  ExpertParts &parts;
   const IntegerDot *dot;
   const FloatDot *floatDot;
   int64_t tile, chunks, block, prefetch;
@@ -97,6 +117,8 @@ struct ExpertEmitter {
   /// Buffers of results with a row a slot, on the stack, and of weights.
   using Buffers = llvm::DenseMap<Value, Value>;
   Buffers yielded = Buffers(), locals = Buffers(), weights = Buffers();
+  /// Of the kernel's inputs.
+  Buffers buffers = Buffers();
   // Rows a slot, or the token's; offsets, or ids.
   Value x = Value(), index = Value();
   LogicalResult result = success();
@@ -187,6 +209,55 @@ struct ExpertEmitter {
     });
   }
 
+  /// Adds slot `slot`'s product, weighed, to the sum. The same operations as
+  /// RowOps' combine, in the same order.
+  void accumulate(int64_t width, Value slot) {
+    Value from = locals[parts.products[0]->getResult(0)], sum = sumBuffer(),
+          zero = b.index(0);
+    Value weight = b.load(buffers[parts.combine.getWeights()], {zero, slot});
+    auto each = [&](bool first) {
+      ops.elements(width, [&](Value i, int64_t n) {
+        Value y = b.loadVec(from, {zero, i}, n),
+              w = b.broadcast(weight, cast<VectorType>(y.getType()));
+        b.storeVec(first ? b.mul(w, y)
+                         : b.fma(w, y, b.loadVec(sum, {zero, i}, n)),
+                   sum, {zero, i});
+      });
+    };
+    Value isFirst =
+        arith::CmpIOp::create(b, arith::CmpIPredicate::eq, slot, zero);
+    b.branch(isFirst, [&] { each(true); }, [&] { each(false); });
+  }
+  Value sumBuffer() { return locals[parts.combine.getResult()]; }
+
+  /// Every slot of the token, then what follows their sum.
+  void sumOfSlots(Value first, int64_t width) {
+    bool own = cast<MemRefType>(x.getType()).getDimSize(0) != 1;
+    Value zero = b.index(0);
+    b.loop(zero, b.index(parts.groups), 1, [&](Value slot) {
+      Value expert = b.toIndex(b.load(index, {zero, slot}));
+      product(parts.products[0], expert, first, width, own ? slot : zero,
+              Value());
+      accumulate(width, slot);
+    });
+    Value sum = parts.combine.getResult();
+    ops.rows[sum] = {sumBuffer(), zero, zero};
+    if (Value out = yielded.lookup(sum))
+      ops.elements(width, [&](Value i, int64_t n) {
+        ops.storeN(ops.loadN(ops.rows[sum], i, n), {out, zero, first}, i);
+      });
+    for (Operation *op : parts.ops) {
+      for (Value operand : op->getOperands())
+        if (!ops.rows.count(operand) || buffers.count(operand))
+          ops.rows[operand] = {buffers[operand], zero, first};
+      Value made = op->getResult(0), out = yielded.lookup(made);
+      ops.rows[made] =
+          out ? Row{out, zero, first} : Row{locals[made], zero, zero};
+      if (succeeded(result))
+        result = ops.emit(op, width);
+    }
+  }
+
   /// What follows the products of one row.
   void follow(Value first, int64_t width, Value row, Value inBlock) {
     auto rowOf = [&](Value v) {
@@ -225,6 +296,8 @@ struct ExpertEmitter {
     Value first = b.mul(at, b.index(parts.unit));
     auto load = [&](Values where) { return b.toIndex(b.load(index, where)); };
     auto rows = [&](int64_t width) {
+      if (parts.combine)
+        return sumOfSlots(first, width);
       if (!grouped) {
         bool own = cast<MemRefType>(x.getType()).getDimSize(0) != 1;
         return slice(load({b.index(0), group}), first, width,
@@ -278,37 +351,74 @@ LogicalResult codegen::emitExperts(KernelBuilder &b, KernelOp kernel,
                   grouped,
                   RowOps(b, schedule)};
   Block &body = kernel.getBody().front();
-  llvm::DenseMap<Value, Value> buffers;
-  for (auto [arg, buffer] : llvm::zip(body.getArguments(), args))
-    buffers[arg] = buffer;
+  for (auto [arg, buffer] : llvm::zip(body.getArguments(), args)) {
+    if (isa<CacheType>(arg.getType())) // which is two buffers
+      return kernel.emitError("unsupported: a cache in a kernel of experts");
+    e.buffers[arg] = buffer;
+    e.ops.whole[arg] = {buffer};
+  }
+  // What is yielded as the kernel made it, before slots become rows.
+  llvm::DenseMap<Value, Value> outs;
+  for (auto [value, buffer] :
+       llvm::zip(body.getTerminator()->getOperands(),
+                 args.drop_front(body.getNumArguments())))
+    outs[value] = buffer;
+  if (RouteOp route = parts->route) {
+    if (tensorOf(route.getLogits()).getDimSize(0) != 1 ||
+        !e.buffers.count(route.getLogits()))
+      return route.emitError(
+          "unsupported: the routing of several tokens in a kernel of experts");
+    for (Value result : route.getResults())
+      e.buffers[result] =
+          outs.count(result) ? outs[result] : b.localRows(tensorOf(result), 1);
+    for (Value v : {route.getLogits(), route.getIds(), route.getWeights()})
+      e.ops.rows[v] = {e.buffers[v], b.index(0), b.index(0)};
+    if (failed(e.ops.emit(route.getOperation(), 1)))
+      return mlir::failure();
+  }
   Product product = productOf(any);
   auto x = tensorOf(product.x);
   int64_t k = tensorOf(product.weight).getDimSize(2);
-  for (Value operand : any->getOperands())
-    if (!buffers.count(operand))
-      return kernel.emitError("unsupported: experts' products of what the "
-                              "kernel makes");
+  auto isThere = [&](Value v) { return e.buffers.count(v) != 0; };
+  if (!llvm::all_of(any->getOperands(), isThere) ||
+      (parts->combine && !isThere(parts->combine.getWeights())))
+    return kernel.emitError("unsupported: experts' products of what the "
+                            "kernel makes");
+  for (Operation *op : parts->products)
+    if (!isThere(productOf(op).weight))
+      return op->emitError("unsupported: a weight that is no parameter");
   if (!grouped && x.getDimSize(0) != 1)
     return kernel.emitError(
         "unsupported: heddle.routed_matmul of several tokens");
-  e.x = e.slotRows(buffers[product.x], x.getDimSize(1) / k);
-  e.index = buffers[any->getOperand(2)];
-  size_t next = body.getNumArguments();
-  for (Value value : body.getTerminator()->getOperands())
-    e.yielded[value] =
-        e.slotRows(args[next++], tensorOf(value).getDimSize(1) / parts->width);
+  e.x = e.slotRows(e.buffers[product.x], x.getDimSize(1) / k);
+  e.index = e.buffers[any->getOperand(2)];
+  for (auto [value, buffer] : outs)
+    if (!parts->route || value.getDefiningOp() != parts->route)
+      e.yielded[value] = e.slotRows(
+          buffer,
+          parts->combine ? 1 : tensorOf(value).getDimSize(1) / parts->width);
+  if (parts->combine)
+    for (Operation *op : parts->ops)
+      for (Value operand : op->getOperands())
+        if (!isThere(operand) && operand.getDefiningOp() != parts->combine &&
+            !llvm::is_contained(parts->ops, operand.getDefiningOp()))
+          return op->emitError("unsupported: an operand of ")
+                 << op->getName() << " in a kernel of experts";
   // Buffers of a slice: products are whole panels.
   int64_t tokens = grouped ? block : 1;
   for (Operation *op : parts->products) {
     if (failed(checkProduct(kernel, e.packedOf(op), e.rowsOf(op), b.lanes,
                             e.dot, e.floatDot)))
       return mlir::failure();
-    e.weights[op->getResult(0)] = buffers[productOf(op).weight];
+    e.weights[op->getResult(0)] = e.buffers[productOf(op).weight];
     int64_t rows = e.packedOf(op).getRows(),
             padded = (parts->unit + rows - 1) / rows * rows;
     e.locals[op->getResult(0)] =
         b.localRows(RankedTensorType::get({1, padded}, b.getF32Type()), tokens);
   }
+  if (parts->combine)
+    e.locals[parts->combine.getResult()] =
+        b.localRows(RankedTensorType::get({1, parts->unit}, b.getF32Type()), 1);
   for (Operation *op : parts->ops)
     if (Value value = op->getResult(0); !e.yielded.count(value))
       e.locals[value] =

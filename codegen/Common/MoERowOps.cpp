@@ -162,12 +162,13 @@ void RowOps::emit(RouteOp op, int64_t) {
     });
   }
 
+  // The k weights, in the order of the slots. What is stored is final: every
+  // thread of a kernel may compute the same token.
+  Value w = scratch(b, k, f32);
   selectLargest(b, by, taken, experts, k, [&](Value s, Value e) {
     store(arith::IndexCastOp::create(b, i32, e), ids, s);
-    store(b.load(score, {e}), weights, s);
+    b.store(b.load(score, {e}), w, {s});
   });
-
-  // The k weights, in the order of the slots.
   auto each = [&](double init,
                   llvm::function_ref<Value(Value acc, Value s)> step) {
     return b.loop(
@@ -176,35 +177,36 @@ void RowOps::emit(RouteOp op, int64_t) {
   };
   if (router.getPost() == "softmax") {
     Value most = each(-INFINITY, [&](Value acc, Value s) -> Value {
-      return arith::MaximumFOp::create(b, acc, load(weights, s));
+      return arith::MaximumFOp::create(b, acc, b.load(w, {s}));
     });
     Value sum = each(0, [&](Value acc, Value s) {
-      Value e = math::ExpOp::create(b, b.sub(load(weights, s), most));
-      store(e, weights, s);
+      Value e = math::ExpOp::create(b, b.sub(b.load(w, {s}), most));
+      b.store(e, w, {s});
       return b.add(acc, e);
     });
     b.loop(zero(), b.index(k), 1,
-           [&](Value s) { store(b.div(load(weights, s), sum), weights, s); });
+           [&](Value s) { b.store(b.div(b.load(w, {s}), sum), w, {s}); });
   }
   Value sum = each(0, [&](Value acc, Value s) {
-    Value w = load(weights, s);
+    Value v = b.load(w, {s});
     if (router.getPost() == "sigmoid") {
-      w = sigmoid(b, w);
-      store(w, weights, s);
+      v = sigmoid(b, v);
+      b.store(v, w, {s});
     }
-    return b.add(acc, w);
+    return b.add(acc, v);
   });
-  bool sums = router.getNorm() == "sum";
-  if (!sums && router.getNorm() != "clamp_min" && router.getScaleValue() == 1)
-    return;
-  Value eps = b.f32(router.getEpsValue()), by1 = b.f32(1);
-  if (sums)
+  Value eps = b.f32(router.getEpsValue()), by1;
+  if (router.getNorm() == "sum")
     by1 = b.add(sum, eps);
   else if (router.getNorm() == "clamp_min")
     by1 = arith::MaximumFOp::create(b, sum, eps);
   b.loop(zero(), b.index(k), 1, [&](Value s) {
-    Value w = b.div(load(weights, s), by1);
-    store(b.mul(w, b.f32(router.getScaleValue())), weights, s);
+    Value v = b.load(w, {s});
+    if (by1)
+      v = b.div(v, by1);
+    if (router.getScaleValue() != 1)
+      v = b.mul(v, b.f32(router.getScaleValue()));
+    store(v, weights, s);
   });
 }
 

@@ -57,7 +57,8 @@ struct FormKernels : heddle::impl::FormKernelsBase<FormKernels> {
         groupSelected = onSelected;
         if (!isRowWise(&op) && !isPlain(&op)) {
           groups.push_back({&op});
-          open = false;
+          // A token's slots lie in any rows, their sum in its own.
+          open = isa<CombineOp>(op);
         } else if (open) {
           groups.back().push_back(&op);
         } else {

@@ -30,6 +30,10 @@ struct FuseGatedMLP : heddle::impl::FuseGatedMLPBase<FuseGatedMLP> {
       if (failed(addProduct(glu.getResult(), group, isProduct)) ||
           llvm::count_if(group, isProduct) != 2)
         continue;
+      // Of one token, each thread computes the routing.
+      if (auto routed = dyn_cast_or_null<RoutedMatmulOp>(gate))
+        if (auto route = routed.getIds().getDefiningOp<RouteOp>())
+          group.insert(route);
       // The next product's form of the rows is made where they are.
       for (Operation *user : glu.getResult().getUsers())
         if (isa<ConvertRowsOp>(user) && glu.getResult().hasOneUse())

@@ -149,13 +149,15 @@ struct EmitKernels : heddle::impl::EmitKernelsBase<EmitKernels> {
     if (failed(items))
       return failure();
     OpBuilder builder(kernel);
-    // Row-wise ops touch row = item of every activation and list of ids.
+    // Row-wise ops touch row = item of every activation and list of ids. Rows
+    // that others list or place are read anywhere.
     Block &body = kernel.getBody().front();
     bool rowWise = kernel.getScheduleAttr().getEmitter() == "rows" &&
-                   !isa<SelectRowsOp, DispatchOp, CombineOp>(body.front());
+                   !isa<SelectRowsOp>(body.front()),
+         placed = isa<DispatchOp, CombineOp>(body.front());
     SmallVector<bool> inputs, results;
     for (Type type : kernel.getOperandTypes())
-      inputs.push_back(rowWise && isa<RankedTensorType>(type));
+      inputs.push_back(rowWise && !placed && isa<RankedTensorType>(type));
     for (Type type : kernel.getResultTypes())
       results.push_back(rowWise && isa<RankedTensorType>(type));
     auto launch = LaunchOp::create(

@@ -116,13 +116,35 @@ def FuseAttention : Pass<"heddle-fuse-attention", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::heddle::HeddleDialect"];
 }
 
+def FuseRouter : Pass<"heddle-fuse-router", "::mlir::func::FuncOp"> {
+  let summary = "The norm before a router and its product in one kernel";
+  let description = [{
+    For one token: the norm whose rows a router's product reads, with the conversions of them
+    that experts take, and the product. Others read the norm too: each thread computes it
+    whole. Must not fire for more tokens, nor without a norm.
+    Before: norm, linear, route, convert; after: one kernel, route.
+  }];
+  let dependentDialects = ["::heddle::HeddleDialect"];
+}
+
 def FuseGatedMLP : Pass<"heddle-fuse-gated-mlp", "::mlir::func::FuncOp"> {
   let summary = "Gate, up and activation in one kernel";
   let description = [{
-    Around each `glu` of two products, or of two of the same experts; with the conversion of
+    Around each `glu` of two products, or of two of the same experts (of one token with their
+    `route`, which each thread computes); with the conversion of
     its result, and for one token and products of `linear` with the norm and conversion before. Must not fire where a product has another
     reader.
     Before: norm, convert, two linear, glu, convert; after: one kernel.
+  }];
+  let dependentDialects = ["::heddle::HeddleDialect"];
+}
+
+def FuseExperts : Pass<"heddle-fuse-experts", "::mlir::func::FuncOp"> {
+  let summary = "Down, the sum of a token's slots and the residual in one kernel";
+  let description = [{
+    Around each `combine` of a `routed_matmul`; with an `arith.addf` that alone reads the sum. Must
+    not fire where rows were grouped by expert, nor where something else reads the product.
+    Before: routed_matmul, combine, addf; after: one kernel.
   }];
   let dependentDialects = ["::heddle::HeddleDialect"];
 }

@@ -137,3 +137,15 @@ func.func @plain(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
   %r = arith.addf %g, %g : tensor<?x8xf32>
   return %r : tensor<?x8xf32>
 }
+
+// The sum of a token's slots opens a kernel of rows, and ends what stands before: the slots lie
+// in any rows.
+// CHECK-LABEL: @combine
+// CHECK: heddle.kernel "glu"
+// CHECK: heddle.kernel "combine+addf"
+func.func @combine(%x: tensor<?x8xf32>, %ys: tensor<?x16xf32>, %w: tensor<?x2xf32>, %p: tensor<?x2xi32>) -> tensor<?x8xf32> {
+  %0 = heddle.glu %ys, %ys {activation = #heddle.activation<silu>} : tensor<?x16xf32>
+  %1 = heddle.combine %0, %w, %p : tensor<?x16xf32>, tensor<?x2xf32>, tensor<?x2xi32>
+  %2 = arith.addf %x, %1 : tensor<?x8xf32>
+  return %2 : tensor<?x8xf32>
+}

@@ -46,6 +46,53 @@ func.func @routed(%x: tensor<1x64xf32>, %w: !w, %ids: tensor<1x2xi32>) -> tensor
 
 // -----
 
+!w = tensor<4x48x64xf32, #heddle.packed<<f32>, rows = 16>>
+
+// With the routing, which every thread computes before it takes an item: stored weights are
+// final, since another thread may store the same.
+// CHECK-LABEL: func.func private @k1.z
+// CHECK-SAME: memref<1x4xf32>, {{.*}}memref<12x64x64xi8>, %[[IDS:[a-z0-9]+]]: memref<1x2xi32>, %[[S:[a-z0-9]+]]: memref<1x2xf32>
+// CHECK-COUNT-1: memref.store %{{.*}}, %[[S]]
+// CHECK-NOT: memref.store %{{.*}}, %[[S]]
+// CHECK: scf.while
+func.func @with_route(%x: tensor<1x64xf32>, %z: tensor<1x4xf32>, %w: !w) -> (tensor<1x2xi32>, tensor<1x2xf32>, tensor<1x96xf32>) {
+  %0:3 = heddle.kernel "z" (%x, %z, %w) schedule <"experts", {lanes = 8 : i64}> : (tensor<1x64xf32>, tensor<1x4xf32>, !w) -> (tensor<1x2xi32>, tensor<1x2xf32>, tensor<1x96xf32>) {
+  ^bb0(%a: tensor<1x64xf32>, %b: tensor<1x4xf32>, %c: !w):
+    %ids, %s = heddle.route %b {router = #heddle.router<k = 2, post = softmax, scale = 2.0 : f64>} : tensor<1x4xf32>
+    %1 = heddle.routed_matmul %a, %c, %ids : tensor<1x64xf32>, !w, tensor<1x2xi32>
+    heddle.yield %ids, %s, %1 : tensor<1x2xi32>, tensor<1x2xf32>, tensor<1x96xf32>
+  }
+  return %0#0, %0#1, %0#2 : tensor<1x2xi32>, tensor<1x2xf32>, tensor<1x96xf32>
+}
+
+// -----
+
+!w = tensor<4x48x64xf32, #heddle.packed<<f32>, rows = 16>>
+
+// With the sum of slots, which pass in order: a product first, then fma, as a combine by itself.
+// CHECK: #[[ITEMS:.*]] = affine_map<(d0) -> (3)>
+// CHECK-LABEL: func.func private @k1.d
+// CHECK: scf.while
+// CHECK: memref.load %{{.*}} : memref<1x2xi32>
+// CHECK: scf.if
+// CHECK: arith.mulf
+// CHECK: } else {
+// CHECK: math.fma
+// CHECK: arith.addf
+// CHECK: heddle.launch @k1.d{{.*}} items #[[ITEMS]]
+func.func @with_sum(%r: tensor<1x48xf32>, %x: tensor<1x128xf32>, %ids: tensor<1x2xi32>, %s: tensor<1x2xf32>, %w: !w) -> tensor<1x48xf32> {
+  %0 = heddle.kernel "d" (%r, %x, %ids, %s, %w) schedule <"experts", {lanes = 8 : i64}> : (tensor<1x48xf32>, tensor<1x128xf32>, tensor<1x2xi32>, tensor<1x2xf32>, !w) -> tensor<1x48xf32> {
+  ^bb0(%a: tensor<1x48xf32>, %b: tensor<1x128xf32>, %c: tensor<1x2xi32>, %d: tensor<1x2xf32>, %e: !w):
+    %1 = heddle.routed_matmul %b, %e, %c : tensor<1x128xf32>, !w, tensor<1x2xi32>
+    %2 = heddle.combine %1, %d : tensor<1x96xf32>, tensor<1x2xf32>
+    %3 = arith.addf %a, %2 : tensor<1x48xf32>
+    heddle.yield %3 : tensor<1x48xf32>
+  }
+  return %0 : tensor<1x48xf32>
+}
+
+// -----
+
 // The plan is one item; offsets are counted, summed, moved by the placing and moved back.
 // CHECK: #[[ITEMS:.*]] = affine_map<(d0) -> (1)>
 // CHECK-LABEL: func.func private @k1.p

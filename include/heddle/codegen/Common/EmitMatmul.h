@@ -36,13 +36,18 @@ Product productOf(mlir::Operation *op);
 
 /// What a kernel of experts' products computes.
 struct ExpertParts {
+  /// Of one token: the routing, which every thread computes.
+  RouteOp route;
   /// Products of the same rows, of one kind, and row-wise ops on what they
   /// make.
   llvm::SmallVector<mlir::Operation *> products, ops;
+  /// Of one token: the sum over its slots, which stands before the ops.
+  CombineOp combine;
   /// Columns of a row, and those of one item; experts, or slots of one token.
   int64_t width = 0, unit = 1, groups = 0;
   int64_t slices() const { return (width + unit - 1) / unit; }
-  int64_t items() const { return groups * slices(); }
+  /// Slots that are summed are one item.
+  int64_t items() const { return (combine ? 1 : groups) * slices(); }
 };
 
 /// Fails with a diagnostic if the kernel has another form.
