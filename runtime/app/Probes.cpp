@@ -54,8 +54,10 @@ void sumJob(void *arg, int64_t tid, int64_t nthreads) {
   *const_cast<volatile uint64_t *>(&probe->sums[tid * 8]) = lanes[0];
 }
 
-// Of one measurement of a dot product: long enough for clocks to settle.
-constexpr double kDotSeconds = 0.01;
+// Of one measurement of a dot product, and how many of them make one of the
+// command's repetitions: short, so that some are not disturbed.
+constexpr double kDotSeconds = 0.002;
+constexpr int64_t kDotTries = 10;
 
 struct DotJob {
   heddle_context context{};
@@ -101,7 +103,7 @@ std::vector<DotRate> measureDots(const heddle_level &level, ThreadTeam &team,
     while (seconds() < kDotSeconds)
       job.context.n_tokens *= 2;
     double best = seconds();
-    for (int64_t i = 1; i < repeat; ++i)
+    for (int64_t i = 1; i < kDotTries * repeat; ++i)
       best = std::min(best, seconds());
     double turns = static_cast<double>(job.context.n_tokens) * team.size();
     rates.push_back(

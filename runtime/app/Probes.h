@@ -32,8 +32,8 @@ struct DotRate {
   double gopS;
 };
 
-/// Runs the generated probes of `level`; the best of `repeat`, since nothing
-/// computes faster than it can.
+/// Runs the generated probes of `level`; the best of ten times `repeat`
+/// short ones, since nothing computes faster than it can.
 std::vector<DotRate> measureDots(const heddle_level &level, ThreadTeam &team,
                                  int64_t repeat);
 
