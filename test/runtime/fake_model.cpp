@@ -10,8 +10,8 @@
 #include <cstdlib>
 #include <unistd.h>
 
-#ifndef FAKE_VOCAB
-#error "define FAKE_VOCAB"
+#if !defined(FAKE_VOCAB) || !defined(FAKE_SHIFT)
+#error "define FAKE_VOCAB and FAKE_SHIFT"
 #endif
 
 namespace {
@@ -54,7 +54,8 @@ void step(heddle_context *ctx, int64_t tid, int64_t nthreads) {
     uint64_t state = history[ctx->positions[ctx->rows[r]]];
     for (int64_t v = begin; v < end; ++v)
       ctx->logits[r * FAKE_VOCAB + v] = static_cast<float>(
-          mix(state + static_cast<uint64_t>(v) * 0x9e3779b97f4a7c15) >> 44);
+          mix(state + static_cast<uint64_t>(v) * 0x9e3779b97f4a7c15) >>
+          FAKE_SHIFT);
   }
 }
 

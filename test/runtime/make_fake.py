@@ -69,19 +69,19 @@ _linked = tempfile.TemporaryDirectory()
 
 
 @functools.cache
-def linked(library, vocab, impossible):
+def linked(library, vocab, impossible, shift):
     """The ELF file of a program, once for all that differ in what is packed behind it."""
-    elf = pathlib.Path(_linked.name) / f"{vocab}-{impossible}-{len(list(pathlib.Path(_linked.name).iterdir()))}"
-    run(CXX, "-O1", "-std=c++20", f"-I{ROOT}/include", f"-DFAKE_VOCAB={vocab}",
+    elf = pathlib.Path(_linked.name) / f"{vocab}-{impossible}-{shift}-{len(list(pathlib.Path(_linked.name).iterdir()))}"
+    run(CXX, "-O1", "-std=c++20", f"-I{ROOT}/include", f"-DFAKE_VOCAB={vocab}", f"-DFAKE_SHIFT={shift}",
         *(["-DFAKE_IMPOSSIBLE"] if impossible else []), "-static",
         HERE / "fake_model.cpp", library, "-lpcre2-8", "-o", elf)
     return elf
 
 
 def make(out, build, tokenizer=None, external=False, context=8192,
-         impossible=False, vocab=None, generation=None):
+         impossible=False, vocab=None, generation=None, shift=44):
     """Writes the program OUT. `tokenizer` is a dict, or None for none; `generation`
-    goes into the manifest's."""
+    goes into the manifest's; logits are whole numbers of 64 - `shift` bits."""
     out, build = pathlib.Path(out), pathlib.Path(build)
     library = runtime_library(build)
     vocab = vocab or (len(tokenizer["tokens"]) if tokenizer else 512)
@@ -113,7 +113,7 @@ def make(out, build, tokenizer=None, external=False, context=8192,
         pack = BUILD / "test/pack"
         if not pack.exists() or pack.stat().st_mtime < (HERE / "pack.cpp").stat().st_mtime:
             run(CXX, "-O1", "-std=c++20", HERE / "pack.cpp", "-o", pack)
-        run(pack, linked(library, vocab, impossible), folder / "manifest",
+        run(pack, linked(library, vocab, impossible, shift), folder / "manifest",
             folder / "tokenizer" if tokenizer else "-", folder / "weights",
             out, *(["external"] if external else []))
     out.chmod(0o755)

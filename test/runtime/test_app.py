@@ -43,14 +43,14 @@ def mix(z):
     return z ^ z >> np.uint64(31)
 
 
-def expected(tokens, vocab):
+def expected(tokens, vocab, shift=44):
     state = np.uint64(make_fake.FAKE_SEED)
     rows = []
     with np.errstate(over="ignore"):
         v = np.arange(vocab, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
         for token in tokens:
             state = mix(state + np.uint64(token + 1))
-            rows.append((mix(state + v) >> np.uint64(44)).astype(np.float32))
+            rows.append((mix(state + v) >> np.uint64(shift)).astype(np.float32))
     return np.stack(rows)
 
 
@@ -141,10 +141,10 @@ def generate(program, *args, **more):
     return [int(x) for x in out.strip().split(",")] if out.strip() else []
 
 
-def greedy(tokens, count, vocab):
+def greedy(tokens, count, vocab, shift=44):
     tokens = list(tokens)
     for _ in range(count):
-        tokens.append(int(expected(tokens, vocab)[-1].argmax()))
+        tokens.append(int(expected(tokens, vocab, shift)[-1].argmax()))
     return tokens[-count:]
 
 
@@ -157,6 +157,13 @@ def test_greedy(bare):
     result = run(bare, "--print=tokens", "--tokens=5,6,7", "-c", "10", "-n", "9",
                  code=5)
     assert b"limit 10" in result.stderr
+
+
+@pytest.mark.parametrize("vocab, shift", ((3001, 62), (3001, 54), (5, 63)))
+def test_first_of_equal_maxima(build_folder, tmp_path, vocab, shift):
+    """Logits of 2 or 10 bits: of equal maxima in every chunk, in few, and of a few words."""
+    program = make_fake.make(tmp_path / "p", build_folder, vocab=vocab, shift=shift)
+    assert generate(program, "--tokens=3", "-n", "20") == greedy([3], 20, vocab, shift)
 
 
 def test_sampling_is_seeded(bare):
