@@ -1,5 +1,6 @@
 //===- TokenizerData.cpp - The tokenizer section of a program -------------===//
 #include "heddle/Driver/TokenizerData.h"
+#include "heddle/Import/SpanReader.h"
 #include "heddle/Import/Tokenizer.h"
 #include "llvm/Support/FileSystem.h"
 
@@ -12,5 +13,9 @@ heddle::tokenizerData(const import::ModelSource &source, int64_t vocab) {
                        : import::readGGUFTokenizer(source);
   if (!tokenizer)
     return tokenizer.takeError();
+  if (*tokenizer && int64_t((*tokenizer)->tokens.size()) > vocab)
+    return import::malformed(
+        source.path, "tokens", llvm::Twine((*tokenizer)->tokens.size()),
+        llvm::Twine(vocab) + ", the rows of the embedding table");
   return *tokenizer ? std::optional((*tokenizer)->section()) : std::nullopt;
 }

@@ -19,6 +19,14 @@ struct Break : mlir::PassWrapper<Break, mlir::OperationPass<mlir::ModuleOp>> {
       function.back().getTerminator()->erase();
   }
 };
+/// Has the argument of a pass that there is.
+struct Taken : mlir::PassWrapper<Taken, mlir::OperationPass<mlir::ModuleOp>> {
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(Taken)
+  llvm::StringRef getArgument() const override {
+    return "heddle-choose-layouts";
+  }
+  void runOnOperation() override {}
+};
 } // namespace
 
 static const char *how() {
@@ -38,6 +46,10 @@ extern "C" const heddle::PluginInfo *heddleGetPluginInfo() {
         else if (what == "target")
           registry.addLevel({"x86-64-v3", "x86_64", "x86_64-linux-gnu",
                              "x86-64-v3", "", "", 8, 16});
+        else if (what == "pass")
+          registry.addPass([] { return std::make_unique<Taken>(); });
+        else if (what == "format")
+          registry.addImporter({"gguf", "another", nullptr, nullptr});
         else if (what == "phase")
           registry.addToPhase("spin", [](mlir::OpPassManager &) {});
         else if (what == "break") {

@@ -5,6 +5,7 @@ import os
 import resource
 import subprocess
 
+import gguf
 import pytest
 
 from tiny_gguf import Tiny, write
@@ -85,18 +86,22 @@ def test_unwritable_output(heddle, tiny, tmp_path):
 @pytest.mark.parametrize("limit", (4096, 1 << 21, -1, -100_000))
 def test_failed_write(heddle, program, tiny, tmp_path, weights, limit):
     """No more bytes in the object, the linked program, or (negative: this much
-    short) the finished file: one line, and nothing left behind."""
+    short) the finished file: one line, the old output intact, and nothing left behind."""
     if limit < 0:
         if weights == "external":
             pytest.skip("the two files' own sizes are not known here")
         limit += program.stat().st_size
+    old = [tmp_path / "out", *([tmp_path / "out.weights"] if weights == "external" else [])]
+    for path in old:
+        path.write_text("the last good one")
     done = subprocess.run(
         [heddle.heddle, "compile", tiny, "-o", tmp_path / "out", f"--weights={weights}", "--quiet"],
         capture_output=True, text=True, timeout=60, check=False,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
     assert_error(done)
     assert done.returncode == 6, done.stderr
-    assert not list(tmp_path.iterdir())
+    assert sorted(tmp_path.iterdir()) == old
+    assert {path.read_text() for path in old} == {"the last good one"}
 
 
 def test_output_is_a_directory(heddle, tiny, tmp_path):
@@ -112,6 +117,34 @@ def test_truncated_model(heddle, tiny, tmp_path, cut):
     source.write_bytes(tiny.read_bytes()[:cut])
     assert_error(heddle("compile", source, "-o", tmp_path / "out", code=3))
     assert list(tmp_path.iterdir()) == [source]
+
+
+def test_more_tokens_than_rows(heddle, tmp_path, monkeypatch):
+    def header(self):
+        self.add_tokenizer_model("gpt2")
+        self.add_token_list([str(i) for i in range(Tiny().vocab + 1)])
+        self.add_token_merges(["1 0"])
+        write_header(self)
+
+    write_header = gguf.GGUFWriter.write_header_to_file
+    monkeypatch.setattr(gguf.GGUFWriter, "write_header_to_file", header)
+    source = write(tmp_path / "more.gguf", Tiny())
+    done = heddle("compile", source, "-o", tmp_path / "out", code=3)
+    assert_error(done)
+    assert f"tokens = {Tiny().vocab + 1}, limit {Tiny().vocab}" in done.stderr
+
+
+def test_few_descriptors(heddle, tiny, program, tmp_path):
+    """Eight files at once are enough for a program, and for a compile or an answer of its own."""
+    few = dict(capture_output=True, text=True, timeout=60, check=False,
+               preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (8, 8)))
+    done = subprocess.run([program, "generate", "--tokens=1", "-n", "3", "--print=tokens"], **few)
+    assert done.returncode == 0 and done.stdout.count(",") == 2, done.stderr
+    done = subprocess.run([heddle.heddle, "compile", tiny, "-o", tmp_path / "out", "--quiet"], **few)
+    assert done.returncode in (0, 5, 6), done.stderr
+    if done.returncode:
+        assert_error(done)
+        assert not list(tmp_path.iterdir())
 
 
 def test_unknown_architecture(heddle, tiny, tmp_path):

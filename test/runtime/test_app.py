@@ -350,10 +350,33 @@ def test_closed_output(fake, bare):
     assert subprocess.run(["sh", "-c", script]).returncode == 0
 
 
+def test_prompts_and_the_context(bare, tmp_path):
+    """One short of it, and it: fine. One more and ten times it: both numbers."""
+    for length, code in ((15, 0), (16, 0), (17, 5), (160, 5)):
+        path = tmp_path / "ids.npy"
+        np.save(path, np.ones(length, np.int32))
+        for command in (["--tokens=" + ",".join(["1"] * length), "--print=tokens", "-n", "1"],
+                        ["score", f"--tokens-file={path}", f"--out={tmp_path}/out.npy"]):
+            result = run(bare, *command, "-c", "16", code=code)
+            assert not code or (f"= {length}".encode() in result.stderr and b"limit 16" in result.stderr)
+    assert b"limit 16" in run(bare, "--tokens=1", "--print=tokens", "-n", str(10**9), "-c", "16", code=5).stderr
+
+
+def test_locale_and_closed_input(bare):
+    """A comma for a point, no standard input, no home, a directory that nothing may be written to."""
+    command = ["--tokens=5", "--print=tokens", "-n", "8", "--temperature=1.5"]
+    plain = run(bare, *command).stdout
+    for where in ({"LC_ALL": "de_DE.UTF-8", "LANG": "de_DE.UTF-8"}, {}):
+        script = subprocess.run(["/bin/sh", "-c", 'cd /proc && exec "$@" <&-', "sh", bare, *command], env=where,
+                                capture_output=True, timeout=60)
+        assert script.returncode == 0 and script.stdout == plain, script.stderr
+
+
+@pytest.mark.parametrize("signum, expected_code", ((signal.SIGINT, 130), (signal.SIGTERM, 143)))
 @pytest.mark.parametrize("command", [
     ["--tokens=1", "--print=tokens", "-n", "8000"],
     ["score", "--tokens=" + ",".join(["1"] * 5000), "--chunk=1"]])
-def test_interrupt(bare, tmp_path, command):
+def test_interrupt(bare, tmp_path, command, signum, expected_code):
     if command[0] == "score":
         command = [*command, f"--out={tmp_path}/x.npy"]
     process = subprocess.Popen([bare, *command], stdout=subprocess.PIPE,
@@ -362,9 +385,9 @@ def test_interrupt(bare, tmp_path, command):
     time.sleep(0.5)
     assert process.poll() is None
     start = time.monotonic()
-    process.send_signal(signal.SIGINT)
+    process.send_signal(signum)
     process.communicate(timeout=10)
-    assert process.returncode == 130 and time.monotonic() - start < 1
+    assert process.returncode == expected_code and time.monotonic() - start < 1
     assert not list(tmp_path.iterdir())
 
 
