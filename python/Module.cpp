@@ -1,6 +1,5 @@
 //===- Module.cpp - heddle.Module and heddle.Operation --------------------===//
 #include "Python.h"
-#include "heddle/Driver/Register.h"
 #include "heddle/Import/Family.h"
 #include "heddle/Import/Importer.h"
 #include "heddle/Plugin/Registry.h"

@@ -7,7 +7,6 @@
 //
 //===----------------------------------------------------------------------===//
 #include "heddle/Driver/CommandLine.h"
-#include "heddle/Driver/Register.h"
 #include "heddle/Plugin/Registry.h"
 #include "mlir/InitAllPasses.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"

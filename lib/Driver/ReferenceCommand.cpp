@@ -1,9 +1,9 @@
 //===- ReferenceCommand.cpp - heddle reference ----------------------------===//
 #include "heddle/Driver/Commands.h"
 #include "heddle/Driver/ModuleFile.h"
-#include "heddle/Driver/Register.h"
 #include "heddle/Import/Family.h"
 #include "heddle/Import/Importer.h"
+#include "heddle/Plugin/Registry.h"
 #include "heddle/Reference/Interpreter.h"
 #include "heddle/passes/Pipelines.h"
 #include "llvm/Support/raw_ostream.h"

@@ -11,6 +11,7 @@ void heddle::registerBuiltins() {
     const char *name;
     void (*parts)(Registry &);
   } components[] = {
+      {"dialects", dialects::registerParts},
       {"import", import::registerParts},
       {"passes", passes::registerParts},
       {"x86", codegen::x86::registerParts},

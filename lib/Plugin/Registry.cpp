@@ -1,5 +1,7 @@
 //===- Registry.cpp - Where every part of the compiler registers ----------===//
 #include "heddle/Plugin/Registry.h"
+#include "mlir/IR/Dialect.h"
+#include "mlir/IR/MLIRContext.h"
 #include "mlir/Pass/PassRegistry.h"
 #include <dlfcn.h>
 #include <fmt/format.h>
@@ -11,11 +13,15 @@ namespace {
 struct PassName {
   std::string name;
 };
+struct Dialects {
+  void (*insert)(mlir::DialectRegistry &);
+  std::string owner;
+};
 struct Tables {
   PartTable<LoadedPlugin> plugins{"plugin"};
   PartTable<Router> routers{"router"};
   PartTable<PassName> passes{"pass"};
-  std::vector<void (*)(mlir::DialectRegistry &)> dialects;
+  std::vector<Dialects> dialects;
 };
 Tables &tables() {
   static Tables tables;
@@ -26,9 +32,9 @@ Tables &tables() {
 const PartTable<LoadedPlugin> &heddle::plugins() { return tables().plugins; }
 const PartTable<Router> &heddle::routers() { return tables().routers; }
 
-void heddle::insertPluginDialects(mlir::DialectRegistry &registry) {
-  for (auto insert : tables().dialects)
-    insert(registry);
+void heddle::registerDialects(mlir::DialectRegistry &registry) {
+  for (const Dialects &dialects : tables().dialects)
+    dialects.insert(registry);
 }
 
 void Registry::note(llvm::Error error) {
@@ -84,8 +90,28 @@ void Registry::addToPhase(llvm::StringRef phase, PhaseBuilder build,
   joinPhase(findPhase(phase), std::move(build), where, owner);
 }
 
+// What the dialect of a name is.
+static mlir::TypeID idOf(const mlir::DialectRegistry &registry,
+                         llvm::StringRef name) {
+  mlir::MLIRContext context(registry, mlir::MLIRContext::Threading::DISABLED);
+  return context.getOrLoadDialect(name)->getTypeID();
+}
+
+// MLIR's own registry aborts where two dialects have one name.
 void Registry::addDialects(void (*insert)(mlir::DialectRegistry &)) {
-  tables().dialects.push_back(insert);
+  for (const Dialects &earlier : tables().dialects) {
+    mlir::DialectRegistry own, others;
+    insert(own);
+    earlier.insert(others);
+    for (llvm::StringRef name : own.getDialectNames())
+      if (others.getDialectAllocator(name) &&
+          idOf(own, name) != idOf(others, name))
+        return note(failure(
+            ExitCode::Malformed,
+            fmt::format("{}: dialect = {}, a name that {} has registered",
+                        owner, name.str(), earlier.owner)));
+  }
+  tables().dialects.push_back({insert, owner});
 }
 
 void Registry::addSemantics(llvm::StringRef op,

@@ -27,6 +27,13 @@ struct Taken : mlir::PassWrapper<Taken, mlir::OperationPass<mlir::ModuleOp>> {
   }
   void runOnOperation() override {}
 };
+/// Has the name of an upstream dialect.
+struct Arith : mlir::Dialect {
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(Arith)
+  explicit Arith(mlir::MLIRContext *context)
+      : Dialect(getDialectNamespace(), context, mlir::TypeID::get<Arith>()) {}
+  static llvm::StringRef getDialectNamespace() { return "arith"; }
+};
 } // namespace
 
 static const char *how() {
@@ -46,6 +53,10 @@ extern "C" const heddle::PluginInfo *heddleGetPluginInfo() {
         else if (what == "target")
           registry.addLevel({"x86-64-v3", "x86_64", "x86_64-linux-gnu",
                              "x86-64-v3", "", "", 8, 16});
+        else if (what == "dialect")
+          registry.addDialects([](mlir::DialectRegistry &dialects) {
+            dialects.insert<Arith>();
+          });
         else if (what == "pass")
           registry.addPass([] { return std::make_unique<Taken>(); });
         else if (what == "format")

@@ -8,6 +8,9 @@
 
 namespace heddle {
 class Registry;
+namespace dialects {
+void registerParts(Registry &registry);
+}
 namespace import {
 void registerParts(Registry &registry);
 }

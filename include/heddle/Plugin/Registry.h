@@ -70,7 +70,8 @@ public:
   /// Appends (or puts in front) passes to a phase.
   void addToPhase(llvm::StringRef phase, PhaseBuilder build,
                   PhaseEnd where = PhaseEnd::Back);
-  /// Dialects, extensions and external models of interfaces.
+  /// Dialects, extensions and external models of interfaces. A dialect may be
+  /// there already; another one of its name is refused.
   void addDialects(void (*insert)(mlir::DialectRegistry &));
   /// What an op means to the f64 reference interpreter; one that has a meaning
   /// keeps it.
@@ -102,8 +103,9 @@ struct LoadedPlugin {
 };
 const PartTable<LoadedPlugin> &plugins();
 const PartTable<Router> &routers();
-/// What plugins insert, on top of upstream's dialects.
-void insertPluginDialects(mlir::DialectRegistry &registry);
+/// Dialects, interfaces and translations that the phases use: upstream's, ours
+/// and those of loaded plugins.
+void registerDialects(mlir::DialectRegistry &registry);
 
 } // namespace heddle
 
