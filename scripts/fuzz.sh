@@ -18,9 +18,16 @@ for target in "${targets[@]}"; do
   "$BUILD/bin/fuzz-$target" "$BUILD/fuzz/$target" "test/fuzz/corpus/$target" "${options[@]}" \
     -max_total_time="$seconds" -max_len=65536 -timeout=8 -malloc_limit_mb=256 -rss_limit_mb=2048 \
     -artifact_prefix="$BUILD/fuzz/$target-" -print_final_stats=1 >"$log" 2>&1 || {
-    say "$target: a finding"
-    tail -n 40 "$log" >&2
-    status=1
+    # Time is the clock's: on a machine that stood still, any input is slow once.
+    artifact=$(sed -n 's/.*Test unit written to //p' "$log" | tail -n 1)
+    if grep -q "ERROR: libFuzzer: timeout" "$log" &&
+      "$BUILD/bin/fuzz-$target" -timeout=8 "$artifact" >/dev/null 2>&1; then
+      say "$target: a timeout that does not repeat"
+    else
+      say "$target: a finding"
+      tail -n 40 "$log" >&2
+      status=1
+    fi
   }
   say "$target: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") executions," \
     "$(find "$BUILD/fuzz/$target" -type f | wc -l) inputs kept"

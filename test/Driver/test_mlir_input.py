@@ -167,6 +167,18 @@ def test_hostile_text(compile_text, name):
     assert part in compile_text(text, 3)
 
 
+def test_recursion(dumps, compile_text):
+    """A layer that calls itself; functions that call one another and nobody calls."""
+    text = dumps["imported"]
+    head = re.search(r"func.func private @llama_layer\((.*?)\) -> \((.*?)\) \{\n", text, re.S)
+    types = [part.rstrip(", ") for part in re.split(r"%arg\d+: ", head[1])[1:]]
+    call = (f"%again:2 = call @llama_layer({', '.join(re.findall(r'%arg[0-9]+', head[1]))}) : "
+            f"({', '.join(types)}) -> ({head[2]})\n")
+    assert "llama_layer" in compile_text(text[:head.end()] + call + text[head.end():].replace("%arg0", "%again#0", 1), 3)
+    pair = "".join(f"func.func private @{a}() {{ call @{b}() : () -> ()\n return }}\n" for a, b in ("fg", "gf"))
+    compile_text(text.rstrip().removesuffix("}") + pair + "}", 0)
+
+
 def test_bytecode(compile_text):
     assert "bytecode" in compile_text(b"ML\xefR\x00", 4)
 
