@@ -70,6 +70,10 @@ cl::list<std::string> pluginFiles("plugin",
                                       cl::sub(referenceCmd)));
 cl::opt<std::string> tuning("tuning", cl::desc("tuning record"),
                             SUB(cl::sub(compileCmd)));
+cl::opt<std::string>
+    chatTemplate("chat-template",
+                 cl::desc("none, or a Jinja file in place of the model's"),
+                 SUB(cl::sub(compileCmd)));
 cl::opt<std::string> pipeline(
     "pipeline",
     cl::desc("passes in place of the phases, as --print-pipeline prints them"),
@@ -208,6 +212,9 @@ llvm::Error compileCommand() {
   options.emit = emitKind;
   options.quiet = quiet;
   options.pipeline = pipeline;
+  options.chat.none = chatTemplate == "none";
+  if (!options.chat.none)
+    options.chat.file = chatTemplate;
   options.externalWeights = weights == "external";
   if (weights != "embed" && weights != "external")
     return usage("weights = " + weights + ", one of embed, external");

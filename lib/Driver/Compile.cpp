@@ -158,7 +158,7 @@ private:
     // Before the phases: what is wrong with a checkpoint is said at once.
     if (last + 1 == phases().size() && options.emit == "program") {
       int64_t vocab = number(*module, "heddle.vocab");
-      auto data = tokenizerData(*source, vocab);
+      auto data = tokenizerData(*source, vocab, options.chat);
       if (!data)
         return data.takeError();
       tokenizer = std::move(*data);

@@ -77,8 +77,6 @@ llvm::json::Value Tokenizer::section() const {
       out[name] = true;
   if (prefix != Prefix::Never)
     out["prefix"] = prefix == Prefix::First ? "first" : "always";
-  if (!chatTemplate.empty())
-    out["chat_template"] = llvm::json::fixUTF8(chatTemplate);
   return out;
 }
 

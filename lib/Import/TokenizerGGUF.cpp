@@ -65,6 +65,7 @@ private:
       return llvm::joinErrors(model.takeError(), chat.takeError());
     out.model = *model;
     out.chatTemplate = *chat;
+    out.chatSource = source.metadataFile().str() + ": tokenizer.chat_template";
     out.types.assign(count, TokenType::Normal);
     if (const auto *types = list<int64_t>("token_type")) {
       if (int64_t(types->size()) != count)

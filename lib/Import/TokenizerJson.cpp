@@ -7,6 +7,7 @@
 #include "PreTokenizers.h"
 #include "TokenIndex.h"
 #include "TokenizerFile.h"
+#include "heddle/Import/HuggingFace.h"
 #include "heddle/Import/SpanReader.h"
 #include "heddle/Import/Tokenizer.h"
 #include "llvm/ADT/StringExtras.h"
@@ -166,6 +167,11 @@ public:
     return std::move(out);
   }
 
+  void setChatTemplate(llvm::StringRef text, const std::string &path) {
+    out.chatTemplate = text.str();
+    out.chatSource = path;
+  }
+
   /// Names of tokens and what is added, from tokenizer_config.json: it
   /// overrides what the post-processor adds, as it does in the library.
   llvm::Error readConfig(const json &from, const std::string &path) {
@@ -182,10 +188,11 @@ public:
     if (const json *chat = Fields::find(from, "chat_template")) {
       if (chat->is_string())
         out.chatTemplate = chat->get<std::string>();
-      else if (chat->is_array())
-        for (const json &entry : *chat)
+      else
+        for (const json &entry : in.array(from, "", "chat_template"))
           if (in.string(entry, "chat_template[].", "name") == "default")
             out.chatTemplate = in.string(entry, "chat_template[].", "template");
+      out.chatSource = path + ": chat_template";
     }
     return in.error();
   }
@@ -494,6 +501,13 @@ readTokenizerJson(llvm::StringRef directory, int64_t vocab) {
     if (auto error = reader.readConfig(fields->fields, fields->path))
       return std::move(error);
   }
+  // Goes before the one in tokenizer_config.json, as in transformers.
+  auto chat = openModelFile(directory, "chat_template.jinja");
+  if (!chat)
+    return chat.takeError();
+  if (*chat)
+    reader.setChatTemplate(llvm::toStringRef((*chat)->bytes()),
+                           path("chat_template.jinja").str().str());
   auto tokenizer = reader.read();
   if (!tokenizer)
     return tokenizer.takeError();

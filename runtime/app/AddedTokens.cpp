@@ -33,8 +33,14 @@ AddedTokens::AddedTokens(std::vector<AddedToken> all) : tokens(std::move(all)) {
   }
 }
 
-const AddedToken *AddedTokens::matchAt(std::string_view text, size_t at,
-                                       bool control) const {
+const AddedToken *AddedTokens::matchAt(const Text &given, size_t at,
+                                       Control control) const {
+  std::string_view text = given.bytes();
+  auto allowed = [&](const AddedToken &token, size_t size) {
+    if (control == Control::OfTemplate)
+      return !(token.control || token.named) || !given.hasUser(at, at + size);
+    return !token.control || control == Control::Anywhere;
+  };
   // The tokens that begin as the text does are neighbours: one byte more, and
   // fewer of them.
   auto low = tokens.begin() + begins[byteAt(text, at)];
@@ -42,7 +48,7 @@ const AddedToken *AddedTokens::matchAt(std::string_view text, size_t at,
   const AddedToken *best = nullptr;
   for (size_t depth = 1; low != high; ++depth) {
     for (bool found = false; low != high && low->text.size() == depth; ++low)
-      if (!found && (control || !low->control)) {
+      if (!found && allowed(*low, depth)) {
         best = &*low;
         found = true;
       }
@@ -61,12 +67,13 @@ const AddedToken *AddedTokens::matchAt(std::string_view text, size_t at,
   return best;
 }
 
-void AddedTokens::split(std::string_view text, bool control,
+void AddedTokens::split(const Text &given, Control control,
                         const std::function<void(size_t, size_t)> &onText,
                         const std::function<void(int32_t)> &onToken) const {
+  std::string_view text = given.bytes();
   size_t done = 0;
   for (size_t at = 0; !tokens.empty() && at < text.size();) {
-    const AddedToken *token = matchAt(text, at, control);
+    const AddedToken *token = matchAt(given, at, control);
     if (!token) {
       ++at;
       continue;

@@ -87,13 +87,14 @@ int byteOfToken(std::string_view token) {
   return value;
 }
 
-std::string withSpaces(std::string_view text) {
-  std::string out;
+Text withSpaces(const Text &given) {
+  const std::string &text = given.bytes();
+  Text out;
   for (size_t at = 0; at < text.size();) {
     size_t sign = std::min(text.find(kSpaceSign, at), text.size());
-    out.append(text, at, sign - at);
+    out.append(given, at, sign);
     if (sign < text.size())
-      out += ' ';
+      out.append(" ", given.isUser(sign));
     at = sign + kSpaceSign.size();
   }
   return out;
@@ -181,7 +182,7 @@ Bpe::Bpe(const std::string &json, int64_t vocab) {
   }
   readOptions(section);
   buildTexts(tokens);
-  buildAdded(tokens, section.numbers("matching"));
+  buildAdded(tokens, section);
   readMerges(section);
 
   bos = section.id("bos", tokens.size());
@@ -190,7 +191,19 @@ Bpe::Bpe(const std::string &json, int64_t vocab) {
   addEos = section.flag("add_eos");
   if (addBos && !bos)
     badTokenizer("add_bos = true without bos, limit a bos id");
-  hasChatTemplate = section.has("chat_template");
+  // What is wrong with a template matters to those who use it.
+  try {
+    if (std::optional<ChatCode> code = section.chat())
+      chatTemplate = std::make_unique<ChatTemplate>(std::move(*code));
+  } catch (const Failure &failure) {
+    chatFailure = failure;
+  }
+}
+
+const ChatTemplate *Bpe::chat() const {
+  if (chatFailure)
+    throw *chatFailure;
+  return chatTemplate.get();
 }
 
 void Bpe::readOptions(const TokenizerSection &section) {
@@ -252,8 +265,10 @@ void Bpe::buildTexts(const Strings &tokens) {
     } else if (byte >= 0) {
       decoded.assign(1, static_cast<char>(byte));
       texts.add(decoded);
+    } else if (written) {
+      texts.add(withSpaces(Text(std::string(token))).bytes());
     } else {
-      texts.add(written ? std::string_view(withSpaces(token)) : token);
+      texts.add(token);
     }
     std::string_view text = texts[i];
     if (text.empty() || !written || types[i] == kUnused || types[i] == kUnknown)
@@ -269,8 +284,10 @@ void Bpe::buildTexts(const Strings &tokens) {
   }
 }
 
-void Bpe::buildAdded(const Strings &tokens,
-                     const std::vector<int32_t> &matching) {
+void Bpe::buildAdded(const Strings &tokens, TokenizerSection &section) {
+  std::vector<int32_t> matching = section.numbers("matching"),
+                       named = section.numbers("chat_control");
+  std::sort(named.begin(), named.end());
   if (matching.size() % 2)
     badTokenizer("matching = an odd count, limit pairs of an id and flags");
   std::map<int32_t, int32_t> flags;
@@ -285,45 +302,58 @@ void Bpe::buildAdded(const Strings &tokens,
     int32_t bits = it == flags.end() ? 0 : it->second;
     bool isNormalized = bits & 4;
     (isNormalized ? normalized : raw)
-        .push_back(
-            {isNormalized ? normalize(tokens[i]) : std::string(tokens[i]), id,
-             types[i] == kControl, (bits & 1) != 0, (bits & 2) != 0});
+        .push_back({isNormalized
+                        ? normalize(Text(std::string(tokens[i]))).bytes()
+                        : std::string(tokens[i]),
+                    id, types[i] == kControl,
+                    std::binary_search(named.begin(), named.end(), id),
+                    (bits & 1) != 0, (bits & 2) != 0});
   }
   added = std::make_unique<AddedTokens>(std::move(raw));
   addedNormalized = std::make_unique<AddedTokens>(std::move(normalized));
 }
 
-std::string Bpe::normalize(std::string_view text) const {
-  std::string out = nfc ? toNfc(text) : std::string(text);
+Text Bpe::normalize(const Text &text) const {
   if (byteLevel)
-    return out;
+    return nfc ? toNfc(text) : text;
   // A space and SentencePiece's sign for it are the same from here on.
-  if (prefix == Prefix::Always && !prefixIfAbsent && !out.empty())
-    out.insert(0, 1, ' ');
-  return withSpaces(out);
+  Text out;
+  if (prefix == Prefix::Always && !prefixIfAbsent && !text.empty())
+    out.append(" ");
+  out.append(withSpaces(nfc ? toNfc(text) : text));
+  return out;
 }
 
 std::vector<int32_t> Bpe::encode(std::string_view raw, bool special) {
+  return encodeText(Text(sanitizeUtf8(raw)),
+                    special ? AddedTokens::Control::Anywhere
+                            : AddedTokens::Control::Nowhere);
+}
+
+std::vector<int32_t> Bpe::encodeChat(const Text &text) {
+  return encodeText(text, AddedTokens::Control::OfTemplate);
+}
+
+std::vector<int32_t> Bpe::encodeText(const Text &text,
+                                     AddedTokens::Control control) {
   dropped = 0;
-  std::string text = sanitizeUtf8(raw);
   std::vector<int32_t> ids;
   added->split(
-      text, special,
+      text, control,
       [&](size_t begin, size_t end) {
-        encodeRaw(std::string_view(text).substr(begin, end - begin), special,
-                  begin == 0, ids);
+        encodeRaw(text.slice(begin, end), control, begin == 0, ids);
       },
       [&](int32_t id) { ids.push_back(id); });
   return ids;
 }
 
-void Bpe::encodeRaw(std::string_view raw, bool special, bool first,
+void Bpe::encodeRaw(const Text &raw, AddedTokens::Control control, bool first,
                     std::vector<int32_t> &ids) {
-  std::string text = normalize(raw);
+  Text text = normalize(raw);
   addedNormalized->split(
-      text, special,
+      text, control,
       [&](size_t begin, size_t end) {
-        encodePlain(std::string_view(text).substr(begin, end - begin),
+        encodePlain(std::string_view(text.bytes()).substr(begin, end - begin),
                     first && begin == 0, ids);
       },
       [&](int32_t id) { ids.push_back(id); });

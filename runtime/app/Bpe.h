@@ -3,8 +3,10 @@
 #define HEDDLE_RUNTIME_APP_BPE_H
 
 #include "AddedTokens.h"
+#include "ChatTemplate.h"
 #include "PreTokenizer.h"
 #include "TokenizerSection.h"
+#include "heddle/runtime/Failure.h"
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -48,6 +50,10 @@ public:
   /// `special`.
   std::vector<int32_t> encode(std::string_view text, bool special);
 
+  /// Ids of a rendered conversation (valid UTF-8): control tokens, and what
+  /// tokens the template names, match only the template's own bytes.
+  std::vector<int32_t> encodeChat(const Text &text);
+
   /// Bytes that the last encode() left out: the vocabulary cannot write them.
   size_t droppedBytes() const { return dropped; }
 
@@ -60,7 +66,8 @@ public:
   std::optional<int32_t> bos;
   std::vector<int32_t> eos;
   bool addBos = false, addEos = false;
-  bool hasChatTemplate = false;
+  /// Throws as TokenizerSection::chat() does; none if there is none.
+  const ChatTemplate *chat() const;
 
 private:
   struct Merge {
@@ -94,10 +101,12 @@ private:
   void readOptions(const TokenizerSection &section);
   void readMerges(TokenizerSection &section);
   void buildTexts(const Strings &tokens);
-  void buildAdded(const Strings &tokens, const std::vector<int32_t> &matching);
-  std::string normalize(std::string_view text) const;
+  void buildAdded(const Strings &tokens, TokenizerSection &section);
+  Text normalize(const Text &text) const;
+  std::vector<int32_t> encodeText(const Text &text,
+                                  AddedTokens::Control control);
   // `first`: the stretch begins the text.
-  void encodeRaw(std::string_view text, bool special, bool first,
+  void encodeRaw(const Text &text, AddedTokens::Control control, bool first,
                  std::vector<int32_t> &ids);
   void encodePlain(std::string_view text, bool first,
                    std::vector<int32_t> &ids);
@@ -110,6 +119,8 @@ private:
 
   bool byteLevel = true;
   std::unique_ptr<PreTokenizer> pre;
+  std::unique_ptr<ChatTemplate> chatTemplate;
+  std::optional<Failure> chatFailure;
   bool nfc = false, ignoreMerges = false;
   Prefix prefix = Prefix::Never;
   bool prefixIfAbsent = false, splitSpaces = false;

@@ -1,5 +1,6 @@
 //===- Generate.cpp - PROG [generate] [PROMPT] ----------------------------===//
 
+#include "Generation.h"
 #include "Output.h"
 #include "Run.h"
 #include "heddle/runtime/Failure.h"
@@ -12,63 +13,37 @@ namespace {
 
 constexpr int64_t kDefaultCount = 128;
 
-// Text on its way out: holds back what may turn into a stop text.
-class StopFilter {
-public:
-  explicit StopFilter(const std::vector<std::string> &stops) : stops(stops) {}
-
-  // Adds text; returns what can be printed. stopped() tells if a stop text
-  // was reached; it and what follows it are swallowed.
-  std::string add(const std::string &text) {
-    held += text;
-    size_t first = std::string::npos;
-    for (const std::string &stop : stops)
-      first = std::min(first, held.find(stop));
-    if (first != std::string::npos) {
-      found = true;
-      held.resize(first);
-      return flush();
-    }
-    size_t keep = 0;
-    for (const std::string &stop : stops)
-      for (size_t n = std::min(stop.size() - 1, held.size()); n > keep; --n)
-        if (held.compare(held.size() - n, n, stop, 0, n) == 0)
-          keep = n;
-    std::string ready = held.substr(0, held.size() - keep);
-    held.erase(0, held.size() - keep);
-    return ready;
-  }
-  std::string flush() { return std::move(held); }
-  bool stopped() const { return found; }
-
-private:
-  const std::vector<std::string> &stops;
-  std::string held;
-  bool found = false;
-};
-
 std::vector<int32_t> readPrompt(const Program &program, Bpe *bpe,
                                 const Options &options) {
   int sources = options.text.has_value() + options.textFile.has_value() +
-                options.tokens.has_value();
+                options.tokens.has_value() + options.messagesFile.has_value();
   if (sources > 1)
     fail(ExitCode::Usage, "prompts = " + std::to_string(sources) +
-                              ", limit one of PROMPT, --prompt-file and "
-                              "--tokens");
+                              ", limit one of PROMPT, --prompt-file, "
+                              "--messages-file and --tokens");
+  if (options.messagesFile && options.raw)
+    fail(ExitCode::Usage, "--raw = given, limit none with --messages-file");
   std::vector<int32_t> ids;
   if (options.tokens) {
     ids = parseTokens(*options.tokens, program.manifest().vocab);
+  } else if (options.messagesFile) {
+    ids = encodeConversation(*bpe, needTemplate(program, *bpe),
+                             readConversation(options));
   } else {
     std::string text = options.text       ? *options.text
                        : options.textFile ? readFile(*options.textFile)
                                           : readInput();
-    if (bpe->addBos)
-      ids.push_back(*bpe->bos);
-    std::vector<int32_t> rest = encodeText(*bpe, text, options.special);
-    ids.insert(ids.end(), rest.begin(), rest.end());
-    if (bpe->hasChatTemplate && !options.raw)
-      printNote("chat template not applied: unsupported in this version, the "
-                "prompt is taken as with --raw");
+    if (!options.raw && bpe->chat()) {
+      Conversation conversation;
+      addMessage(conversation, "user", text);
+      conversation.trusted = options.special;
+      ids = encodeConversation(*bpe, *bpe->chat(), conversation);
+    } else {
+      if (bpe->addBos)
+        ids.push_back(*bpe->bos);
+      std::vector<int32_t> rest = encodeText(*bpe, text, options.special);
+      ids.insert(ids.end(), rest.begin(), rest.end());
+    }
     // Something must be there to predict from.
     if (ids.empty() && bpe->bos) {
       printNote("the prompt is empty: generating from the BOS token");
@@ -122,49 +97,25 @@ int runGenerate(Program &program, const Options &options) {
   int64_t count = chooseCount(options, prompt.size(), session.context());
 
   Sampler sampler(chooseSampling(program, options));
-  TextStream stream;
-  StopFilter filter(options.stops);
-  std::vector<int32_t> generated;
-  std::string text;
-  bool streams = options.print == PrintMode::Text;
-  auto emit = [&](const std::string &ready) {
-    if (options.print == PrintMode::Json)
-      text += ready;
-    else if (streams && !ready.empty())
-      printOut(ready);
-  };
-
-  const char *reason = "length";
-  std::vector<int32_t> next = prompt;
-  while (static_cast<int64_t>(generated.size()) < count) {
-    const float *logits = session.feed(next);
-    int32_t id = sampler.next(logits, program.manifest().vocab);
-    generated.push_back(id);
-    next.assign(1, id);
-    if (options.print == PrintMode::Tokens)
-      printOut((generated.size() > 1 ? "," : "") + std::to_string(id));
-    bool isEnd = std::find(ends.begin(), ends.end(), id) != ends.end();
-    if (isEnd && !options.ignoreEos) {
-      reason = "eos";
-      break;
-    }
-    if (!bpe || bpe->isControl(id))
-      continue;
-    emit(filter.add(stream.add(bpe->bytes(id))));
-    if (filter.stopped()) {
-      reason = "stop";
-      break;
-    }
-  }
-  if (!filter.stopped()) {
-    emit(filter.add(stream.finish()));
-    emit(filter.flush());
-  }
+  GenerationRequest request;
+  request.prompt = prompt;
+  request.count = count;
+  request.bpe = bpe.get();
+  request.ends = ends;
+  if (options.print == PrintMode::Text)
+    request.onText = [](const std::string &ready) { printOut(ready); };
+  size_t printed = 0;
+  if (options.print == PrintMode::Tokens)
+    request.onToken = [&](int32_t id) {
+      printOut((printed++ ? "," : "") + std::to_string(id));
+    };
+  Generated result =
+      generate(session, program.manifest().vocab, sampler, options, request);
   if (options.print == PrintMode::Json) {
-    nlohmann::json object = {{"text", text},
-                             {"tokens", generated},
+    nlohmann::json object = {{"text", result.text},
+                             {"tokens", result.tokens},
                              {"prompt_tokens", prompt.size()},
-                             {"finish_reason", reason}};
+                             {"finish_reason", result.reason}};
     printOut(object.dump() + "\n");
   } else if (options.print == PrintMode::Tokens || outputIsTerminal()) {
     // Text is printed as it is; only a terminal needs the line ended.

@@ -12,6 +12,27 @@ namespace {
 
 using nlohmann::json;
 
+/// What a program does with conversations; null if it cannot.
+json chatJson(const Program &program) {
+  if (!program.hasTokenizer())
+    return nullptr;
+  std::string text = program.readTokenizer();
+  json chat;
+  try {
+    std::optional<ChatCode> code =
+        TokenizerSection(text).chat();
+    if (!code)
+      return nullptr;
+    Conversation conversation;
+    addMessage(conversation, "user", "Hello");
+    chat["rendered"] =
+        ChatTemplate(std::move(*code)).render(conversation).bytes();
+  } catch (const Failure &failure) {
+    chat["error"] = failure.message;
+  }
+  return chat;
+}
+
 json levelsJson() {
   json levels = json::array();
   for (const heddle_level *level = heddle_levels; level->name; ++level)
@@ -87,6 +108,12 @@ std::string humanText(const json &info, const Sampling &sampling) {
        : stops.size() > kShown
            ? ids + " and " + std::to_string(stops.size() - kShown) + " more"
            : ids);
+  if (const json &chat = info["chat_template"]; chat.is_null())
+    line("chat template", "none");
+  else
+    line("chat template",
+         (chat.contains("error") ? chat["error"] : chat["rendered"])
+             .dump(-1, ' ', false, json::error_handler_t::replace));
   line("source", info["source_file"].get<std::string>() + ", blake3 " +
                      info["source_hash"].get<std::string>());
   line("compiled by", "heddle " + info["heddle_version"].get<std::string>());
@@ -144,6 +171,7 @@ int runInfo(Program &program, const Options &options) {
         {"total", plan.total()},
         {"load", plan.copyWeights ? "copy" : "map"}}},
       {"generation", generationJson(m)},
+      {"chat_template", chatJson(program)},
       {"file_bytes", program.fileSize()},
       {"weights", m.weightsFile.empty() ? "embed" : "external"},
       {"source_file", m.sourceFile},

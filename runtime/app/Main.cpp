@@ -28,8 +28,7 @@ int dispatch(const Options &options) {
   case Command::Info:
     return runInfo(program, options);
   case Command::Chat:
-    fail(ExitCode::Unsupported, "unsupported: the chat command comes later",
-         "`" + program.path() + " generate PROMPT`");
+    return runChat(program, options);
   case Command::Serve:
     fail(ExitCode::Unsupported, "unsupported: the serve command comes later",
          "`" + program.path() + " generate PROMPT`");

@@ -142,10 +142,10 @@ void normalizeSegment(const Tables &tables, std::string_view segment,
 
 } // namespace
 
-std::string toNfc(std::string_view text) {
+Text toNfc(const Text &given) {
   static const Tables tables;
-  std::string out;
-  out.reserve(text.size());
+  std::string_view text = given.bytes();
+  Text out;
   size_t done = 0;     // bytes that are in `out`
   size_t boundary = 0; // last boundary before `at`
   for (size_t at = 0; at < text.size();) {
@@ -162,11 +162,14 @@ std::string toNfc(std::string_view text) {
         break;
       end += step.length;
     }
-    out.append(text, done, boundary - done);
-    normalizeSegment(tables, text.substr(boundary, end - boundary), out);
+    out.append(given, done, boundary);
+    std::string segment;
+    normalizeSegment(tables, text.substr(boundary, end - boundary), segment);
+    out.append(segment, given.hasUser(boundary, end));
     done = boundary = at = end;
   }
-  return out.append(text, done);
+  out.append(given, done, text.size());
+  return out;
 }
 
 } // namespace heddle::rt

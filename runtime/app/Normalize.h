@@ -2,14 +2,14 @@
 #ifndef HEDDLE_RUNTIME_APP_NORMALIZE_H
 #define HEDDLE_RUNTIME_APP_NORMALIZE_H
 
-#include <string>
-#include <string_view>
+#include "ChatText.h"
 
 namespace heddle::rt {
 
 /// `text` (valid UTF-8) in form C (Unicode Standard Annex 15), in time
-/// O(n log n) whatever the marks.
-std::string toNfc(std::string_view text);
+/// O(n log n) whatever the marks. What was made of the user's bytes is the
+/// user's.
+Text toNfc(const Text &text);
 
 } // namespace heddle::rt
 

@@ -173,6 +173,8 @@ struct Parser {
         ->type_name("HOW");
   }
   void generate();
+  void chat();
+  void sampling();
   void score();
   void tokenize();
   void bench();
@@ -182,26 +184,15 @@ void Parser::generate() {
   Options *o = &options;
   text("PROMPT", &o->text, "text to go on from; none: standard input");
   text("--prompt-file", &o->textFile, "file with the prompt");
+  text("--messages-file", &o->messagesFile,
+       "JSON list of messages, {\"role\", \"content\"}");
   text("--tokens", &o->tokens, "prompt as token ids, 1,2,3");
   app.add_flag("--raw", options.raw, "no chat template");
   app.add_flag("--special", options.special,
                "control tokens written in the prompt count as such");
+  sampling();
   number("-n", 0, INT32_MAX, "tokens to generate (default: 128)",
          [=](int64_t n) { o->count = n; });
-  // What is not given is the checkpoint's.
-  Sampling *s = &options.sampling;
-  real("--temperature", 0, true, 1e6, &s->temperature,
-       "a number from 0 (greedy)");
-  number("--top-k", 0, INT32_MAX, "keep the K likeliest; 0: all",
-         [=](int64_t n) { s->topK = n; });
-  real("--top-p", 0, false, 1, &s->topP, "a number above 0 and at most 1");
-  real("--min-p", 0, true, 1, &s->minP, "a number from 0 to 1");
-  number("--seed", 0, INT64_MAX, "seed of the draws (default: 0)",
-         [=](int64_t n) { o->seed = static_cast<uint64_t>(n); });
-  app.add_option("--stop", options.stops, "end before this text (repeatable)")
-      ->type_name("TEXT")
-      ->allow_extra_args(false)
-      ->take_all();
   app.add_flag("--ignore-eos", options.ignoreEos, "go on past the end token");
   app.add_option_function<std::string>(
          "--print",
@@ -217,6 +208,32 @@ void Parser::generate() {
          },
          "text, tokens or json")
       ->type_name("MODE");
+}
+
+void Parser::chat() {
+  Options *o = &options;
+  text("--system", &o->system, "text of a system message");
+  sampling();
+  number("-n", 1, INT32_MAX, "tokens of an answer (default: no limit)",
+         [=](int64_t n) { o->count = n; });
+}
+
+void Parser::sampling() {
+  // What is not given is the checkpoint's.
+  Options *o = &options;
+  Sampling *s = &options.sampling;
+  real("--temperature", 0, true, 1e6, &s->temperature,
+       "a number from 0 (greedy)");
+  number("--top-k", 0, INT32_MAX, "keep the K likeliest; 0: all",
+         [=](int64_t n) { s->topK = n; });
+  real("--top-p", 0, false, 1, &s->topP, "a number above 0 and at most 1");
+  real("--min-p", 0, true, 1, &s->minP, "a number from 0 to 1");
+  number("--seed", 0, INT64_MAX, "seed of the draws (default: 0)",
+         [=](int64_t n) { o->seed = static_cast<uint64_t>(n); });
+  app.add_option("--stop", options.stops, "end before this text (repeatable)")
+      ->type_name("TEXT")
+      ->allow_extra_args(false)
+      ->take_all();
 }
 
 void Parser::score() {
@@ -236,6 +253,8 @@ void Parser::tokenize() {
   text("--file", &o->textFile, "file with the text");
   app.add_flag("--special", options.special,
                "add BOS; control tokens written in the text count as such");
+  text("--messages-file", &o->messagesFile,
+       "a conversation, as the chat template renders it, in place of a text");
   app.add_flag("--lines", options.lines,
                "each input line is a JSON string, each output line its ids");
 }
@@ -293,6 +312,8 @@ std::optional<Options> parseOptions(int argc, char **argv) {
     app.add_flag("--verify", options.verify, "check the weights' hash");
     break;
   case Command::Chat:
+    parser.chat();
+    break;
   case Command::Serve:
     // Not there yet: any option gets the command's own answer.
     app.allow_extras();

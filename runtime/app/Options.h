@@ -38,7 +38,7 @@ struct Options {
 
   // Text and tokens in.
   std::optional<std::string> text; // PROMPT or TEXT
-  std::optional<std::string> textFile;
+  std::optional<std::string> textFile, messagesFile;
   std::optional<std::string> tokens;
   std::optional<std::string> tokensFile;
   bool special = false, lines = false, raw = false;
@@ -50,6 +50,9 @@ struct Options {
   std::vector<std::string> stops;
   bool ignoreEos = false;
   PrintMode print = PrintMode::Text;
+
+  // chat
+  std::optional<std::string> system;
 
   // score
   std::string out;

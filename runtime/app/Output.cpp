@@ -117,6 +117,18 @@ std::string readFile(const std::string &path) {
   }
 }
 
+std::string readSome() {
+  std::string data(size_t(1) << 16, '\0');
+  ssize_t n;
+  do {
+    n = read(0, data.data(), data.size());
+  } while (n < 0 && errno == EINTR);
+  if (n < 0)
+    ioError("standard input");
+  data.resize(n);
+  return data;
+}
+
 std::string readInput() { return readAll(0, "standard input"); }
 
 AtomicFile::AtomicFile(const std::string &path)

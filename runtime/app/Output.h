@@ -25,6 +25,8 @@ bool outputIsTerminal();
 
 /// The whole file; throws Failure(InputOutput).
 std::string readFile(const std::string &path);
+/// What standard input has to give at once; "" at its end.
+std::string readSome();
 /// All of standard input.
 std::string readInput();
 

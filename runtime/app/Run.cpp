@@ -80,13 +80,39 @@ SamplerOptions chooseSampling(const Program &program, const Options &options) {
   return result;
 }
 
-std::vector<int32_t> encodeText(Bpe &bpe, const std::string &text,
-                                bool special) {
-  std::vector<int32_t> ids = bpe.encode(text, special);
+static void noteDropped(const Bpe &bpe) {
   if (bpe.droppedBytes())
     printNote(std::to_string(bpe.droppedBytes()) +
               " bytes of the text left out: the model's vocabulary cannot "
               "write them");
+}
+
+std::vector<int32_t> encodeText(Bpe &bpe, const std::string &text,
+                                bool special) {
+  std::vector<int32_t> ids = bpe.encode(text, special);
+  noteDropped(bpe);
+  return ids;
+}
+
+Conversation readConversation(const Options &options) {
+  const std::string &file = *options.messagesFile;
+  Conversation conversation = parseConversation(readFile(file), file);
+  conversation.trusted = options.special;
+  return conversation;
+}
+
+const ChatTemplate &needTemplate(const Program &program, const Bpe &bpe) {
+  if (!bpe.chat())
+    fail(ExitCode::Unsupported,
+         program.path() + ": chat template = absent, needed for conversations",
+         "`" + program.path() + " generate PROMPT`");
+  return *bpe.chat();
+}
+
+std::vector<int32_t> encodeConversation(Bpe &bpe, const ChatTemplate &chat,
+                                        const Conversation &conversation) {
+  std::vector<int32_t> ids = bpe.encodeChat(chat.render(conversation));
+  noteDropped(bpe);
   return ids;
 }
 

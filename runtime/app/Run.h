@@ -35,6 +35,16 @@ SamplerOptions chooseSampling(const Program &program, const Options &options);
 std::vector<int32_t> encodeText(Bpe &bpe, const std::string &text,
                                 bool special);
 
+/// The conversation of --messages-file.
+Conversation readConversation(const Options &options);
+
+/// The tokenizer's chat template; throws Failure(Unsupported) if it has none.
+const ChatTemplate &needTemplate(const Program &program, const Bpe &bpe);
+
+/// Ids of a rendered conversation, with a note where bytes had to be left out.
+std::vector<int32_t> encodeConversation(Bpe &bpe, const ChatTemplate &chat,
+                                        const Conversation &conversation);
+
 /// Device, level, memory and threads of a run. Plans and prints the first line
 /// before it loads anything.
 struct Run {
@@ -51,6 +61,7 @@ struct Run {
 
 // The commands; each returns the exit code.
 int runGenerate(Program &program, const Options &options);
+int runChat(Program &program, const Options &options);
 int runScore(Program &program, const Options &options);
 int runTokenize(Program &program, const Options &options);
 int runDetokenize(Program &program, const Options &options);

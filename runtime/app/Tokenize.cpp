@@ -10,16 +10,20 @@ namespace heddle::rt {
 
 namespace {
 
+std::string joined(const std::vector<int32_t> &ids) {
+  std::string line;
+  for (int32_t id : ids)
+    line += (line.empty() ? "" : ",") + std::to_string(id);
+  return line + "\n";
+}
+
 std::string idsLine(Bpe &bpe, const std::string &text, const Options &options) {
   std::vector<int32_t> ids;
   if (options.special && bpe.bos)
     ids.push_back(*bpe.bos);
   std::vector<int32_t> rest = encodeText(bpe, text, options.special);
   ids.insert(ids.end(), rest.begin(), rest.end());
-  std::string line;
-  for (int32_t id : ids)
-    line += (line.empty() ? "" : ",") + std::to_string(id);
-  return line + "\n";
+  return joined(ids);
 }
 
 void tokenizeLines(Bpe &bpe, const std::string &input, const Options &options) {
@@ -50,9 +54,21 @@ void tokenizeLines(Bpe &bpe, const std::string &input, const Options &options) {
 } // namespace
 
 int runTokenize(Program &program, const Options &options) {
-  if (options.text && options.textFile)
-    fail(ExitCode::Usage, "inputs = 2, limit one of TEXT and --file");
+  int sources = options.text.has_value() + options.textFile.has_value() +
+                options.messagesFile.has_value();
+  if (sources > 1)
+    fail(ExitCode::Usage, "inputs = " + std::to_string(sources) +
+                              ", limit one of TEXT, --file and "
+                              "--messages-file");
+  if (options.messagesFile && options.lines)
+    fail(ExitCode::Usage, "--lines = given, limit none with --messages-file");
   std::unique_ptr<Bpe> bpe = loadTokenizer(program);
+  if (options.messagesFile) {
+    Conversation conversation = readConversation(options);
+    printOut(joined(
+        encodeConversation(*bpe, needTemplate(program, *bpe), conversation)));
+    return 0;
+  }
   std::string text = options.text       ? *options.text
                      : options.textFile ? readFile(*options.textFile)
                                         : readInput();

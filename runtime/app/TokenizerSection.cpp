@@ -1,6 +1,7 @@
 //===- TokenizerSection.cpp - The tokenizer section of a program ----------===//
 
 #include "TokenizerSection.h"
+#include "heddle/runtime/ChatBytecode.h"
 #include "heddle/runtime/Failure.h"
 #include <limits>
 
@@ -77,7 +78,7 @@ private:
 
   static bool isNumbers(std::string_view name) {
     return name == "token_types" || name == "merges" || name == "merge_ranks" ||
-           name == "matching";
+           name == "matching" || name == "chat_code" || name == "chat_control";
   }
   bool value(json v) {
     if (depth == 0 || depth > 2)
@@ -179,6 +180,25 @@ std::vector<int32_t> TokenizerSection::ends(size_t limit) const {
   for (const json &id : *it)
     ids.push_back(readId(id, "eos", limit));
   return ids;
+}
+
+std::optional<ChatCode> TokenizerSection::chat() {
+  if (has("chat_error"))
+    fail(ExitCode::Malformed, string("chat_error"),
+         "`--raw` takes the prompt as it is");
+  ChatCode code;
+  code.instructions = numbers("chat_code");
+  if (code.instructions.empty())
+    return std::nullopt;
+  if (code.instructions[0] != chat::kBytecodeVersion)
+    badTokenizer("chat_code[0] = " + std::to_string(code.instructions[0]) +
+                 ", limit version " + std::to_string(chat::kBytecodeVersion));
+  code.instructions.erase(code.instructions.begin());
+  if (auto it = fields.find("chat_constants");
+      it != fields.end() && it->is_array())
+    code.constants.assign(it->begin(), it->end());
+  code.variables = strings("chat_variables");
+  return code;
 }
 
 } // namespace heddle::rt

@@ -2,6 +2,7 @@
 #ifndef HEDDLE_RUNTIME_APP_TOKENIZERSECTION_H
 #define HEDDLE_RUNTIME_APP_TOKENIZERSECTION_H
 
+#include "ChatTemplate.h"
 #include <cstdint>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -51,6 +52,8 @@ public:
   bool flag(const char *field) const;
   /// An id below `limit`.
   std::optional<int32_t> id(const char *field, size_t limit) const;
+  /// The chat template; none if there is none. Call once.
+  std::optional<ChatCode> chat();
   /// "eos": absent, one id or an array of ids.
   std::vector<int32_t> ends(size_t limit) const;
 

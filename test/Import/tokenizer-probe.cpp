@@ -6,6 +6,7 @@
 // The tests run this built with the address and undefined-behaviour sanitizers.
 //
 //===----------------------------------------------------------------------===//
+#include "heddle/Driver/TokenizerData.h"
 #include "heddle/Import/Encoding.h"
 #include "heddle/Import/Tokenizer.h"
 #include "llvm/ADT/StringExtras.h"
@@ -39,6 +40,9 @@ int main(int argc, char **argv) {
   if (!*tokenizer)
     return report(failure(ExitCode::Unsupported,
                           std::string(argv[1]) + ": tokenizer = absent"));
-  llvm::outs() << (*tokenizer)->section() << '\n';
+  auto section = tokenizerSection(**tokenizer);
+  if (!section)
+    return report(section.takeError());
+  llvm::outs() << *section << '\n';
   return 0;
 }

@@ -221,9 +221,10 @@ def test_no_tokenizer(bare):
 
 
 def test_later_commands(bare):
-    for name in ("chat", "serve"):
-        assert name in run(bare, name, code=4).stderr.decode()
-        run(bare, "-t", "1", name, "--port=1", code=4)
+    assert b"serve" in run(bare, "serve", code=4).stderr
+    run(bare, "-t", "1", "serve", "--port=1", code=4)
+    assert b"tokenizer = absent" in run(bare, "chat", code=4).stderr
+    run(bare, "-t", "1", "chat", "--port=1", code=2)
     run(bare, "score", "--help")
     run(bare, "--help")
 
@@ -309,8 +310,7 @@ def test_text(fake):
     text = run(fake, "detokenize", "--tokens=" + ",".join(map(str, ids))).stdout
     result = run(fake, "--raw", "-n", "6", "Hello")
     assert result.stdout == text
-    assert b"template" not in result.stderr
-    assert b"template" in run(fake, "-n", "1", "Hello").stderr
+    assert run(fake, "-n", "6", "Hello").stdout != text  # a message
     assert run(fake, "--raw", "-n", "6", data=b"Hello").stdout == text
     whole = json.loads(run(fake, "--raw", "-n", "6", "--print=json",
                            "Hello").stdout)

@@ -9,6 +9,7 @@
 #ifndef HEDDLE_CHATTEMPLATE_CHATTEMPLATE_H
 #define HEDDLE_CHATTEMPLATE_CHATTEMPLATE_H
 
+#include "heddle/Import/Tokenizer.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
 #include <cstdint>
@@ -33,6 +34,15 @@ struct Code {
 /// more than 256 KiB or nesting deeper than 100.
 llvm::Expected<Code> compileTemplate(llvm::StringRef text,
                                      const std::string &where);
+
+/// Adds to a tokenizer section (docs/program-format.md) what programs need for
+/// chats: the code, what the template sees, tokens that it names. `endOfTurn`
+/// becomes the token that the template puts after an answer, if it puts one.
+/// One that Jinja could not read is a warning: the program takes raw text.
+/// Errors: those of compileTemplate, but for Malformed.
+llvm::Error addChatFields(const import::Tokenizer &tokenizer,
+                          llvm::json::Object &section,
+                          std::optional<int64_t> &endOfTurn);
 
 } // namespace heddle::chat
 

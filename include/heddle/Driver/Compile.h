@@ -3,6 +3,7 @@
 #define HEDDLE_DRIVER_COMPILE_H
 
 #include "heddle/Driver/Explain.h"
+#include "heddle/Driver/TokenizerData.h"
 #include "llvm/Support/Error.h"
 #include <optional>
 #include <string>
@@ -21,6 +22,7 @@ struct CompileOptions {
   std::string dumpIR;
   std::string emit = "program"; // program, object, asm
   bool externalWeights = false, quiet = false;
+  ChatChoice chat;
   /// In place of the phases up to target; "" = the phases.
   std::string pipeline;
   /// Threads of the compiler; 0 = one per core.

@@ -65,8 +65,11 @@ struct Tokenizer {
   std::vector<int64_t> eos;
   bool addBos = false, addEos = false;
   std::string chatTemplate;
+  /// Where the template is from, a file and a field.
+  std::string chatSource;
 
-  /// The section of a program, as docs/program-format.md has it.
+  /// The section of a program, as docs/program-format.md has it, but for what
+  /// it has about chats (ChatTemplate.h).
   llvm::json::Value section() const;
 };
 
@@ -77,9 +80,9 @@ readGGUFTokenizer(const ModelSource &source);
 
 /// The tokenizer of a Hugging Face directory: `tokenizer.json`, as the package
 /// `tokenizers` writes it, with the tokens that `tokenizer_config.json`, if
-/// there, names. None if there is no tokenizer.json. Every id is below `vocab`,
-/// the rows of the embedding. Errors: Malformed; Unsupported, with all that is;
-/// Limit.
+/// there, names, and its chat template or that of `chat_template.jinja`. None
+/// if there is no tokenizer.json. Every id is below `vocab`, the rows of the
+/// embedding. Errors: Malformed; Unsupported, with all that is; Limit.
 llvm::Expected<std::optional<Tokenizer>>
 readTokenizerJson(llvm::StringRef directory, int64_t vocab);
 
