@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import tempfile
-import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -48,9 +47,6 @@ class Program:
             said = [line.partition(": error: ")[2] for line in lines if ": error: " in line]
             hints = [line[6:] for line in lines if line.startswith("hint: ")]
             raise Error(said[0] if said else f"{self.path}: exit status {code}", code, "".join(hints[:1]))
-        for line in lines:
-            if "template not applied" in line:
-                warnings.warn(line, stacklevel=4)
 
     def _output(self, *arguments):
         with self._running(*arguments) as process:
@@ -62,21 +58,16 @@ class Program:
         """What follows `prompt`: text after a string, ids after ids. With `stream` an iterator
         over pieces of text, or over ids. `streamer` is called with each of them, or its `put`
         is, and its `end` at the end. `raw`: no chat template."""
-        pieces = self._pieces(prompt, streamer, {
-            "-n": max_new_tokens, "--temperature": temperature, "--top-k": top_k, "--top-p": top_p,
-            "--min-p": min_p, "--seed": seed},
-            [f"--stop={text}" for text in ([stop_strings] if isinstance(stop_strings, str) else stop_strings)]
-            + ["--ignore-eos"] * ignore_eos + ["--raw"] * raw)
+        is_text = isinstance(prompt, str)
+        pieces = self._pieces(
+            ["--", prompt] if is_text else ["--print=tokens", _ids_flag(prompt)], is_text, streamer,
+            _flags(max_new_tokens, temperature, top_k, top_p, min_p, seed, stop_strings, ignore_eos)
+            + ["--raw"] * raw)
         if stream:
             return pieces
-        return "".join(pieces) if isinstance(prompt, str) else list(pieces)
+        return "".join(pieces) if is_text else list(pieces)
 
-    def _pieces(self, prompt, streamer, options, flags):
-        for name, value in options.items():
-            if value is not None:
-                flags += [name, str(value)] if name == "-n" else [f"{name}={value}"]
-        is_text = isinstance(prompt, str)
-        what = ["--", prompt] if is_text else ["--print=tokens", _ids_flag(prompt)]
+    def _pieces(self, what, is_text, streamer, flags):
         put = getattr(streamer, "put", streamer) or (lambda piece: None)
         with self._running("generate", *flags, *what) as process:
             for piece in (_texts if is_text else _ids)(process.stdout):
@@ -85,9 +76,20 @@ class Program:
         if hasattr(streamer, "end"):
             streamer.end()
 
-    def chat(self, messages):
-        """Unsupported: a conversation cannot be handed to a program yet."""
-        raise Error(f"chat: messages = {len(messages)}, unsupported", 4, f"{self.path} chat")
+    def chat(self, messages, *, max_new_tokens=None, temperature=None, top_k=None, top_p=None, min_p=None,
+             seed=None, stop_strings=(), ignore_eos=False, streamer=None, stream=False, **variables):
+        """The answer to a conversation, a list of {"role": …, "content": …}, which the model's
+        chat template renders. Other arguments as in `generate`; `variables` are the template's,
+        as `enable_thinking=False`."""
+        pieces = self._answer({**variables, "messages": list(messages)}, streamer, _flags(
+            max_new_tokens, temperature, top_k, top_p, min_p, seed, stop_strings, ignore_eos))
+        return pieces if stream else "".join(pieces)
+
+    def _answer(self, conversation, streamer, flags):
+        with tempfile.TemporaryDirectory(prefix="heddle-") as directory:
+            path = Path(directory) / "messages.json"
+            path.write_text(json.dumps(conversation))
+            yield from self._pieces([f"--messages-file={path}"], True, streamer, flags)
 
     def logits(self, ids, *, chunk=None):
         """Logits of every position, float32 [len(ids), vocabulary]. `ids`: a sequence, a NumPy
@@ -117,6 +119,16 @@ class Program:
         if self._explain is None:
             raise Error(f"{self.path}: explain of a program is unsupported", 4, "heddle explain MODEL")
         return json.loads(self._explain())
+
+
+def _flags(max_new_tokens, temperature, top_k, top_p, min_p, seed, stop_strings, ignore_eos):
+    """The command line of what `generate` and `chat` have in common."""
+    options = {"--temperature": temperature, "--top-k": top_k, "--top-p": top_p, "--min-p": min_p, "--seed": seed}
+    flags = [f"{name}={value}" for name, value in options.items() if value is not None]
+    if max_new_tokens is not None:
+        flags += ["-n", str(max_new_tokens)]
+    stops = [stop_strings] if isinstance(stop_strings, str) else stop_strings
+    return flags + [f"--stop={text}" for text in stops] + ["--ignore-eos"] * ignore_eos
 
 
 def _ids_flag(ids):

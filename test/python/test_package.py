@@ -63,9 +63,23 @@ def test_info_and_explain(program):
     with pytest.raises(heddle.Error) as caught:
         heddle.Program(program.path).explain()
     assert caught.value.code == 4
-    with pytest.raises(heddle.Error) as caught:
-        program.chat([{"role": "user", "content": "Hello"}])
-    assert caught.value.code == 4
+
+
+def test_chat(model, tmp_path):
+    """A conversation is what the template makes of it."""
+    template = tmp_path / "template.jinja"
+    template.write_text("{% for m in messages %}{{ m.role ~ ': ' ~ m.content ~ '\n' }}{% endfor %}{{ end }}")
+    subprocess.run([sys.executable, "-m", "heddle", "compile", model, "-o", tmp_path / "program", "--numeric=f32",
+                    f"--chat-template={template}", "--quiet"], check=True, timeout=100)
+    talks = heddle.Program(tmp_path / "program")
+    options = dict(max_new_tokens=8, temperature=0, ignore_eos=True)
+    messages = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "é"}]
+    answer = talks.chat(messages, end="end", **options)
+    assert answer and answer == talks.generate("user: Hello\nassistant: é\nend", raw=True, **options)
+    assert "".join(talks.chat(messages, end="end", stream=True, **options)) == answer
+    with pytest.raises(heddle.Error, match="role") as caught:
+        talks.chat([{"content": "Hello"}])
+    assert caught.value.code == 3
 
 
 def test_compile_errors(model, tmp_path):
