@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <span>
 #include <tuple>
 
 namespace heddle::rt {
@@ -79,17 +80,25 @@ char asciiUpper(char c) { return c >= 'a' && c <= 'z' ? c - 32 : c; }
 char asciiLower(char c) { return c >= 'A' && c <= 'Z' ? c + 32 : c; }
 bool isLetter(char c) { return asciiLower(c) >= 'a' && asciiLower(c) <= 'z'; }
 
-// Blocks whose characters are all printable, in any version of Unicode that
-// has them.
-bool isKnownPrintable(uint32_t c) {
-  static constexpr std::pair<uint32_t, uint32_t> ranges[] = {
-      {0xa1, 0xac},     {0xae, 0x377},    {0x400, 0x52f},    {0x3041, 0x3096},
-      {0x3099, 0x30ff}, {0x3001, 0x303f}, {0x4e00, 0x9ffc},  {0xac00, 0xd7a3},
-      {0x2010, 0x2027}, {0x2030, 0x205e}, {0x1f300, 0x1f64f}};
-  return std::any_of(std::begin(ranges), std::end(ranges), [&](auto &range) {
+using Ranges = std::span<const std::pair<uint32_t, uint32_t>>;
+
+bool isIn(Ranges ranges, uint32_t c) {
+  return std::any_of(ranges.begin(), ranges.end(), [&](auto &range) {
     return c >= range.first && c <= range.second;
   });
 }
+
+// Blocks whose characters are all printable, in any version of Unicode that
+// has them.
+constexpr std::pair<uint32_t, uint32_t> kPrintable[] = {
+    {0xa1, 0xac},     {0xae, 0x377},    {0x400, 0x52f},    {0x2010, 0x2027},
+    {0x2030, 0x205e}, {0x3001, 0x303f}, {0x3041, 0x3096},  {0x3099, 0x30ff},
+    {0x4e00, 0x9ffc}, {0xac00, 0xd7a3}, {0x1f300, 0x1f64f}};
+// White space, formats and private use, which Python escapes.
+constexpr std::pair<uint32_t, uint32_t> kEscaped[] = {
+    {0x7f, 0xa0},     {0xad, 0xad},     {0x1680, 0x1680},
+    {0x2000, 0x200f}, {0x2028, 0x202f}, {0x205f, 0x206f},
+    {0x3000, 0x3000}, {0xe000, 0xf8ff}, {0xfeff, 0xfeff}};
 
 } // namespace
 
@@ -209,11 +218,11 @@ Text pythonQuoted(const Text &text) {
       out.append(text, at, at + 1);
     } else if (c == '\n' || c == '\r' || c == '\t') {
       out.append(c == '\n' ? "\\n" : c == '\r' ? "\\r" : "\\t", user);
-    } else if (c < 0x20 || (c >= 0x7f && c <= 0xa0) || c == 0xad) {
+    } else if (c < 0x20 || isIn(kEscaped, c)) {
       char escape[8];
-      snprintf(escape, sizeof(escape), "\\x%02x", c);
+      snprintf(escape, sizeof(escape), c < 0x100 ? "\\x%02x" : "\\u%04x", c);
       out.append(escape, user);
-    } else if (c < 0x7f || isKnownPrintable(c)) {
+    } else if (c < 0x7f || isIn(kPrintable, c)) {
       out.append(text, at, at + step.length);
     } else {
       char name[16];
