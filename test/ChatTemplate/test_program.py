@@ -113,11 +113,10 @@ def test_trusted_text(smollm2, tmp_path):
 
 
 def test_stop_tokens(model):
-    info = json.loads(model.run("info", "--json").stdout)["chat_template"]
-    assert info["stop_tokens"] == model.section["eos"]
-    names = [model.section["tokens"][i] for i in info["stop_tokens"]]
+    info = json.loads(model.run("info", "--json").stdout)
+    names = [model.section["tokens"][i] for i in info["generation"]["stop_tokens"]]
     assert names == {"qwen3": ["<|im_end|>"], "smollm2": ["<|im_end|>"], "deepseek_v3": ["<｜end▁of▁sentence｜>"]}[model.name]
-    assert info["rendered"] == model.rendered([{"role": "user", "content": "Hello"}])
+    assert info["chat_template"]["rendered"] == model.rendered([{"role": "user", "content": "Hello"}])
     assert "Hello" in model.run("info").stdout
 
 
