@@ -197,3 +197,38 @@ def test_not_a_file(tmp_path):
     (tmp_path / "tokenizer.json").mkdir()
     result = import_tools.run(PROBE, tmp_path)
     assert result.code == 6 and "tokenizer.json: " in result.err
+
+
+def test_chat_template_places(tmp_path):
+    """chat_template.jinja goes before tokenizer_config.json's, a text or the default of a list."""
+    def constants(config, **files):
+        (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
+        for name, text in files.items():
+            (tmp_path / f"{name}.jinja").write_text(text)
+        result = probe(tmp_path, good())
+        assert result.code == 0, result.err
+        return json.loads(result.out).get("chat_constants")
+
+    assert constants({}) is None
+    assert constants({"chat_template": "one"}) == ["one"]
+    named = [{"name": "tool_use", "template": "two"}, {"name": "default", "template": "three"}]
+    assert constants({"chat_template": named}) == ["three"]
+    assert constants({"chat_template": named}, chat_template="four") == ["four"]
+    (tmp_path / "tokenizer_config.json").write_text('{"chat_template": 5}')
+    refused(probe(tmp_path, good()), 3, "chat_template = 5")
+
+
+def test_stop_tokens(tmp_path):
+    """The tokenizer's end token and the template's end of turn, each once; a token that the
+    template names counts as control."""
+    file = good()
+    file["model"]["vocab"].update({"<turn>": 259, "<other>": 260})
+    file["added_tokens"] += [{"id": i, "content": text, "special": False, "single_word": False, "lstrip": False, "rstrip": False,
+                              "normalized": False} for i, text in ((259, "<turn>"), (260, "<other>"))]
+    template = "{% for m in messages %}{{ m.content }}{% if m.role == 'assistant' %}\n<turn>{% endif %}{% endfor %}"
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"eos_token": "<end>", "chat_template": template}))
+    section = json.loads(probe(tmp_path, file).out)
+    assert section["eos"] == [258, 259] and section["chat_control"] == [259]
+    assert section["chat_variables"] == ["eos_token", "<end>"]
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"eos_token": "<end>", "chat_template": template.replace("turn", "end")}))
+    assert json.loads(probe(tmp_path, file).out)["eos"] == [258]
