@@ -28,7 +28,7 @@
 #include <cstdint>
 
 /// Changes whenever a struct or signature that plugins see does.
-#define HEDDLE_PLUGIN_API_VERSION 4
+#define HEDDLE_PLUGIN_API_VERSION 5
 
 namespace mlir {
 class DialectRegistry;
