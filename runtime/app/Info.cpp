@@ -19,8 +19,7 @@ json chatJson(const Program &program) {
   std::string text = program.readTokenizer();
   json chat;
   try {
-    std::optional<ChatCode> code =
-        TokenizerSection(text).chat();
+    std::optional<ChatCode> code = TokenizerSection(text).chat();
     if (!code)
       return nullptr;
     Conversation conversation;
