@@ -1,4 +1,5 @@
 //===- RecordKernels.cpp - What each kernel is made of --------------------===//
+#include "heddle/codegen/Common/EmitMatmul.h"
 #include "heddle/codegen/Common/Probe.h"
 #include "heddle/codegen/Common/RowOps.h"
 #include "heddle/codegen/Common/Target.h"
@@ -14,9 +15,27 @@ using namespace mlir;
 using namespace heddle;
 
 namespace {
-int64_t packedBytes(RankedTensorType type) {
+/// What a product reads and computes: bytes of a run, and operations a token.
+struct Work {
+  int64_t bytes, operations;
+};
+
+Work workOf(Operation *op, codegen::Product product) {
+  auto type = cast<RankedTensorType>(product.weight.getType());
   auto packed = encodingOf<PackedAttr>(type);
-  return packed ? packed.getBytes(type.getDimSize(0), type.getDimSize(1)) : 0;
+  ArrayRef<int64_t> matrix = type.getShape().take_back(2);
+  int64_t bytes = packed ? packed.getBytes(matrix[0], matrix[1]) : 0,
+          operations = 2 * matrix[0] * matrix[1];
+  if (type.getRank() == 2)
+    return {bytes, operations};
+  // Of experts, one token reads those that it goes to; more may read all.
+  int64_t experts = type.getDimSize(0),
+          width =
+              cast<RankedTensorType>(op->getResult(0).getType()).getDimSize(1),
+          slots = width / matrix[0];
+  bool routed = isa<RoutedMatmulOp>(op);
+  return {bytes * (routed ? std::min(slots, experts) : experts),
+          operations * slots};
 }
 
 struct RecordKernels : heddle::impl::RecordKernelsBase<RecordKernels> {
@@ -80,15 +99,16 @@ struct RecordKernels : heddle::impl::RecordKernelsBase<RecordKernels> {
     auto forced = schedule.getOptions().getAs<ArrayAttr>("generic");
     for (Operation &op : kernel.getBody().front().without_terminator()) {
       StringAttr name = op.getName().getIdentifier();
-      bool hasEmitter =
-          isa<LinearOp, AttentionOp>(op) || codegen::hasRowEmitter(&op);
+      bool hasEmitter = codegen::productOf(&op) ||
+                        isa<AttentionOp, PlanOp>(op) ||
+                        codegen::hasRowEmitter(&op);
       if (schedule.getEmitter() == "generic" || !hasEmitter ||
           (forced && llvm::is_contained(forced, name)))
         generic.push_back(name);
-      if (auto linear = dyn_cast<LinearOp>(op)) {
-        auto type = cast<RankedTensorType>(linear.getWeight().getType());
-        weightBytes += packedBytes(type);
-        operations += 2 * type.getNumElements();
+      if (codegen::Product product = codegen::productOf(&op)) {
+        Work work = workOf(&op, product);
+        weightBytes += work.bytes;
+        operations += work.operations;
         if (instruction.empty())
           instruction = codegen::kFloatInstruction;
       } else if (auto attention = dyn_cast<AttentionOp>(op)) {

@@ -1,4 +1,4 @@
-// RUN: heddle-opt %s --heddle-record-kernels | FileCheck %s
+// RUN: heddle-opt %s --heddle-record-kernels -split-input-file | FileCheck %s
 
 // In the order of the steps, a step's own kernels before those of its layers, which run once a
 // layer. The head's weight: 2 panels of 32 rows of 2 groups of 32 codes and an f16 scale.
@@ -41,4 +41,32 @@ func.func @prefill(%x: !x, %y: !x, %rows: tensor<?xi32>, %w: !w) -> !x {
     heddle.yield %3 : !x
   }
   return %2 : !x
+}
+
+// -----
+
+// One token reads the two experts of four that it goes to. An expert's matrix: a panel of 32 rows of
+// 2 groups of 32 codes and an f16 scale, 2176 bytes.
+// CHECK: heddle.kernels = [
+// CHECK-SAME: kernel = "routed_matmul", {{.*}}operations_per_token = 8192 : i64, {{.*}}step = "decode", {{.*}}weight_bytes = 4352 : i64}
+// Of several, all may be read.
+// CHECK-SAME: kernel = "grouped_matmul", {{.*}}operations_per_token = 8192 : i64, {{.*}}step = "prefill", {{.*}}weight_bytes = 8704 : i64}
+!w = tensor<4x32x64xf32, #heddle.packed<<i8, group = 32, scale = true>, rows = 32, step = 4>>
+!one = tensor<1x64xf32, #heddle.rows<i8, group = 32>>
+!slots = tensor<?x128xf32, #heddle.rows<i8, group = 32>>
+func.func @decode(%x: !one, %w: !w, %ids: tensor<1x2xi32>) -> tensor<1x64xf32> {
+  %0 = heddle.kernel "routed_matmul" (%x, %w, %ids) schedule <"experts", {dot = "avx2.pmaddubsw", lanes = 8 : i64}> : (!one, !w, tensor<1x2xi32>) -> tensor<1x64xf32> {
+  ^bb0(%a: !one, %b: !w, %c: tensor<1x2xi32>):
+    %1 = heddle.routed_matmul %a, %b, %c : !one, !w, tensor<1x2xi32>
+    heddle.yield %1 : tensor<1x64xf32>
+  }
+  return %0 : tensor<1x64xf32>
+}
+func.func @prefill(%x: !slots, %w: !w, %offsets: tensor<5xi32>) -> tensor<?x64xf32> {
+  %0 = heddle.kernel "grouped_matmul" (%x, %w, %offsets) schedule <"experts", {dot = "avx2.pmaddubsw", lanes = 8 : i64}> : (!slots, !w, tensor<5xi32>) -> tensor<?x64xf32> {
+  ^bb0(%a: !slots, %b: !w, %c: tensor<5xi32>):
+    %1 = heddle.grouped_matmul %a, %b, %c : !slots, !w, tensor<5xi32>
+    heddle.yield %1 : tensor<?x64xf32>
+  }
+  return %0 : tensor<?x64xf32>
 }
