@@ -109,9 +109,7 @@ namespace {
 struct ExpertEmitter {
   KernelBuilder &b;
   ExpertParts &parts;
-  const IntegerDot *dot;
-  const FloatDot *floatDot;
-  int64_t tile, chunks, block, prefetch;
+  const ProductSchedule &schedule;
   bool grouped; // else one token, whose slots are the rows
   RowOps ops;
   /// Buffers of results with a row a slot, on the stack, and of weights.
@@ -131,8 +129,6 @@ struct ExpertEmitter {
   RowsAttr rowsOf(Operation *op) {
     return encodingOf<RowsAttr>(productOf(op).x);
   }
-  bool takesCodes(Operation *op) { return rowsOf(op) && rowsOf(op).isCodes(); }
-  bool takesPairs(Operation *op) { return rowsOf(op) && !rowsOf(op).isCodes(); }
 
   /// The buffer [T, k * width] as [T * k, width]: a row a slot.
   Value slotRows(Value buffer, int64_t k) {
@@ -166,47 +162,13 @@ struct ExpertEmitter {
                Value row, Value count) {
     PackedAttr packed = packedOf(op);
     auto weight = tensorOf(productOf(op).weight);
-    LinearTile linear{b,
-                      packed,
-                      weights[op->getResult(0)],
-                      rowsOf(op),
-                      x,
-                      weight.getDimSize(2),
-                      takesCodes(op) ? dot : nullptr,
-                      takesPairs(op) ? floatDot : nullptr,
-                      grouped ? 0 : prefetch};
-    int64_t rows = packed.getRows(), panels = (width + rows - 1) / rows,
-            lanes = linear.lanes();
-    Value out = locals[op->getResult(0)],
-          panel0 = b.add(b.mul(expert, b.index(packed.getPanels(parts.width))),
-                         b.div(first, b.index(rows)));
-    b.loop(b.index(0), b.index(panels), 1, [&](Value p) {
-      auto tokens = [&](Value at, int64_t chunks, Value t, int64_t n) {
-        Values acc =
-            linear.emit(b.add(panel0, p), at, chunks, b.add(row, t), n);
-        for (int64_t i = 0; i < n; ++i)
-          for (int64_t c = 0; c < chunks; ++c)
-            b.storeVec(
-                acc[i * chunks + c], out,
-                {b.add(t, b.index(i)), b.add(b.add(b.mul(p, b.index(rows)), at),
-                                             b.index(c * lanes))});
-      };
-      if (!grouped)
-        return tokens(b.index(0), rows / lanes, b.index(0), 1);
-      int64_t wide = std::min(chunks, rows / lanes);
-      while (rows % (wide * lanes))
-        --wide;
-      b.loop(b.index(0), b.index(rows), wide * lanes, [&](Value at) {
-        // Whole tiles, then halves of them: any count of rows in a few tiles.
-        Value done = b.index(0);
-        for (int64_t size = tile; size; size /= 2) {
-          Value whole = b.sub(count, b.rem(b.sub(count, done), b.index(size)));
-          b.loop(done, whole, size,
-                 [&](Value t) { tokens(at, wide, t, size); });
-          done = whole;
-        }
-      });
-    });
+    LinearTile linear(b, schedule, packed, weights[op->getResult(0)],
+                      rowsOf(op), x, weight.getDimSize(2), !grouped);
+    int64_t rows = packed.getRows();
+    Value panel = b.add(b.mul(expert, b.index(packed.getPanels(parts.width))),
+                        b.div(first, b.index(rows)));
+    linear.multiply(panel, (width + rows - 1) / rows, row,
+                    grouped ? count : Value(), locals[op->getResult(0)]);
   }
 
   /// Adds slot `slot`'s product, weighed, to the sum. The same operations as
@@ -304,9 +266,9 @@ struct ExpertEmitter {
                      own ? group : b.index(0), group, Value());
       }
       Value begin = load({group}), end = load({b.add(group, b.index(1))});
-      b.loop(begin, end, block, [&](Value row) {
+      b.loop(begin, end, schedule.block, [&](Value row) {
         Value count =
-            arith::MinSIOp::create(b, b.sub(end, row), b.index(block));
+            arith::MinSIOp::create(b, b.sub(end, row), b.index(schedule.block));
         slice(group, first, width, row, row, count);
       });
     };
@@ -325,31 +287,13 @@ LogicalResult codegen::emitExperts(KernelBuilder &b, KernelOp kernel,
   auto parts = expertPartsOf(kernel);
   if (failed(parts))
     return mlir::failure();
-  ScheduleAttr schedule = kernel.getScheduleAttr();
-  auto dotName = schedule.getOptions().getAs<StringAttr>("dot"),
-       floatDotName = schedule.getOptions().getAs<StringAttr>("float_dot");
-  int64_t tile = schedule.get("token_tile", 1),
-          block = schedule.get("token_block", tile),
-          chunks = schedule.get("chunk_tile", 64);
-  if (tile < 1 || tile > 64 || block < 1 || block > 256 || chunks < 1 ||
-      chunks > 64)
-    return kernel.emitError("token_tile = ")
-           << tile << ", token_block = " << block << ", chunk_tile = " << chunks
-           << ", limit 1 to 64, 1 to 256, 1 to 64";
-  block = (block + tile - 1) / tile * tile;
+  auto schedule = ProductSchedule::of(kernel);
+  if (failed(schedule))
+    return mlir::failure();
   Operation *any = parts->products.front();
   bool grouped = isa<GroupedMatmulOp>(any);
-  ExpertEmitter e{b,
-                  *parts,
-                  dotName ? integerDots().find(dotName.getValue()) : nullptr,
-                  floatDotName ? floatDots().find(floatDotName.getValue())
-                               : nullptr,
-                  tile,
-                  chunks,
-                  block,
-                  schedule.get("prefetch"),
-                  grouped,
-                  RowOps(b, schedule)};
+  ExpertEmitter e{b, *parts, *schedule, grouped,
+                  RowOps(b, kernel.getScheduleAttr())};
   Block &body = kernel.getBody().front();
   for (auto [arg, buffer] : llvm::zip(body.getArguments(), args)) {
     if (isa<CacheType>(arg.getType())) // which is two buffers
@@ -405,10 +349,10 @@ LogicalResult codegen::emitExperts(KernelBuilder &b, KernelOp kernel,
           return op->emitError("unsupported: an operand of ")
                  << op->getName() << " in a kernel of experts";
   // Buffers of a slice: products are whole panels.
-  int64_t tokens = grouped ? block : 1;
+  int64_t tokens = grouped ? schedule->block : 1;
   for (Operation *op : parts->products) {
     if (failed(checkProduct(kernel, e.packedOf(op), e.rowsOf(op), b.lanes,
-                            e.dot, e.floatDot)))
+                            *schedule)))
       return mlir::failure();
     e.weights[op->getResult(0)] = e.buffers[productOf(op).weight];
     int64_t rows = e.packedOf(op).getRows(),

@@ -106,15 +106,11 @@ int64_t MatmulParts::items() const {
 
 namespace {
 RowsAttr rowsOf(LinearOp op) { return encodingOf<RowsAttr>(op.getX()); }
-bool takesCodes(LinearOp op) { return rowsOf(op) && rowsOf(op).isCodes(); }
-bool takesPairs(LinearOp op) { return rowsOf(op) && !rowsOf(op).isCodes(); }
 
 struct MatmulEmitter {
   KernelBuilder &b;
   const MatmulParts &parts;
-  const IntegerDot *dot;
-  const FloatDot *floatDot;
-  int64_t tile, chunks, block, prefetch;
+  const ProductSchedule &schedule;
   RowOps ops;
   llvm::DenseMap<Value, Value> yielded,
       locals;  // buffers of results, and on the stack
@@ -130,45 +126,12 @@ struct MatmulEmitter {
 
   void product(LinearOp op, Value first, int64_t width, Value t0,
                Value blockCount) {
-    LinearTile linear{b,
-                      packedOf(op),
-                      ops.whole[op.getWeight()][0],
-                      rowsOf(op),
-                      ops.whole[op.getX()][0],
-                      widthOf(op.getX()),
-                      takesCodes(op) ? dot : nullptr,
-                      takesPairs(op) ? floatDot : nullptr,
-                      count ? 0 : prefetch};
-    int64_t rows = linear.packed.getRows(), panels = (width + rows - 1) / rows;
-    Value out = locals[op.getResult()], panel0 = b.div(first, b.index(rows));
-    b.loop(b.index(0), b.index(panels), 1, [&](Value p) {
-      auto tokens = [&](Value row, int64_t chunks, Value t, int64_t n) {
-        Values acc =
-            linear.emit(b.add(panel0, p), row, chunks, b.add(t0, t), n);
-        for (int64_t i = 0; i < n; ++i)
-          for (int64_t c = 0; c < chunks; ++c)
-            b.storeVec(acc[i * chunks + c], out,
-                       {b.add(t, b.index(i)),
-                        b.add(b.add(b.mul(p, b.index(rows)), row),
-                              b.index(c * linear.lanes()))});
-      };
-      if (!count)
-        return tokens(b.index(0), rows / linear.lanes(), b.index(0), 1);
-      int64_t wide = std::min(chunks, rows / linear.lanes());
-      while (rows % (wide * linear.lanes()))
-        --wide;
-      b.loop(b.index(0), b.index(rows), wide * linear.lanes(), [&](Value row) {
-        // Whole tiles, then halves of them.
-        Value done = b.index(0);
-        for (int64_t size = tile; size > 0; size /= 2) {
-          Value whole =
-              b.sub(blockCount, b.rem(b.sub(blockCount, done), b.index(size)));
-          b.loop(done, whole, size,
-                 [&](Value t) { tokens(row, wide, t, size); });
-          done = whole;
-        }
-      });
-    });
+    int64_t rows = packedOf(op).getRows();
+    LinearTile linear(b, schedule, packedOf(op), ops.whole[op.getWeight()][0],
+                      rowsOf(op), ops.whole[op.getX()][0], widthOf(op.getX()),
+                      /*streams=*/!count);
+    linear.multiply(b.div(first, b.index(rows)), (width + rows - 1) / rows, t0,
+                    count ? blockCount : Value(), locals[op.getResult()]);
   }
 
   /// The bias, and the copy of a product that the kernel yields.
@@ -230,9 +193,9 @@ struct MatmulEmitter {
     auto blocks = [&](int64_t width) {
       if (!count)
         return slice(space, first, width, b.index(0), b.index(1));
-      b.loop(b.index(0), count, block, [&](Value t0) {
-        Value left =
-            arith::MinSIOp::create(b, b.sub(count, t0), b.index(block));
+      b.loop(b.index(0), count, schedule.block, [&](Value t0) {
+        Value left = arith::MinSIOp::create(b, b.sub(count, t0),
+                                            b.index(schedule.block));
         slice(space, first, width, t0, left);
       });
     };
@@ -263,28 +226,13 @@ LogicalResult codegen::emitMatmul(KernelBuilder &b, KernelOp kernel,
   auto parts = partsOf(kernel);
   if (failed(parts))
     return mlir::failure();
-  ScheduleAttr schedule = kernel.getScheduleAttr();
-  auto dotName = schedule.getOptions().getAs<StringAttr>("dot"),
-       floatDotName = schedule.getOptions().getAs<StringAttr>("float_dot");
-  int64_t tile = schedule.get("token_tile", 1),
-          block = schedule.get("token_block", tile),
-          chunks = schedule.get("chunk_tile", 64);
-  if (tile < 1 || tile > 64 || block < 1 || block > 256 || chunks < 1 ||
-      chunks > 64)
-    return kernel.emitError("token_tile = ")
-           << tile << ", token_block = " << block << ", chunk_tile = " << chunks
-           << ", limit 1 to 64, 1 to 256, 1 to 64";
-  block = (block + tile - 1) / tile * tile;
+  auto schedule = ProductSchedule::of(kernel);
+  if (failed(schedule))
+    return mlir::failure();
   MatmulEmitter e{b,
                   *parts,
-                  dotName ? integerDots().find(dotName.getValue()) : nullptr,
-                  floatDotName ? floatDots().find(floatDotName.getValue())
-                               : nullptr,
-                  tile,
-                  chunks,
-                  block,
-                  schedule.get("prefetch"),
-                  RowOps(b, schedule),
+                  *schedule,
+                  RowOps(b, kernel.getScheduleAttr()),
                   llvm::DenseMap<Value, Value>(),
                   llvm::DenseMap<Value, Value>(),
                   Value(),
@@ -312,11 +260,11 @@ LogicalResult codegen::emitMatmul(KernelBuilder &b, KernelOp kernel,
 
   // Buffers of a slice: products are whole panels, the rest has the slice's
   // width.
-  int64_t tokens = oneToken ? 1 : block;
+  int64_t tokens = oneToken ? 1 : schedule->block;
   for (const MatmulParts::Space &space : parts->spaces) {
     for (LinearOp op : space.linears) {
-      if (failed(checkProduct(kernel, packedOf(op), rowsOf(op), b.lanes, e.dot,
-                              e.floatDot)))
+      if (failed(checkProduct(kernel, packedOf(op), rowsOf(op), b.lanes,
+                              *schedule)))
         return mlir::failure();
       int64_t rows = packedOf(op).getRows(),
               padded = (space.unit + rows - 1) / rows * rows;

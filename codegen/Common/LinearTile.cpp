@@ -344,18 +344,69 @@ Values LinearTile::emit(Value panel, Value row, int64_t chunks, Value t0,
       });
 }
 
+void LinearTile::multiply(Value panel, int64_t panels, Value t0, Value count,
+                          Value out) {
+  int64_t rows = packed.getRows(), vectors = rows / lanes();
+  b.loop(b.index(0), b.index(panels), 1, [&](Value p) {
+    auto tokens = [&](Value row, int64_t chunks, Value t, int64_t n) {
+      Values acc = emit(b.add(panel, p), row, chunks, b.add(t0, t), n);
+      for (int64_t i = 0; i < n; ++i)
+        for (int64_t c = 0; c < chunks; ++c)
+          b.storeVec(
+              acc[i * chunks + c], out,
+              {b.add(t, b.index(i)), b.add(b.add(b.mul(p, b.index(rows)), row),
+                                           b.index(c * lanes()))});
+    };
+    if (!count)
+      return tokens(b.index(0), vectors, b.index(0), 1);
+    int64_t wide = std::min(chunks, vectors);
+    while (rows % (wide * lanes()))
+      --wide;
+    b.loop(b.index(0), b.index(rows), wide * lanes(), [&](Value row) {
+      // Whole tiles, then halves of them: any count in a few tiles.
+      Value done = b.index(0);
+      for (int64_t size = tile; size > 0; size /= 2) {
+        Value whole = b.sub(count, b.rem(b.sub(count, done), b.index(size)));
+        b.loop(done, whole, size, [&](Value t) { tokens(row, wide, t, size); });
+        done = whole;
+      }
+    });
+  });
+}
+
+FailureOr<ProductSchedule> ProductSchedule::of(KernelOp kernel) {
+  ScheduleAttr schedule = kernel.getScheduleAttr();
+  int64_t tile = schedule.get("token_tile", 1),
+          block = schedule.get("token_block", tile),
+          chunks = schedule.get("chunk_tile", 64);
+  if (tile < 1 || tile > 64 || block < 1 || block > 256 || chunks < 1 ||
+      chunks > 64)
+    return kernel.emitError("token_tile = ")
+           << tile << ", token_block = " << block << ", chunk_tile = " << chunks
+           << ", limit 1 to 64, 1 to 256, 1 to 64";
+  auto dot = schedule.getOptions().getAs<StringAttr>("dot"),
+       floatDot = schedule.getOptions().getAs<StringAttr>("float_dot");
+  return ProductSchedule{tile,
+                         (block + tile - 1) / tile * tile,
+                         chunks,
+                         schedule.get("prefetch"),
+                         dot ? integerDots().find(dot.getValue()) : nullptr,
+                         floatDot ? floatDots().find(floatDot.getValue())
+                                  : nullptr};
+}
+
 LogicalResult codegen::checkProduct(KernelOp kernel, PackedAttr packed,
                                     RowsAttr rows, int64_t lanes,
-                                    const IntegerDot *dot,
-                                    const FloatDot *floatDot) {
+                                    const ProductSchedule &schedule) {
   bool codes = rows && rows.isCodes(), pairs = rows && !codes;
+  const IntegerDot *dot = schedule.dot;
   if (codes && !dot)
     return kernel.emitError(
         "unsupported: a product of integer codes without a dot instruction");
   if (codes)
     lanes = dot->lanes;
-  else if (pairs && floatDot)
-    lanes = floatDot->lanes;
+  else if (pairs && schedule.floatDot)
+    lanes = schedule.floatDot->lanes;
   int64_t step = codes   ? dot->step
                  : pairs ? FloatDot::step
                          : 1,

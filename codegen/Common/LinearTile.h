@@ -13,12 +13,38 @@
 
 namespace heddle::codegen {
 
+/// The numbers of a kernel with products, and the instructions that its level
+/// has for them, null if none.
+struct ProductSchedule {
+  int64_t tile, block, chunks, prefetch;
+  const IntegerDot *dot;
+  const FloatDot *floatDot;
+  /// Fails with a diagnostic on a number out of range.
+  static mlir::FailureOr<ProductSchedule> of(KernelOp kernel);
+};
+
 struct LinearTile {
+  /// A weight as it lies in memory, [panels, groups, bytes], and activations:
+  /// f32 [T, K], or the buffer of #heddle.rows. `streams`: each panel is read
+  /// once, for one token.
+  LinearTile(KernelBuilder &b, const ProductSchedule &schedule,
+             PackedAttr packed, Value weight, RowsAttr rows, Value x, int64_t k,
+             bool streams)
+      : b(b), packed(packed), weight(weight), rows(rows), x(x), k(k),
+        dot(rows && rows.isCodes() ? schedule.dot : nullptr),
+        floatDot(rows && !rows.isCodes() ? schedule.floatDot : nullptr),
+        tile(schedule.tile), chunks(schedule.chunks),
+        prefetch(streams ? schedule.prefetch : 0) {}
+
+  /// The products of `panels` panels from `panel` on with the tokens from t0
+  /// on, to as many rows of `out`: `count` tokens, one if that is null.
+  void multiply(Value panel, int64_t panels, Value t0, Value count, Value out);
+
+private:
+  using Values = KernelBuilder::Values;
   KernelBuilder &b;
-  /// As the weight lies in memory: [panels, groups, bytes].
   PackedAttr packed;
   Value weight;
-  /// Activations: f32 [T, K], or the buffer of #heddle.rows.
   RowsAttr rows;
   Value x;
   int64_t k;
@@ -26,8 +52,9 @@ struct LinearTile {
   const IntegerDot *dot;
   /// For rows of bf16; null where the level has no such instruction.
   const FloatDot *floatDot;
+  int64_t tile, chunks;
   /// Bytes ahead of the stream that are fetched; 0 = left to the hardware.
-  int64_t prefetch = 0;
+  int64_t prefetch;
 
   int64_t lanes() const {
     return dot ? dot->lanes : floatDot ? floatDot->lanes : b.lanes;
@@ -35,11 +62,7 @@ struct LinearTile {
 
   /// Sums of `chunks` vectors of rows from `row` of a panel on, and the tokens
   /// t0 … t0 + tokens - 1: chunk c of token t at t * chunks + c, f32 lanes.
-  KernelBuilder::Values emit(Value panel, Value row, int64_t chunks, Value t0,
-                             int64_t tokens);
-
-private:
-  using Values = KernelBuilder::Values;
+  Values emit(Value panel, Value row, int64_t chunks, Value t0, int64_t tokens);
   /// One group of a panel's rows, `chunks` vectors from `row` on: its number
   /// along k, where its scales and its codes start, and the numbers of its
   /// block per chunk.
@@ -83,12 +106,10 @@ private:
 };
 
 /// Reports a weight whose layout does not fit a product with `rows`; `lanes`
-/// are those of f32. The dot instructions are the schedule's, null if it has
-/// none.
+/// are those of f32.
 mlir::LogicalResult checkProduct(KernelOp kernel, PackedAttr packed,
                                  RowsAttr rows, int64_t lanes,
-                                 const IntegerDot *dot,
-                                 const FloatDot *floatDot);
+                                 const ProductSchedule &schedule);
 
 } // namespace heddle::codegen
 
