@@ -158,26 +158,27 @@ ExprPtr ExprParser::choice() {
   return value;
 }
 
-ExprPtr ExprParser::either() {
-  ExprPtr left = both();
-  if (!isName("or"))
-    return left;
-  ExprPtr expr = make(Expr::Or);
-  expr->parts.push_back(std::move(left));
-  while (skipName("or"))
-    expr->parts.push_back(both());
+ExprPtr ExprParser::chain(Expr::Kind kind,
+                          llvm::function_ref<bool()> skipSeparator,
+                          ExprPtr (ExprParser::*part)()) {
+  ExprPtr first = (this->*part)();
+  if (!skipSeparator())
+    return first;
+  ExprPtr expr = make(kind);
+  expr->parts.push_back(std::move(first));
+  do
+    expr->parts.push_back((this->*part)());
+  while (skipSeparator());
   return done(std::move(expr));
 }
 
+ExprPtr ExprParser::either() {
+  return chain(Expr::Or, [&] { return skipName("or"); }, &ExprParser::both);
+}
+
 ExprPtr ExprParser::both() {
-  ExprPtr left = negation();
-  if (!isName("and"))
-    return left;
-  ExprPtr expr = make(Expr::And);
-  expr->parts.push_back(std::move(left));
-  while (skipName("and"))
-    expr->parts.push_back(negation());
-  return done(std::move(expr));
+  return chain(
+      Expr::And, [&] { return skipName("and"); }, &ExprParser::negation);
 }
 
 ExprPtr ExprParser::negation() {
@@ -231,14 +232,8 @@ ExprPtr ExprParser::sum() {
 }
 
 ExprPtr ExprParser::concatenation() {
-  ExprPtr left = product();
-  if (!isOperator("~"))
-    return left;
-  ExprPtr expr = make(Expr::Concat);
-  expr->parts.push_back(std::move(left));
-  while (skipOperator("~"))
-    expr->parts.push_back(product());
-  return done(std::move(expr));
+  return chain(
+      Expr::Concat, [&] { return skipOperator("~"); }, &ExprParser::product);
 }
 
 ExprPtr ExprParser::product() {

@@ -172,6 +172,9 @@ protected:
 
 private:
   ExprPtr choice();
+  /// Parts with separators between them: one alone is itself.
+  ExprPtr chain(Expr::Kind kind, llvm::function_ref<bool()> skipSeparator,
+                ExprPtr (ExprParser::*part)());
   ExprPtr either();
   ExprPtr both();
   ExprPtr negation();

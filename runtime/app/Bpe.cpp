@@ -186,9 +186,7 @@ Bpe::Bpe(const std::string &json, int64_t vocab) {
   readMerges(section);
 
   bos = section.id("bos", tokens.size());
-  eos = section.ends(tokens.size());
   addBos = section.flag("add_bos");
-  addEos = section.flag("add_eos");
   if (addBos && !bos)
     badTokenizer("add_bos = true without bos, limit a bos id");
   // What is wrong with a template matters to those who use it.

@@ -64,8 +64,7 @@ public:
   bool addsSpace() const { return prefix != Prefix::Never; }
 
   std::optional<int32_t> bos;
-  std::vector<int32_t> eos;
-  bool addBos = false, addEos = false;
+  bool addBos = false;
   /// Throws as TokenizerSection::chat() does; none if there is none.
   const ChatTemplate *chat() const;
 

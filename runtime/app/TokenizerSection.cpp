@@ -170,18 +170,6 @@ std::optional<int32_t> TokenizerSection::id(const char *field,
   return readId(*it, field, limit);
 }
 
-std::vector<int32_t> TokenizerSection::ends(size_t limit) const {
-  std::vector<int32_t> ids;
-  auto it = fields.find("eos");
-  if (it == fields.end() || it->is_null())
-    return ids;
-  if (!it->is_array())
-    return {readId(*it, "eos", limit)};
-  for (const json &id : *it)
-    ids.push_back(readId(id, "eos", limit));
-  return ids;
-}
-
 std::optional<ChatCode> TokenizerSection::chat() {
   if (has("chat_error"))
     fail(ExitCode::Malformed, string("chat_error"),

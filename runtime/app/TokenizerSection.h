@@ -54,8 +54,6 @@ public:
   std::optional<int32_t> id(const char *field, size_t limit) const;
   /// The chat template; none if there is none. Call once.
   std::optional<ChatCode> chat();
-  /// "eos": absent, one id or an array of ids.
-  std::vector<int32_t> ends(size_t limit) const;
 
 private:
   class Reader;

@@ -70,3 +70,18 @@ func.func @prefill(%x: !slots, %w: !w, %offsets: tensor<5xi32>) -> tensor<?x64xf
   }
   return %0 : tensor<?x64xf32>
 }
+
+// -----
+
+// CHECK: heddle.kernels = [
+// CHECK-SAME: instruction = "avx512bf16.vdpbf16ps", kernel = "linear"
+!x = tensor<1x64xf32, #heddle.rows<bf16>>
+!w = tensor<32x64xf32, #heddle.packed<<bf16>, rows = 32, step = 2>>
+func.func @decode(%x: !x, %w: !w) -> tensor<1x32xf32> {
+  %0 = heddle.kernel "linear" (%x, %w) schedule <"matmul", {float_dot = "avx512bf16.vdpbf16ps", lanes = 16 : i64}> : (!x, !w) -> tensor<1x32xf32> {
+  ^bb0(%a: !x, %b: !w):
+    %1 = heddle.linear %a, %b : !x, !w
+    heddle.yield %1 : tensor<1x32xf32>
+  }
+  return %0 : tensor<1x32xf32>
+}

@@ -57,3 +57,62 @@ module attributes {heddle.lanes = 4 : i64, heddle.registers = 8 : i64} {
     return
   }
 }
+
+// -----
+
+!one = tensor<1x8xf32>
+!weight = tensor<64x8xf32, #heddle.packed<<f32>, rows = 32>>
+
+// How far a stream is fetched ahead is the level's number.
+module attributes {heddle.target = "x86-64-v3,x86-64-v4+vnni"} {
+  // CHECK-LABEL: @ahead
+  func.func @ahead(%x: !one, %w: !weight) attributes {heddle.level = "x86-64-v3"} {
+    // CHECK: schedule <"matmul", {lanes = 8 : i64, panels = 1 : i64, prefetch = 3072 : i64,
+    %0 = heddle.kernel "l" (%x, %w) : (!one, !weight) -> tensor<1x64xf32> {
+    ^bb0(%a: !one, %b: !weight):
+      %1 = heddle.linear %a, %b : !one, !weight
+      heddle.yield %1 : tensor<1x64xf32>
+    }
+    return
+  }
+  // CHECK-LABEL: @hardware
+  func.func @hardware(%x: !one, %w: !weight) attributes {heddle.level = "x86-64-v4+vnni"} {
+    // CHECK: schedule <"matmul", {lanes = 16 : i64, panels = 1 : i64, token_block
+    %0 = heddle.kernel "l" (%x, %w) : (!one, !weight) -> tensor<1x64xf32> {
+    ^bb0(%a: !one, %b: !weight):
+      %1 = heddle.linear %a, %b : !one, !weight
+      heddle.yield %1 : tensor<1x64xf32>
+    }
+    return
+  }
+}
+
+// -----
+
+!rows = tensor<?x8xf32, #heddle.rows<bf16>>
+!weight = tensor<64x8xf32, #heddle.packed<<bf16>, rows = 32, step = 2>>
+
+// Rows of bf16 take the level's dot product of pairs; two fma where it has none.
+module attributes {heddle.target = "x86-64-v4+vnni,x86-64-v4+vnni+bf16"} {
+  // CHECK-LABEL: @pairs
+  func.func @pairs(%x: !rows, %w: !weight) attributes {heddle.level = "x86-64-v4+vnni+bf16"} {
+    // CHECK: schedule <"matmul", {float_dot = "avx512bf16.vdpbf16ps", lanes = 16
+    %0 = heddle.kernel "l" (%x, %w) : (!rows, !weight) -> tensor<?x64xf32> {
+    ^bb0(%a: !rows, %b: !weight):
+      %1 = heddle.linear %a, %b : !rows, !weight
+      heddle.yield %1 : tensor<?x64xf32>
+    }
+    return
+  }
+  // CHECK-LABEL: @fma
+  func.func @fma(%x: !rows, %w: !weight) attributes {heddle.level = "x86-64-v4+vnni"} {
+    // CHECK-NOT: float_dot
+    // CHECK: return
+    %0 = heddle.kernel "l" (%x, %w) : (!rows, !weight) -> tensor<?x64xf32> {
+    ^bb0(%a: !rows, %b: !weight):
+      %1 = heddle.linear %a, %b : !rows, !weight
+      heddle.yield %1 : tensor<?x64xf32>
+    }
+    return
+  }
+}
