@@ -6,7 +6,7 @@ source "$(dirname "$0")/lib.sh"
 seconds=${1:-60}
 shift || true
 targets=("$@")
-[ "${#targets[@]}" -gt 0 ] || targets=(gguf safetensors config tokenizer-json token-text)
+[ "${#targets[@]}" -gt 0 ] || targets=(gguf safetensors config tokenizer-json token-text chat-template)
 "$CMAKE" --build "$BUILD" --target "${targets[@]/#/fuzz-}" -j "$JOBS" >&2
 status=0
 for target in "${targets[@]}"; do

@@ -3,6 +3,7 @@
 // Levels and order as in Jinja's parser.
 //
 //===----------------------------------------------------------------------===//
+#include "../../runtime/app/Utf8.h"
 #include "Syntax.h"
 #include "heddle/Import/SpanReader.h"
 #include "heddle/Support/Error.h"
@@ -12,18 +13,28 @@
 
 namespace heddle::chat {
 
+// What is said of a piece of a template: one line, whatever is in it.
+static std::string printed(const llvm::Twine &what) {
+  return rt::oneLine(what.str(), 100);
+}
+
 llvm::Error syntaxError(const std::string &where, int line,
                         const llvm::Twine &message) {
   return failure(
       ExitCode::Malformed,
-      (where + ", line " + llvm::Twine(line) + ": " + message).str());
+      (where + ", line " + llvm::Twine(line) + ": " + printed(message)).str());
 }
 
 void Unsupported::add(const llvm::Twine &what, int line) {
-  std::string text = what.str();
+  constexpr size_t kMost = 64;
+  std::string text = printed(what);
   for (auto &[known, first] : found)
     if (known == text)
       return;
+  if (found.size() == kMost) {
+    more = true;
+    return;
+  }
   auto after = llvm::upper_bound(
       found, line, [](int line, auto &entry) { return line < entry.second; });
   found.insert(after, {std::move(text), line});
@@ -34,7 +45,7 @@ std::string Unsupported::list() const {
   for (auto &[what, line] : found)
     out += (out.empty() ? "" : "; ") + what + " (line " + std::to_string(line) +
            ")";
-  return out;
+  return out + (more ? "; and more" : "");
 }
 
 ExprParser::Level::Level(ExprParser &parser) : parser(parser) {

@@ -118,6 +118,7 @@ public:
 
 private:
   std::vector<std::pair<std::string, int>> found;
+  bool more = false; // than are listed
 };
 
 /// Errors: Malformed, Limit.

@@ -2,6 +2,7 @@
 
 #include "ChatValue.h"
 #include "ChatFunctions.h"
+#include "Utf8.h"
 #include "heddle/runtime/Failure.h"
 
 namespace heddle::rt {
@@ -46,8 +47,9 @@ void ChatHeap::tooMuch(const char *what, int64_t limit) {
 }
 
 void ChatHeap::raise(const std::string &message) {
-  fail(ExitCode::Malformed,
-       "chat template, line " + std::to_string(line) + ": " + message);
+  constexpr size_t kMost = 1000; // a template may say what it likes
+  fail(ExitCode::Malformed, "chat template, line " + std::to_string(line) +
+                                ": " + oneLine(message, kMost));
 }
 
 void ChatHeap::raiseType(const char *what, const Value &value) {

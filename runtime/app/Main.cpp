@@ -3,6 +3,7 @@
 #include "Options.h"
 #include "Output.h"
 #include "Run.h"
+#include "Utf8.h"
 #include "heddle/runtime/Failure.h"
 #include <exception>
 #include <new>
@@ -39,10 +40,7 @@ int dispatch(const Options &options) {
 int report(ExitCode code, const std::string &message,
            const std::string &hint = "") {
   // One line whatever a file name or a prompt in it contains.
-  std::string line = "heddle: error: " + message;
-  for (char &c : line)
-    c = c == '\n' || c == '\r' ? ' ' : c;
-  line += "\n";
+  std::string line = oneLine("heddle: error: " + message) + "\n";
   if (!hint.empty())
     line += "hint: " + hint + "\n";
   (void)!write(2, line.data(), line.size());

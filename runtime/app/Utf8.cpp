@@ -79,6 +79,24 @@ std::string sanitizeUtf8(std::string_view text) {
   return result;
 }
 
+std::string oneLine(std::string_view text, size_t limit) {
+  std::string line;
+  for (size_t at = 0; at < text.size();) {
+    size_t length = readUtf8(text, at).length;
+    auto c = static_cast<unsigned char>(text[at]);
+    std::string part(text.substr(at, length));
+    if (c < 0x20 || c == 0x7f) {
+      static constexpr char digits[] = "0123456789abcdef";
+      part = {'\\', 'x', digits[c >> 4], digits[c & 15]};
+    }
+    if (part.size() > limit - line.size())
+      return line + "\u2026";
+    line += part;
+    at += length;
+  }
+  return line;
+}
+
 size_t incompleteTail(std::string_view text) {
   for (size_t back = 1; back <= std::min<size_t>(3, text.size()); ++back) {
     auto byte = static_cast<unsigned char>(text[text.size() - back]);

@@ -29,6 +29,10 @@ bool isSpace(uint32_t codePoint);
 /// errors='replace' does.
 std::string sanitizeUtf8(std::string_view text);
 
+/// The text on one line: control characters as \xNN, and `limit` bytes of it at
+/// most, whole characters.
+std::string oneLine(std::string_view text, size_t limit = std::string::npos);
+
 /// Bytes at the end of `text` that may become a character with what follows.
 size_t incompleteTail(std::string_view text);
 

@@ -85,6 +85,18 @@ def test_caps_are_named():
         assert got["code"] == 5 and word in got["error"] and "line 1" in got["error"], got
 
 
+def test_messages_of_the_template():
+    """What a template says of itself is one line, and not a long one."""
+    got = answer("{{ raise_exception('no\\n\\x1bway' ~ 'é' * 10000) }}")
+    assert got["code"] == 3 and "no\\x0a\\x1bwayé" in got["error"] and len(got["error"]) < 1100, got
+    got = answer("{{ a | map('b\\n', '" + "x" * 9999 + "') }}{% for '\n" + "y" * 9999 + "' %}")
+    assert got["code"] in (3, 4) and len(got["error"]) < 300, got
+    got = answer("".join(f"{{{{ a | f{i} }}}}" for i in range(9000)))
+    assert got["code"] == 4 and got["error"].endswith("; and more") and len(got["error"]) < 3000, got["error"][-99:]
+    got = answer("{{ a['b\\nc'].d }}", a={})
+    assert got["code"] == 3 and "'b\\x0ac' is undefined" in got["error"], got
+
+
 def test_long_conversation():
     """Half a megabyte is no attack."""
     messages = [{"role": ("user", "assistant")[i % 2], "content": "word " * 200} for i in range(500)]

@@ -11,9 +11,10 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "Import"))
+sys.path[:0] = [str(HERE.parent / "Import"), str(HERE.parent / "ChatTemplate")]
 import gguf_bytes as g  # noqa: E402
 import safetensors_bytes as s  # noqa: E402
+from styles import STYLES  # noqa: E402
 
 ALPHABET = [chr(c) for c in [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100), *range(0x100, 0x144)]]
 BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
@@ -127,13 +128,41 @@ def text_seeds():
     yield "broken", b"\3a\xff\xc0\x80\xed\xa0\x80\xf4\x90\x80\x80b\xe2\x96"
 
 
+def template_seeds():
+    for name, template in STYLES.items():
+        yield name, template.encode()
+    texts = {
+        "tags": "{% for a, (b, c) in [(1, (2, 3))] if a %}{{ loop.index }}{% continue %}{% else %}{% break %}{% endfor %}"
+                "{% set x | upper %}a{% endset %}{% with y = 1 %}{% raw %}{{{% endraw %}{% endwith %}{# no #}{%- if x -%} 1 "
+                "{%- elif y %}2{% else %}3{% endif %}",
+        "macros": "{% macro m(n, k='x') %}{% if n %}{{ m(n - 1, k=k) }}{{ caller(n) if caller }}{% endif %}{% endmacro %}"
+                  "{{ m(3) }}{% call(i) m(2) %}{{ i }}{% endcall %}{% filter replace('a', 'b') %}aa{% endfilter %}",
+        "numbers": "{{ -7 // 2 ** 3 % 5 - 1.5e3 / 2 }} {{ 9223372036854775807 + n }} {{ 0x1f }} {{ 1 < 2 >= 1 != true }}",
+        "texts": "{{ 'x\\u00e9\\n'[::-1] ~ [1, {'a': none}, (2,)] | tojson(indent=2) }}{{ ' a b '.strip().split(' ', 1)[-1] }}"
+                 "{{ 'abc'.replace('b', '').startswith(('a', 'x')) }}{{ messages[0].content[1:3] * 2 }}",
+        "lists": "{% set ns = namespace(l=[]) %}{% for i in range(9, 0, -2) %}{% set ns.l = ns.l + [i] %}{% endfor %}"
+                 "{{ ns.l | sort | unique | map('string') | join(',') }}{{ messages | selectattr('role', 'in', ['user']) "
+                 "| map(attribute='content') | list }}{{ dict(a=1).items() | list }}{{ strftime_now('%Y') is string }}"}
+    for name, template in texts.items():
+        yield name, template.encode()
+    conversation = {"messages": [{"role": "user", "content": [{"type": "text", "text": "é"}], "n": [1, 2.5, None, True]}],
+                    "tools": [{"name": "f"}], "add_generation_prompt": False}
+    yield "conversation", STYLES["gemma"].encode() + b"\0" + dumped(conversation)
+    yield "messages", b"{{ messages | tojson }}\0" + dumped(conversation["messages"])
+
+
+# A text of a language has the words of its own syntax.
+SYNTAX = {"chat-template": ["{{", "}}", "{%-", "-%}", "{#", "#}", "{% endfor %}", "{% endif %}", "{% endmacro %}", "{% endset %}"]}
+
+
 def main(out):
     for name, tokenizer in TOKENIZERS.items():
         folder = out / "tokenizers" / name
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "tokenizer.json").write_bytes(dumped(tokenizer) + b"\n")
     for target, seeds in (("gguf", gguf_seeds()), ("safetensors", safetensors_seeds()), ("config", config_seeds()),
-                          ("tokenizer-json", tokenizer_seeds()), ("token-text", text_seeds())):
+                          ("tokenizer-json", tokenizer_seeds()), ("token-text", text_seeds()),
+                          ("chat-template", template_seeds())):
         folder = out / "corpus" / target
         folder.mkdir(parents=True, exist_ok=True)
         words = set()
@@ -142,9 +171,9 @@ def main(out):
             # Keys and names of enumerations; a mutation finds none of them.
             words |= set(re.findall(rb"(?<![\w.])[A-Za-z_][A-Za-z0-9_.]{2,40}(?![\w.])", content))
         if target != "token-text":
-            quote = "" if target == "gguf" else '\\"'
+            quote = "" if target in ("gguf", "chat-template") else '\\"'
             (out / "corpus" / f"{target}.dict").write_text(
-                "".join(f'"{quote}{word.decode()}{quote}"\n' for word in sorted(words)))
+                "".join(f'"{quote}{word}{quote}"\n' for word in [*SYNTAX.get(target, []), *sorted(map(bytes.decode, words))]))
 
 
 if __name__ == "__main__":
