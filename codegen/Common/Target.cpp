@@ -1,6 +1,7 @@
 //===- Target.cpp - Feature levels and object emission --------------------===//
 #include "heddle/codegen/Common/Target.h"
 #include "heddle/Support/Error.h"
+#include "heddle/Support/OutputFile.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/OwningOpRef.h"
 #include "mlir/Target/LLVMIR/Export.h"
@@ -304,24 +305,15 @@ llvm::Error codegen::emitObject(mlir::ModuleOp module,
   builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3)
       .run(*llvmModule, mam);
 
-  std::error_code ec;
-  llvm::raw_fd_ostream os(path, ec);
-  if (ec)
-    return failure(ExitCode::InputOutput, path.str() + ": " + ec.message());
-  llvm::legacy::PassManager codegen;
-  if (machine->addPassesToEmitFile(codegen, os, nullptr,
-                                   assembly
-                                       ? llvm::CodeGenFileType::AssemblyFile
-                                       : llvm::CodeGenFileType::ObjectFile))
-    return failure(ExitCode::Bug,
-                   "target = " + std::string(level.name) + " emits no objects");
-  codegen.run(*llvmModule);
-  os.flush();
-  if (os.has_error()) {
-    std::error_code written = os.error();
-    os.clear_error();
-    return failure(ExitCode::InputOutput,
-                   path.str() + ": " + written.message());
-  }
-  return llvm::Error::success();
+  return writeFile(path, [&](llvm::raw_pwrite_stream &os) -> llvm::Error {
+    llvm::legacy::PassManager codegen;
+    if (machine->addPassesToEmitFile(codegen, os, nullptr,
+                                     assembly
+                                         ? llvm::CodeGenFileType::AssemblyFile
+                                         : llvm::CodeGenFileType::ObjectFile))
+      return failure(ExitCode::Bug, "target = " + std::string(level.name) +
+                                        " emits no objects");
+    codegen.run(*llvmModule);
+    return llvm::Error::success();
+  });
 }

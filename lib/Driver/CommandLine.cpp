@@ -5,16 +5,15 @@
 #include "heddle/Driver/ProgramReader.h"
 #include "heddle/Plugin/Registry.h"
 #include "heddle/Support/Error.h"
+#include "heddle/Support/OutputFile.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/InitAllPasses.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
-#include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Program.h"
 #include "llvm/Support/xxhash.h"
-#include <csignal>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -181,14 +180,13 @@ llvm::Error explainCommand() {
     if (!measure)
       return explain(*options, how);
     // A program of its own, for as long as it is measured.
-    llvm::SmallString<128> program;
-    if (llvm::sys::fs::createTemporaryFile("heddle", "program", program))
-      return failure(ExitCode::InputOutput, "no temporary file");
-    llvm::FileRemover remove(program);
-    options->output = program.str().str();
+    ScratchFile program;
+    if (auto error = program.create("program"))
+      return error;
+    options->output = program.path;
     if (auto error = compile(*options))
       return error;
-    return explainProgram(program, how, true, threads);
+    return explainProgram(program.path, how, true, threads);
   }
   // What a program was made with is not up to who asks.
   for (std::reference_wrapper<const cl::Option> option :
@@ -386,11 +384,7 @@ llvm::Error dispatch(int argc, char **argv) {
 }
 } // namespace
 
-int heddle::runCommand(int argc, char **argv) {
-  registerBuiltins();
-  // Past a file size limit, a write fails with EFBIG and is reported like any
-  // other.
-  std::signal(SIGXFSZ, SIG_IGN);
+static int runTool(int argc, char **argv) {
   if (argc > 1 && llvm::StringRef(argv[1]) == "--version") {
     llvm::outs() << "heddle " HEDDLE_VERSION "\n";
     return 0;
@@ -419,4 +413,10 @@ int heddle::runCommand(int argc, char **argv) {
   if (auto error = dispatch(argc, argv))
     return report(std::move(error));
   return 0;
+}
+
+int heddle::runCommand(int argc, char **argv) {
+  prepareProcess();
+  registerBuiltins();
+  return finishOutput(runTool(argc, argv));
 }

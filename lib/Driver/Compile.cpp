@@ -14,6 +14,7 @@
 #include "heddle/Import/Parameters.h"
 #include "heddle/Plugin/Registry.h"
 #include "heddle/Support/Error.h"
+#include "heddle/Support/OutputFile.h"
 #include "heddle/codegen/Common/Dot.h"
 #include "heddle/codegen/Common/Target.h"
 #include "heddle/dialects/Heddle/Heddle.h"
@@ -26,11 +27,9 @@
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/BLAKE3.h"
 #include "llvm/Support/FileSystem.h"
-#include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Process.h"
 #include "llvm/Support/ThreadPool.h"
-#include "llvm/Support/ToolOutputFile.h"
 #include <fmt/format.h>
 #include <map>
 #include <mutex>
@@ -309,13 +308,11 @@ private:
                              options.dumpIR + ": " + ec.message());
     std::string path =
         fmt::format("{}/{:02}-{}.mlir", options.dumpIR, index, phase.name);
-    std::error_code ec;
-    llvm::raw_fd_ostream os(path, ec);
-    if (ec)
-      return heddle::failure(ExitCode::InputOutput, path + ": " + ec.message());
-    module->print(os);
-    os << '\n';
-    return llvm::Error::success();
+    return writeFile(path, [&](llvm::raw_ostream &os) {
+      module->print(os);
+      os << '\n';
+      return llvm::Error::success();
+    });
   }
 
   /// `heddle.pass_options` on the passes of one phase, in the order given.
@@ -516,30 +513,34 @@ private:
     if (options.emit == "object")
       return codegen::emitObject(*module, levels, options.output, false);
     if (options.emit == "asm") {
+      bool isNew = !llvm::sys::fs::exists(options.output);
       if (auto ec = llvm::sys::fs::create_directories(options.output))
         return heddle::failure(ExitCode::InputOutput,
                                options.output + ": " + ec.message());
       for (const codegen::Level *level : levels)
         if (auto error = codegen::emitObject(
                 *module, level, options.output + "/" + level->name + ".s",
-                true))
+                true)) {
+          if (isNew && level == levels.front())
+            llvm::sys::fs::remove(options.output);
           return error;
+        }
       return llvm::Error::success();
     }
-    llvm::SmallString<128> object, elf;
-    if (llvm::sys::fs::createTemporaryFile("heddle", "o", object) ||
-        llvm::sys::fs::createTemporaryFile("heddle", "elf", elf))
-      return heddle::failure(ExitCode::InputOutput, "no temporary file");
-    llvm::FileRemover removeObject(object), removeElf(elf);
+    ScratchFile object, elf;
+    if (auto error = object.create("o"))
+      return error;
+    if (auto error = elf.create("elf"))
+      return error;
     say(fmt::format("generating code for {}", levelNames()));
-    if (auto error = codegen::emitObject(*module, levels, object, false))
+    if (auto error = codegen::emitObject(*module, levels, object.path, false))
       return error;
     if (auto error = linkProgram(findSysroot(levels[0]->arch), levels[0]->arch,
-                                 {object.str().str()}, elf, options.jobs))
+                                 {object.path}, elf.path, options.jobs))
       return error;
 
     ProgramParts parts;
-    parts.elfPath = elf.str().str();
+    parts.elfPath = elf.path;
     auto names = (*module)->getAttrOfType<ArrayAttr>("heddle.params"),
          types = (*module)->getAttrOfType<ArrayAttr>("heddle.param_types");
     std::map<std::string, int64_t> bytesByEncoding;
@@ -640,13 +641,9 @@ llvm::Error heddle::importToFile(llvm::StringRef model,
     llvm::outs() << '\n';
     return llvm::Error::success();
   }
-  std::error_code ec;
-  llvm::ToolOutputFile file(output, ec, llvm::sys::fs::OF_Text);
-  if (ec)
-    return heddle::failure(ExitCode::InputOutput,
-                           output.str() + ": " + ec.message());
-  (*module)->print(file.os());
-  file.os() << '\n';
-  file.keep();
-  return llvm::Error::success();
+  return writeFile(output, [&](llvm::raw_ostream &os) {
+    (*module)->print(os);
+    os << '\n';
+    return llvm::Error::success();
+  });
 }

@@ -1,8 +1,8 @@
 //===- ProgramWriter.cpp - ELF, manifest, tokenizer and weights -----------===//
 #include "heddle/Driver/ProgramWriter.h"
 #include "heddle/Support/Error.h"
+#include "heddle/Support/OutputFile.h"
 #include "llvm/Support/Endian.h"
-#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 
@@ -14,74 +14,17 @@ using namespace heddle;
 namespace {
 constexpr int64_t kPage = 4096, kPiece = 2 << 20;
 
-/// A file under a temporary name that is renamed on success and removed
-/// otherwise.
-class PendingFile {
-public:
-  ~PendingFile() {
-    // Closing flushes, and a stream that dies with an error ends the process.
-    if (os) {
-      os->close();
-      os->clear_error();
-      os.reset();
-    }
-    if (!temporary.empty())
-      llvm::sys::fs::remove(temporary);
-  }
-  llvm::Error open(llvm::StringRef name) {
-    target = name.str();
-    int fd;
-    llvm::SmallString<128> path;
-    if (std::error_code ec =
-            llvm::sys::fs::createUniqueFile(target + ".tmp%%%%%%", fd, path))
-      return failure(ExitCode::InputOutput, target + ": " + ec.message());
-    temporary = path.str().str();
-    os = std::make_unique<llvm::raw_fd_ostream>(fd, /*shouldClose=*/true);
-    return llvm::Error::success();
-  }
-  llvm::Error write(llvm::StringRef data) {
-    os->write(data.data(), data.size());
-    return check();
-  }
-  llvm::Error padTo(int64_t multiple) {
-    os->write_zeros((multiple - tell() % multiple) % multiple);
-    return check();
-  }
-  int64_t tell() { return os->tell(); }
-  /// Everything is on disk under the temporary name.
-  llvm::Error finish(bool executable) {
-    os->close();
-    if (llvm::Error error = check())
-      return error;
-    os.reset();
-    using namespace llvm::sys::fs;
-    perms mode = executable
-                     ? perms::all_read | perms::all_exe | perms::owner_write
-                     : perms::all_read | perms::owner_write;
-    if (std::error_code ec = setPermissions(temporary, mode))
-      return failure(ExitCode::InputOutput, target + ": " + ec.message());
-    if (is_directory(target))
-      return failure(ExitCode::InputOutput, target + ": is a directory");
-    return llvm::Error::success();
-  }
-  llvm::Error rename() {
-    if (std::error_code ec = llvm::sys::fs::rename(temporary, target))
-      return failure(ExitCode::InputOutput, target + ": " + ec.message());
-    temporary.clear();
-    return llvm::Error::success();
-  }
+/// Zeros up to a multiple.
+llvm::Error padTo(OutputFile &file, int64_t multiple) {
+  file.os().write_zeros((multiple - int64_t(file.os().tell()) % multiple) %
+                        multiple);
+  return file.check();
+}
 
-private:
-  llvm::Error check() {
-    if (!os->has_error())
-      return llvm::Error::success();
-    std::error_code ec = os->error();
-    os->clear_error();
-    return failure(ExitCode::InputOutput, target + ": " + ec.message());
-  }
-  std::string target, temporary;
-  std::unique_ptr<llvm::raw_fd_ostream> os;
-};
+llvm::Error put(OutputFile &file, llvm::StringRef data) {
+  file.os().write(data.data(), data.size());
+  return file.check();
+}
 
 /// XXH3 over the XXH3 of each piece of 2 MiB, whatever the sizes of the writes:
 /// threads can check pieces side by side.
@@ -113,19 +56,19 @@ private:
   std::string piece, hashes;
 };
 
-llvm::Error writeWeights(PendingFile &file, llvm::ArrayRef<WeightJob> jobs,
+llvm::Error writeWeights(OutputFile &file, llvm::ArrayRef<WeightJob> jobs,
                          uint64_t &hash) {
   PieceHash pieces;
   static const char zeros[64] = {};
   for (const WeightJob &job : jobs) {
     int64_t done = 0;
-    auto put = [&](llvm::StringRef data) {
+    auto add = [&](llvm::StringRef data) {
       pieces.update(data);
-      return file.write(data);
+      return put(file, data);
     };
     llvm::Error error = job.write([&](llvm::ArrayRef<uint8_t> bytes) {
       done += bytes.size();
-      return put(llvm::StringRef(reinterpret_cast<const char *>(bytes.data()),
+      return add(llvm::StringRef(reinterpret_cast<const char *>(bytes.data()),
                                  bytes.size()));
     });
     if (error)
@@ -135,7 +78,7 @@ llvm::Error writeWeights(PendingFile &file, llvm::ArrayRef<WeightJob> jobs,
                      job.name + ": packed " + std::to_string(done) +
                          " bytes, planned " + std::to_string(job.bytes));
     if (llvm::Error padding =
-            put(llvm::StringRef(zeros, (64 - done % 64) % 64)))
+            add(llvm::StringRef(zeros, (64 - done % 64) % 64)))
       return padding;
   }
   hash = pieces.value();
@@ -163,7 +106,7 @@ llvm::Error heddle::writeProgram(ProgramParts parts, llvm::StringRef output,
   std::vector<int64_t> offsets;
   uint64_t weightBytes = layoutWeights(parts.weights, offsets), weightHash = 0,
            weightAt = 0;
-  PendingFile program, beside;
+  OutputFile program, beside;
   if (externalWeights) {
     std::string name = output.str() + ".weights";
     (*parts.manifest.getAsObject())["weights_file"] =
@@ -180,12 +123,12 @@ llvm::Error heddle::writeProgram(ProgramParts parts, llvm::StringRef output,
       parts.tokenizer ? llvm::formatv("{0}", *parts.tokenizer).str() : "";
   uint64_t manifestAt = 0, tokenizerAt = 0;
   auto section = [&](llvm::StringRef data, uint64_t &at) -> llvm::Error {
-    if (llvm::Error error = program.padTo(kPage))
+    if (llvm::Error error = padTo(program, kPage))
       return error;
-    at = program.tell();
-    return program.write(data);
+    at = program.os().tell();
+    return put(program, data);
   };
-  if (llvm::Error error = program.write((*elf)->getBuffer()))
+  if (llvm::Error error = put(program, (*elf)->getBuffer()))
     return error;
   if (llvm::Error error = section(manifest, manifestAt))
     return error;
@@ -213,9 +156,9 @@ llvm::Error heddle::writeProgram(ProgramParts parts, llvm::StringRef output,
   field(weightAt);
   field(weightBytes);
   field(weightHash);
-  field(program.tell() + 96);
+  field(program.os().tell() + 96);
   field(XXH3_64bits(trailer.data(), trailer.size()));
-  if (llvm::Error error = program.write(trailer))
+  if (llvm::Error error = put(program, trailer))
     return error;
   // Both are whole before either takes its name.
   if (llvm::Error error = program.finish(true))

@@ -5,9 +5,8 @@
 #include "heddle/Import/Importer.h"
 #include "heddle/Plugin/Registry.h"
 #include "heddle/Reference/Interpreter.h"
+#include "heddle/Support/OutputFile.h"
 #include "heddle/passes/Pipelines.h"
-#include "llvm/Support/raw_ostream.h"
-#include <cstdio>
 #include <fmt/format.h>
 #include <numeric>
 
@@ -23,22 +22,14 @@ static llvm::Error writeNpy(llvm::StringRef path,
   // multiple.
   header.resize((10 + header.size() + 1 + 63) / 64 * 64 - 10, ' ');
   header.back() = '\n';
-  std::error_code code;
-  llvm::raw_fd_ostream out(path, code);
-  if (!code) {
+  return writeFile(path, [&](llvm::raw_ostream &out) {
     out << llvm::StringRef("\x93NUMPY\x01\x00", 8)
         << static_cast<char>(header.size() & 255)
         << static_cast<char>(header.size() >> 8) << header;
     out.write(reinterpret_cast<const char *>(values.data()),
               values.size() * sizeof(double));
-    out.close();
-    code = out.error();
-    out.clear_error();
-  }
-  if (code)
-    return failure(ExitCode::InputOutput,
-                   fmt::format("{}: {}", path.str(), code.message()));
-  return llvm::Error::success();
+    return llvm::Error::success();
+  });
 }
 
 /// The graph of `model`, which `source` has the weights of.
@@ -111,7 +102,7 @@ llvm::Error runReference(llvm::StringRef model, llvm::ArrayRef<int32_t> tokens,
   for (int64_t i = 0; i < n; ++i) {
     auto row = logits->end() - vocab;
     int32_t next = std::max_element(row, logits->end()) - row;
-    std::printf("%s%d", i ? "," : "", next);
+    llvm::outs() << (i ? "," : "") << next;
     int32_t position = count + i, zero = 0;
     if (i + 1 == n)
       break;
@@ -120,9 +111,7 @@ llvm::Error runReference(llvm::StringRef model, llvm::ArrayRef<int32_t> tokens,
       return logits.takeError();
   }
   if (n)
-    std::printf("\n");
-  if (std::fflush(stdout) || std::ferror(stdout))
-    return failure(ExitCode::InputOutput, "cannot write to standard output");
+    llvm::outs() << '\n';
   return llvm::Error::success();
 }
 

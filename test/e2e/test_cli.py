@@ -3,7 +3,9 @@
 import json
 import os
 import resource
+import signal
 import subprocess
+import time
 
 import gguf
 import pytest
@@ -102,6 +104,67 @@ def test_failed_write(heddle, program, tiny, tmp_path, weights, limit):
     assert done.returncode == 6, done.stderr
     assert sorted(tmp_path.iterdir()) == old
     assert {path.read_text() for path in old} == {"the last good one"}
+
+
+@pytest.mark.parametrize("limit", (1024, 50_000))
+@pytest.mark.parametrize("what", ("import", "dump-ir", "object", "asm", "reference"))
+def test_failed_text(heddle, tiny, tmp_path, what, limit):
+    """The same of everything else that is written: whole, or one line and what was there before."""
+    out = tmp_path / "out"
+    made = out / "03-specialize.mlir" if what == "dump-ir" else out
+    made.parent.mkdir(exist_ok=True)
+    if what != "asm":
+        made.write_text("the last good one")
+    command = {"import": ["import", tiny, "-o", out],
+               "dump-ir": ["compile", tiny, "-o", tmp_path / "program", f"--dump-ir={out}"],
+               "object": ["compile", tiny, "-o", out, "--emit=object", "--context=64"],
+               "asm": ["compile", tiny, "-o", out, "--emit=asm"],
+               "reference": ["reference", tiny, "--tokens=" + ",".join(["1"] * 20), f"--out={out}"]}[what]
+    if limit > 10_000 and what in ("import", "object"):
+        limit //= 20  # smaller files
+    done = subprocess.run([heddle.heddle, *map(str, command)], capture_output=True, text=True, timeout=60, check=False,
+                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+    lines = [line for line in done.stderr.splitlines() if "error: " in line]
+    assert done.returncode == 6 and len(lines) == 1 and str(out) in lines[0], done.stderr
+    if what == "asm":
+        assert not list(tmp_path.iterdir())
+    else:
+        assert list(tmp_path.iterdir()) == [out]
+        # Phases that were dumped before stay, each whole.
+        assert made.read_text() == "the last good one" or (what == "dump-ir" and made.read_text().endswith("}\n\n"))
+
+
+@pytest.mark.parametrize("command", (
+    ["--version"], ["list", "passes"], ["list", "passes", "--json"], ["import", "MODEL"], ["explain", "MODEL"],
+    ["compile", "--print-pipeline"], ["reference", "MODEL", "--tokens=1", "-n", "2", "--ignore-eos"]), ids=" ".join)
+def test_standard_output(heddle, tiny, command):
+    """Where results cannot be written that is said; a reader that left, or none, ends the tool quietly."""
+    words = " ".join(f"'{tiny}'" if word == "MODEL" else word for word in command)
+    for redirection, code, said in (("> /dev/full", 6, "heddle: error: standard output: "), (">&-", 0, ""), ("> /dev/null 2>&-", 0, "")):
+        done = subprocess.run(f"'{heddle.heddle}' {words} {redirection}", shell=True, capture_output=True, text=True,
+                              timeout=60, check=False)
+        assert done.returncode == code and done.stderr.startswith(said) and done.stderr.count("\n") == bool(code), done.stderr
+    done = subprocess.run(f"'{heddle.heddle}' {words} | true; exit ${{PIPESTATUS[0]}}", shell=True, executable="/bin/bash",
+                          capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0 and not done.stderr
+
+
+@pytest.mark.parametrize("signum, code", ((signal.SIGINT, 130), (signal.SIGTERM, 143)))
+def test_stopped_compile(heddle, smollm_gguf, tmp_path, signum, code):
+    """A signal ends a compile with its exit status, and nothing is left, whenever it comes."""
+    scratch = tmp_path / "tmp"
+    scratch.mkdir()
+    seen = set()
+    for delay in (0.05, 0.4, 0.8):
+        process = subprocess.Popen([heddle.heddle, "compile", smollm_gguf, "-o", tmp_path / "out"], stderr=subprocess.PIPE,
+                                   env=dict(os.environ, TMPDIR=str(scratch)))
+        time.sleep(delay)
+        process.send_signal(signum)
+        process.communicate(timeout=60)
+        seen.add(process.returncode)
+        assert not list(scratch.iterdir())
+        assert process.returncode == 0 or list(tmp_path.iterdir()) == [scratch]
+    assert code in seen and seen <= {code, 0}
 
 
 def test_output_is_a_directory(heddle, tiny, tmp_path):

@@ -1,0 +1,150 @@
+//===- OutputFile.cpp - Files that are whole or not there -----------------===//
+#include "heddle/Support/OutputFile.h"
+#include "heddle/Support/Error.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Process.h"
+#include "llvm/Support/Signals.h"
+#include <csignal>
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace fs = llvm::sys::fs;
+
+namespace heddle {
+
+llvm::Error OutputFile::failed(std::error_code code) const {
+  return failure(ExitCode::InputOutput, target + ": " + code.message());
+}
+
+OutputFile::~OutputFile() {
+  // Closing flushes, and a stream that dies with an error ends the process.
+  if (stream) {
+    stream->close();
+    stream->clear_error();
+    stream.reset();
+  }
+  if (temporary.empty())
+    return;
+  fs::remove(temporary);
+  llvm::sys::DontRemoveFileOnSignal(temporary);
+}
+
+llvm::Error OutputFile::open(llvm::StringRef name) {
+  target = name.str();
+  fs::file_status status;
+  (void)fs::status(target, status);
+  if (fs::is_directory(status))
+    return failed(std::make_error_code(std::errc::is_a_directory));
+  int fd;
+  if (fs::exists(status) && !fs::is_regular_file(status)) {
+    if (std::error_code ec = fs::openFileForWrite(
+            target, fd, fs::CD_OpenExisting, fs::OF_None))
+      return failed(ec);
+  } else {
+    llvm::SmallString<128> path;
+    if (std::error_code ec =
+            fs::createUniqueFile(target + ".tmp%%%%%%", fd, path))
+      return failed(ec);
+    temporary = path.str().str();
+    llvm::sys::RemoveFileOnSignal(temporary);
+  }
+  stream = std::make_unique<llvm::raw_fd_ostream>(fd, /*shouldClose=*/true);
+  return llvm::Error::success();
+}
+
+llvm::raw_pwrite_stream &OutputFile::os() { return *stream; }
+
+llvm::Error OutputFile::check() {
+  if (!stream->has_error())
+    return llvm::Error::success();
+  std::error_code ec = stream->error();
+  stream->clear_error();
+  return failed(ec);
+}
+
+llvm::Error OutputFile::finish(bool executable) {
+  stream->close();
+  if (llvm::Error error = check())
+    return error;
+  stream.reset();
+  if (temporary.empty())
+    return llvm::Error::success();
+  fs::perms mode = fs::all_read | fs::owner_write;
+  if (executable)
+    mode |= fs::all_exe;
+  if (std::error_code ec = fs::setPermissions(temporary, mode))
+    return failed(ec);
+  return llvm::Error::success();
+}
+
+llvm::Error OutputFile::rename() {
+  if (temporary.empty())
+    return llvm::Error::success();
+  if (std::error_code ec = fs::rename(temporary, target))
+    return failed(ec);
+  llvm::sys::DontRemoveFileOnSignal(temporary);
+  temporary.clear();
+  return llvm::Error::success();
+}
+
+llvm::Error
+writeFile(llvm::StringRef name,
+          llvm::function_ref<llvm::Error(llvm::raw_pwrite_stream &)> write) {
+  OutputFile file;
+  if (llvm::Error error = file.open(name))
+    return error;
+  if (llvm::Error error = write(file.os()))
+    return error;
+  if (llvm::Error error = file.finish())
+    return error;
+  return file.rename();
+}
+
+llvm::Error ScratchFile::create(llvm::StringRef suffix) {
+  llvm::SmallString<128> name;
+  if (std::error_code ec = fs::createTemporaryFile("heddle", suffix, name))
+    return failure(ExitCode::InputOutput,
+                   "a temporary file: " + ec.message());
+  path = name.str().str();
+  llvm::sys::RemoveFileOnSignal(path);
+  return llvm::Error::success();
+}
+
+ScratchFile::~ScratchFile() {
+  if (path.empty())
+    return;
+  fs::remove(path);
+  llvm::sys::DontRemoveFileOnSignal(path);
+}
+
+// LLVM's own handlers, which remove files, come before these once there is a
+// file to remove, and raise the signal again.
+static void onStop(int signal) { _exit(128 + signal); }
+
+void prepareProcess() {
+  // A file that is opened later must not land on a closed descriptor.
+  (void)llvm::sys::Process::FixupStandardFileDescriptors();
+  std::signal(SIGPIPE, SIG_IGN);
+  // Past a file size limit, a write fails with EFBIG.
+  std::signal(SIGXFSZ, SIG_IGN);
+  for (int signal : {SIGINT, SIGTERM})
+    std::signal(signal, onStop);
+}
+
+int finishOutput(int code, llvm::StringRef tool) {
+  // A stream that dies with an error ends the process.
+  llvm::raw_fd_ostream &out = llvm::outs(), &log = llvm::errs();
+  out.flush();
+  log.clear_error();
+  if (!out.has_error())
+    return code;
+  std::error_code ec = out.error();
+  out.clear_error();
+  if (code || ec == std::errc::broken_pipe)
+    return code;
+  return report(failure(ExitCode::InputOutput,
+                        "standard output: " + ec.message()),
+                tool);
+}
+
+} // namespace heddle
