@@ -9,13 +9,8 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/InitAllPasses.h"
 #include "llvm/Support/CommandLine.h"
-#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/JSON.h"
-#include "llvm/Support/Path.h"
-#include "llvm/Support/Program.h"
-#include "llvm/Support/xxhash.h"
 #include <fmt/format.h>
-#include <unistd.h>
 
 using namespace heddle;
 namespace cl = llvm::cl;
@@ -234,55 +229,6 @@ llvm::Error compileCommand() {
   return compile(options);
 }
 
-/// Compiles into the cache, named by the model's bytes at both ends, and
-/// becomes the program.
-llvm::Error runProgram(int argc, char **argv) {
-  if (argc < 3 || argv[2][0] == '-')
-    return usage("run needs MODEL", "heddle run model.gguf \"Hello\"");
-  std::string path = argv[2];
-  llvm::SmallString<128> dir;
-  if (const char *given = ::getenv("HEDDLE_CACHE_DIR"))
-    dir = given;
-  else if (const char *xdg = ::getenv("XDG_CACHE_HOME"))
-    llvm::sys::path::append(dir, xdg, "heddle");
-  else if (const char *home = ::getenv("HOME"))
-    llvm::sys::path::append(dir, home, ".cache", "heddle");
-  else
-    dir = "/tmp/heddle-cache";
-  llvm::sys::fs::file_status status;
-  if (auto ec = llvm::sys::fs::status(path, status))
-    return failure(ExitCode::InputOutput, path + ": " + ec.message());
-  llvm::SmallString<128> real;
-  llvm::sys::fs::real_path(path, real);
-  std::string tool = llvm::sys::fs::getMainExecutable(nullptr, nullptr);
-  llvm::sys::fs::file_status toolStatus;
-  if (auto ec = llvm::sys::fs::status(tool, toolStatus))
-    return failure(ExitCode::InputOutput, tool + ": " + ec.message());
-  std::string key = fmt::format(
-      "{}|{}|{}|{}", real.str().str(), status.getSize(),
-      status.getLastModificationTime().time_since_epoch().count(),
-      toolStatus.getLastModificationTime().time_since_epoch().count());
-  std::string program =
-      fmt::format("{}/{}-{:016x}", dir.str().str(),
-                  llvm::sys::path::stem(path).str(), llvm::xxh3_64bits(key));
-  if (!llvm::sys::fs::exists(program)) {
-    if (auto ec = llvm::sys::fs::create_directories(dir))
-      return failure(ExitCode::InputOutput,
-                     dir.str().str() + ": " + ec.message());
-    CompileOptions options;
-    options.model = path;
-    options.output = program;
-    if (auto error = compile(options))
-      return error;
-  }
-  std::vector<char *> args = {program.data()};
-  for (int i = 3; i < argc; ++i)
-    args.push_back(argv[i]);
-  args.push_back(nullptr);
-  ::execv(program.c_str(), args.data());
-  return failure(ExitCode::InputOutput, program + ": " + ::strerror(errno));
-}
-
 llvm::Error listCommand() {
   llvm::json::Array rows;
   auto add = [&](llvm::StringRef name, llvm::StringRef summary,
@@ -391,9 +337,10 @@ static int runTool(int argc, char **argv) {
   }
   if (argc > 1 && llvm::StringRef(argv[1]) == "run") {
     // The program reads its own flags.
-    if (auto error = runProgram(argc, argv))
-      return report(std::move(error));
-    return 0;
+    if (argc < 3 || argv[2][0] == '-')
+      return report(
+          usage("run needs MODEL", "heddle run model.gguf \"Hello\""));
+    return report(runProgram(argv[2], argv + 3));
   }
   cl::HideUnrelatedOptions(category);
   for (auto *sub : {&compileCmd, &importCmd, &listCmd, &referenceCmd,

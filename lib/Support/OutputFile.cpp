@@ -37,8 +37,8 @@ llvm::Error OutputFile::open(llvm::StringRef name) {
     return failed(std::make_error_code(std::errc::is_a_directory));
   int fd;
   if (fs::exists(status) && !fs::is_regular_file(status)) {
-    if (std::error_code ec = fs::openFileForWrite(
-            target, fd, fs::CD_OpenExisting, fs::OF_None))
+    if (std::error_code ec =
+            fs::openFileForWrite(target, fd, fs::CD_OpenExisting, fs::OF_None))
       return failed(ec);
   } else {
     llvm::SmallString<128> path;
@@ -103,8 +103,7 @@ writeFile(llvm::StringRef name,
 llvm::Error ScratchFile::create(llvm::StringRef suffix) {
   llvm::SmallString<128> name;
   if (std::error_code ec = fs::createTemporaryFile("heddle", suffix, name))
-    return failure(ExitCode::InputOutput,
-                   "a temporary file: " + ec.message());
+    return failure(ExitCode::InputOutput, "a temporary file: " + ec.message());
   path = name.str().str();
   llvm::sys::RemoveFileOnSignal(path);
   return llvm::Error::success();
@@ -121,6 +120,13 @@ ScratchFile::~ScratchFile() {
 // file to remove, and raise the signal again.
 static void onStop(int signal) { _exit(128 + signal); }
 
+static void onTruncated(int) {
+  static const char line[] =
+      "heddle: error: a file was truncated while it was read\n";
+  (void)!write(2, line, sizeof(line) - 1);
+  _exit(static_cast<int>(ExitCode::Changed));
+}
+
 void prepareProcess() {
   // A file that is opened later must not land on a closed descriptor.
   (void)llvm::sys::Process::FixupStandardFileDescriptors();
@@ -129,6 +135,7 @@ void prepareProcess() {
   std::signal(SIGXFSZ, SIG_IGN);
   for (int signal : {SIGINT, SIGTERM})
     std::signal(signal, onStop);
+  std::signal(SIGBUS, onTruncated);
 }
 
 int finishOutput(int code, llvm::StringRef tool) {
@@ -142,9 +149,8 @@ int finishOutput(int code, llvm::StringRef tool) {
   out.clear_error();
   if (code || ec == std::errc::broken_pipe)
     return code;
-  return report(failure(ExitCode::InputOutput,
-                        "standard output: " + ec.message()),
-                tool);
+  return report(
+      failure(ExitCode::InputOutput, "standard output: " + ec.message()), tool);
 }
 
 } // namespace heddle

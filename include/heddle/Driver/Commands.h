@@ -6,6 +6,7 @@
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
 #include <cstdint>
+#include <string>
 
 namespace heddle {
 
@@ -19,6 +20,12 @@ namespace heddle {
 llvm::Error runReference(llvm::StringRef model, llvm::ArrayRef<int32_t> tokens,
                          int64_t n, llvm::StringRef outNpy = "",
                          llvm::StringRef weightsFrom = "");
+
+/// Compiles a model into the cache, unless it is there, and becomes the program
+/// with `arguments` (ended by null). Without a cache that can be written to, it
+/// runs from a file of no name, and a warning says so. Errors: those of
+/// compile; InputOutput.
+llvm::Error runProgram(const std::string &model, char **arguments);
 
 } // namespace heddle
 
