@@ -1,5 +1,6 @@
 //===- Module.cpp - heddle.Module and heddle.Operation --------------------===//
 #include "Python.h"
+#include "heddle/Driver/ModuleFile.h"
 #include "heddle/Import/Family.h"
 #include "heddle/Import/Importer.h"
 #include "heddle/Plugin/Registry.h"
@@ -80,6 +81,7 @@ ModuleOp Module::get() const {
 
 std::unique_ptr<Module> parse(std::shared_ptr<MLIRContext> context,
                               const std::string &text) {
+  raiseOnError(checkModuleText("<string>", text, Resources::Checked));
   Recorder recorder(context.get());
   auto result = std::make_unique<Module>();
   {
@@ -95,6 +97,8 @@ std::unique_ptr<Module> parse(std::shared_ptr<MLIRContext> context,
 }
 
 LogicalResult replaceBody(ModuleOp module, const std::string &text) {
+  if (llvm::Error error = checkModuleText("<string>", text, Resources::Checked))
+    return module.emitError() << llvm::toString(std::move(error));
   auto parsed = parseSourceString<ModuleOp>(
       text, ParserConfig(module.getContext()), "<string>");
   if (!parsed)
@@ -184,6 +188,7 @@ static void bindOperation(py::module_ &m) {
       .def(
           "set_attribute",
           [](Op &o, const std::string &name, const std::string &value) {
+            raiseOnError(checkModuleText(name, value, Resources::None));
             Recorder recorder(o.get()->getContext());
             Attribute attr = parseAttribute(value, o.get()->getContext());
             if (!attr)

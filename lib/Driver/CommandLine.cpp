@@ -2,6 +2,8 @@
 #include "heddle/Driver/CommandLine.h"
 #include "heddle/Driver/Commands.h"
 #include "heddle/Driver/Compile.h"
+#include "heddle/Driver/Confined.h"
+#include "heddle/Driver/ModuleFile.h"
 #include "heddle/Driver/ProgramReader.h"
 #include "heddle/Plugin/Registry.h"
 #include "heddle/Support/Error.h"
@@ -298,9 +300,7 @@ llvm::Error prepare() {
   return llvm::Error::success();
 }
 
-llvm::Error dispatch(int argc, char **argv) {
-  if (runCmd)
-    return llvm::Error::success();
+llvm::Error dispatch() {
   if (compileCmd)
     return compileCommand();
   if (importCmd)
@@ -355,11 +355,12 @@ static int runTool(int argc, char **argv) {
     first.consume_front("heddle: ");
     return report(usage(first.str()));
   }
-  if (auto error = prepare())
-    return report(std::move(error));
-  if (auto error = dispatch(argc, argv))
-    return report(std::move(error));
-  return 0;
+  auto work = [&] {
+    if (auto error = prepare())
+      return report(std::move(error));
+    return report(dispatch());
+  };
+  return isModuleFile(model) ? confined(model, work) : work();
 }
 
 int heddle::runCommand(int argc, char **argv) {

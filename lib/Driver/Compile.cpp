@@ -1,5 +1,6 @@
 //===- Compile.cpp - From a checkpoint to a program -----------------------===//
 #include "heddle/Driver/Compile.h"
+#include "heddle/Driver/Confined.h"
 #include "heddle/Driver/GenerationData.h"
 #include "heddle/Driver/Link.h"
 #include "heddle/Driver/ModuleFile.h"
@@ -404,6 +405,10 @@ private:
   }
 
   llvm::Error runPhases(size_t last) {
+    // Near-linear in the text, or it is refused.
+    uint64_t size = 0;
+    (void)llvm::sys::fs::file_size(options.model, size);
+    CpuLimit limit(300 + size / (64 << 10));
     if (!options.pipeline.empty())
       return runPipeline();
     Builder b(&context);

@@ -1,5 +1,6 @@
 //===- ModuleFile.cpp - A module from a file, checked ---------------------===//
 #include "heddle/Driver/ModuleFile.h"
+#include "heddle/Driver/Confined.h"
 #include "heddle/Import/Parameters.h"
 #include "heddle/Support/Error.h"
 #include "heddle/Support/MappedFile.h"
@@ -178,13 +179,20 @@ void checkAttributes(Checker &c, size_t phase) {
   }
 }
 
-// MLIR's parser recurses where text nests, and where signs follow one another;
-// it allocates what a resource says. Dumps of ours nest 20 deep and have none.
-llvm::Error checkText(StringRef path, StringRef text) {
-  constexpr size_t kMost = 256;
+} // namespace
+
+llvm::Error heddle::checkModuleText(StringRef path, StringRef text,
+                                    Resources resources) {
+  constexpr size_t kMost = 256, kMostTerms = 4096;
   constexpr StringRef opens = "([{<", closes = ")]}>";
   std::string open;
-  size_t line = 1, signs = 0;
+  size_t line = 1, signs = 0, terms = 0;
+  auto bad = [&](const char *field, const Twine &value, const Twine &limit) {
+    return heddle::failure(ExitCode::Malformed,
+                           fmt::format("{}: line {}: {} = {}, limit {}",
+                                       path.str(), line, field, value.str(),
+                                       limit.str()));
+  };
   for (size_t i = 0; i < text.size(); ++i) {
     char c = text[i];
     StringRef rest = text.drop_front(i);
@@ -192,34 +200,42 @@ llvm::Error checkText(StringRef path, StringRef text) {
       for (++i; i < text.size() && text[i] != '"' && text[i] != '\n'; ++i)
         i += text[i] == '\\';
     } else if (rest.starts_with("//")) {
-      i += rest.find_first_of('\n', 1) == rest.npos ? rest.size()
-                                                    : rest.find('\n') - 1;
+      i += std::min(rest.find('\n'), rest.size()) - 1;
     } else if (rest.starts_with("->") || rest.starts_with(">=") ||
                rest.starts_with("<=")) {
       ++i;
-    } else if (rest.starts_with("{-#")) {
-      return heddle::failure(
-          ExitCode::Malformed,
-          fmt::format("{}: line {}: resources = '{{-#', limit none", path.str(),
-                      line));
+    } else if (rest.starts_with("{-#") && resources == Resources::None) {
+      return bad("resources", "'{-#'", "none");
+    } else if (rest.consume_front("dialect_resources")) {
+      // Four bytes of alignment come first, as the others in hexadecimal.
+      for (size_t at = 0; (at = rest.find("\"0x", at)) != rest.npos; ++at)
+        if (rest.substr(at + 3, 8) == "00000000")
+          return bad("alignment of a resource", "0", "a power of two");
     } else if (opens.contains(c)) {
       open += c;
-    } else if (size_t kind = closes.find(c); kind != closes.npos &&
-                                             !open.empty() &&
-                                             open.back() == opens[kind]) {
-      open.pop_back();
+      terms = 0;
+    } else if (size_t kind = closes.find(c); kind != closes.npos) {
+      // A `<` that compares has no other end.
+      while (c != '>' && !open.empty() && open.back() == '<')
+        open.pop_back();
+      if (!open.empty() && open.back() == opens[kind])
+        open.pop_back();
+      terms = 0;
+    } else if (c == ',' || c == '=' || c == ';') {
+      terms = 0;
+    } else if (c == '+' || c == '*' || c == '-') {
+      ++terms;
     }
-    line += c == '\n';
+    line += i < text.size() && text[i] == '\n';
     signs = c == '-' ? signs + 1 : llvm::isSpace(c) ? signs : 0;
     if (size_t depth = std::max(open.size(), signs); depth > kMost)
-      return heddle::failure(
-          ExitCode::Malformed,
-          fmt::format("{}: line {}: nesting = {} or more, limit {}", path.str(),
-                      line, depth, kMost));
+      return bad("nesting", Twine(depth) + " or more", Twine(kMost));
+    if (terms > kMostTerms)
+      return bad("terms of an expression", Twine(terms) + " or more",
+                 Twine(kMostTerms));
   }
   return llvm::Error::success();
 }
-} // namespace
 
 llvm::Expected<ModuleFile> heddle::readModule(MLIRContext &context,
                                               StringRef path) {
@@ -231,8 +247,9 @@ llvm::Expected<ModuleFile> heddle::readModule(MLIRContext &context,
     return heddle::failure(ExitCode::Unsupported,
                            path.str() + ": format = MLIR bytecode, supported "
                                         "is text");
-  if (auto error = checkText(path, text))
+  if (auto error = checkModuleText(path, text, Resources::None))
     return std::move(error);
+  CpuLimit limit(2 + text.size() / (256 << 10));
   llvm::SourceMgr sources;
   sources.AddNewSourceBuffer(llvm::MemoryBuffer::getMemBufferCopy(text, path),
                              llvm::SMLoc());

@@ -7,10 +7,17 @@
 //
 //===----------------------------------------------------------------------===//
 #include "heddle/Driver/CommandLine.h"
+#include "heddle/Driver/ModuleFile.h"
 #include "heddle/Plugin/Registry.h"
+#include "heddle/Support/OutputFile.h"
+#include "mlir/Bytecode/BytecodeReader.h"
 #include "mlir/InitAllPasses.h"
+#include "mlir/Support/FileUtilities.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
+#include "llvm/Support/MemoryBuffer.h"
 #include <fmt/format.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 using namespace heddle;
 
@@ -58,6 +65,26 @@ llvm::Error translate(int argc, char **argv,
   arguments.push_back("--pass-pipeline=" + pipelineText(first, last));
   return llvm::Error::success();
 }
+/// Looks through the text before MLIR's parser does. Standard input becomes a
+/// file in memory, which can be read twice.
+llvm::Error checkInput(llvm::StringRef name) {
+  std::string words;
+  auto buffer = mlir::openInputFile(name, &words);
+  if (!buffer)
+    return llvm::Error::success(); // mlir-opt says it in its own words
+  llvm::StringRef text = buffer->getBuffer();
+  if (name == "-") {
+    int memory = ::memfd_create("heddle-opt", MFD_CLOEXEC);
+    if (memory < 0 || ::dup2(memory, 0) < 0)
+      return failure(ExitCode::InputOutput, "standard input: no file for it");
+    llvm::raw_fd_ostream(memory, /*shouldClose=*/true) << text;
+    ::lseek(0, 0, SEEK_SET);
+  }
+  if (mlir::isBytecode(buffer->getMemBufferRef()))
+    return llvm::Error::success();
+  return checkModuleText(name == "-" ? "standard input" : name, text,
+                         Resources::Checked);
+}
 } // namespace
 
 int heddle::runOpt(int argc, char **argv) {
@@ -66,13 +93,19 @@ int heddle::runOpt(int argc, char **argv) {
   std::vector<std::string> arguments;
   if (auto error = translate(argc, argv, arguments))
     return report(std::move(error), "heddle-opt");
+  prepareProcess();
   mlir::DialectRegistry registry;
   registerDialects(registry);
   std::vector<char *> pointers;
   for (std::string &argument : arguments)
     pointers.push_back(argument.data());
   pointers.push_back(nullptr);
-  return mlir::asMainReturnCode(
-      mlir::MlirOptMain(arguments.size(), pointers.data(),
-                        "Heddle optimizer driver\n", registry));
+  int count = arguments.size();
+  auto [input, output] = mlir::registerAndParseCLIOptions(
+      count, pointers.data(), "Heddle optimizer driver\n", registry);
+  if (auto error = checkInput(input))
+    return report(std::move(error), "heddle-opt");
+  return finishOutput(mlir::asMainReturnCode(mlir::MlirOptMain(
+                          count, pointers.data(), input, output, registry)),
+                      "heddle-opt");
 }

@@ -124,8 +124,7 @@ std::string cacheDirectory() {
     ec = std::error_code(errno, std::generic_category());
   if (!ec)
     return dir.str().str();
-  warning(dir.str().str() + ": " + ec.message() +
-          ": the program is not kept");
+  warning(dir.str().str() + ": " + ec.message() + ": the program is not kept");
   return "";
 }
 

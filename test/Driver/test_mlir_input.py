@@ -1,10 +1,14 @@
 """Modules that were dumped, perhaps edited, and are compiled again: what was not
 edited comes to the same bytes, and what does not fit is one line and status 3."""
 
+import contextlib
 import re
+import subprocess
+import time
 
 import pytest
 
+import heddle as heddle_python
 from tiny_gguf import Tiny, write
 
 
@@ -149,6 +153,8 @@ HOSTILE = {
     "attributes": ("#x = " + "[" * DEEP, "line 1: nesting"),
     "attributes in comments": ("#x = " + "[ // ]\n" * DEEP, "line 257: nesting"),
     "attributes and other brackets": ("#x = " + '[">", d0 >= 0 -> >' * DEEP, "line 1: nesting"),
+    "locations": ("func.func @f() { return loc(" + "fused[" * DEEP, "line 1: nesting"),
+    "terms": ("#m = affine_map<(d0) -> (" + "d0 + " * DEEP + "1)>", "line 1: terms of an expression = 4097 or more"),
     "signs": ("#m = affine_map<(d0) -> (" + "- " * DEEP, "line 1: nesting"),
     "types that differ": ("func.func @f(%a: i32) {\n %b = arith.addi %a, %a : i64\n return }", "line 2: "),
     "value of itself": ("func.func @f() {\n %a = arith.addi %a, %a : i32\n return }", "line 2: "),
@@ -165,6 +171,40 @@ HOSTILE = {
 def test_hostile_text(compile_text, name):
     text, part = HOSTILE[name]
     assert part in compile_text(text, 3)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_text_elsewhere(heddle, tmp_path, name):
+    """heddle-opt, from a file and from standard input, and Module.parse end with no signal either."""
+    text, part = HOSTILE[name]
+    source = tmp_path / "x.mlir"
+    source.write_text(text)
+    tool = heddle.heddle.with_name("heddle-opt")
+    for command, where in (([tool, source], source), ([tool], "standard input")):
+        done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, check=False)
+        if "nesting" in part or "terms" in part:
+            assert done.returncode == 3 and f"heddle-opt: error: {where}: {part}" in done.stderr, done.stderr
+        else:  # of a resource that is short or not there mlir-opt says what it likes
+            assert done.returncode in ((1, 3) if "line" in part else (0, 1, 3)), done.stderr
+    may = contextlib.suppress if "resource" in name else pytest.raises
+    with may(heddle_python.Error):
+        heddle_python.Module.parse(text)
+
+
+SLOW = {  # what only the time, or the memory, of the process that reads a text bounds
+    "shape of many dimensions": ("func.func private @f(vector<" + "4x" * DEEP + "f32>)", 5, "processor time"),
+    "integer of many digits": ("module attributes {heddle.x = " + "9" * 10**6 + " : i16777215} {}", 5, "processor time"),
+    "aliases that double": ("#a0 = [1]\n" + "".join(f"#a{i + 1} = [#a{i}, #a{i}]\n" for i in range(60)) +
+                            "module attributes {heddle.phase = #a60} {}", 5, "processor time")}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SLOW)
+def test_slow_text(compile_text, name):
+    text, code, part = SLOW[name]
+    begin = time.monotonic()
+    assert part in compile_text(text, code)
+    assert time.monotonic() - begin < 60
 
 
 def test_recursion(dumps, compile_text):

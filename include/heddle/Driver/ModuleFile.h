@@ -24,6 +24,14 @@ inline bool isModuleFile(llvm::StringRef path) {
   return path.ends_with(".mlir");
 }
 
+/// MLIR's parser recurses where text nests, where signs follow one another and
+/// along the terms of an affine expression, and allocates what a resource says.
+/// Dumps of ours nest 20 deep and have no resources. Malformed, naming `path`,
+/// the line, value and limit.
+enum class Resources { None, Checked };
+llvm::Error checkModuleText(llvm::StringRef path, llvm::StringRef text,
+                            Resources resources);
+
 /// Reads a module from text that nests at most 256 deep. The `heddle.…`
 /// attributes that its phase has are there, of their kind and within their
 /// limits. Errors: InputOutput; Unsupported (bytecode); Malformed, naming file,
