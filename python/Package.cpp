@@ -1,6 +1,7 @@
 //===- Package.cpp - The extension module heddle._heddle ------------------===//
 #include "Python.h"
 #include "heddle/Driver/Compile.h"
+#include "heddle/Driver/Explain.h"
 #include "heddle/Plugin/Registry.h"
 #include "mlir/InitAllPasses.h"
 
@@ -39,10 +40,10 @@ PYBIND11_MODULE(_heddle, m) {
   m.def("compile", [](const CompileOptions &options) {
     computing([&] { return heddle::compile(options); });
   });
-  m.def("explain", [](const CompileOptions &options) {
+  m.def("explain", [](const std::string &program) {
     ExplainOptions how;
     how.json = true;
-    computing([&] { return heddle::explain(options, how); });
+    computing([&] { return explainProgram(program, how, false, 0); });
     llvm::outs().flush();
   });
   m.def("load_plugin", [](const std::string &path) {

@@ -237,6 +237,11 @@ private:
           *options.context != number(*module, "heddle.context"))
         return contradicts("context", std::to_string(*options.context),
                            std::to_string(number(*module, "heddle.context")));
+      auto kept = (*module)->getAttrOfType<ArrayAttr>("heddle.pass_options");
+      for (const std::string &option : options.passOptions)
+        if (!kept || !llvm::is_contained(kept, b.getStringAttr(option)))
+          return contradicts("pass-option", option,
+                             kept ? "others" : "none of them");
       return llvm::Error::success();
     }
     std::string target = options.target.value_or("native");
@@ -316,26 +321,52 @@ private:
     });
   }
 
+  /// Whether `option`, NAME.OPTION=VALUE, is one of `pass`.
+  static bool isOf(StringRef option, StringRef pass) {
+    StringRef name = option.split('.').first;
+    return pass == name || pass == ("heddle-" + name).str();
+  }
+
+  /// LLVM's parser of options says what is wrong with a number on standard
+  /// error, in lines of its own: what the pass has a number for must be one.
+  static bool fitsDefault(Pass &pass, StringRef option) {
+    std::string text;
+    llvm::raw_string_ostream os(text);
+    pass.printAsTextualPipeline(os);
+    auto [name, value] = option.split('=');
+    StringRef rest = StringRef(text).split('{').second;
+    for (StringRef word : llvm::split(rest.split('}').first, ' ')) {
+      int64_t number;
+      auto [known, set] = word.split('=');
+      if (known == name && !set.getAsInteger(10, number))
+        return !value.getAsInteger(10, number);
+    }
+    return true;
+  }
+
   /// `heddle.pass_options` on the passes of one phase, in the order given.
   llvm::Error applyPassOptions(OpPassManager &pm) {
     auto list = (*module)->getAttrOfType<ArrayAttr>("heddle.pass_options");
     for (Attribute attr : list ? list.getValue() : ArrayRef<Attribute>()) {
-      auto [name, option] = cast<StringAttr>(attr).getValue().split('.');
+      StringRef given = cast<StringAttr>(attr).getValue(),
+                option = given.split('.').second;
       for (Pass &pass : pm.getPasses()) {
-        if (pass.getArgument() != name &&
-            pass.getArgument() != ("heddle-" + name).str())
+        if (!isOf(given, pass.getArgument()))
           continue;
-        applied.insert(cast<StringAttr>(attr).getValue());
+        applied.insert(given);
+        if (!fitsDefault(pass, option))
+          return heddle::failure(ExitCode::Usage,
+                                 "pass-option = " + given.str() +
+                                     ", limit an integer of 64 bits");
         std::string words;
         if (mlir::failed(
                 pass.initializeOptions(option, [&](const Twine &message) {
                   words = message.str();
                   return mlir::failure();
                 })))
-          return heddle::failure(ExitCode::Usage,
-                                 fmt::format("pass-option = {}: {}",
-                                             cast<StringAttr>(attr).str(),
-                                             words));
+          return heddle::failure(
+              ExitCode::Usage, fmt::format("pass-option = {}: {}", given.str(),
+                                           StringRef(words).trim().str()));
       }
     }
     return llvm::Error::success();
@@ -355,6 +386,14 @@ private:
     std::string message = fmt::format(
         "{}: phase {}: {}{}", options.model, name.str(),
         culprit.name.empty() ? "" : culprit.name + ": ", diagnostics.first);
+    // What our passes do not do with the numbers that they were given is no
+    // bug. Those that do not fit together are found where code is made.
+    if (!options.passOptions.empty() && !applied.empty() &&
+        StringRef(culprit.name).starts_with("heddle-"))
+      return heddle::failure(ExitCode::Usage,
+                             fmt::format("pass-option = {}: {}",
+                                         llvm::join(options.passOptions, ", "),
+                                         diagnostics.first));
     if (isIR) // the file is the reproducer
       return heddle::failure(ExitCode::Bug, message);
     std::string reproducer = fmt::format(

@@ -50,8 +50,8 @@ int confined(llvm::StringRef file, llvm::function_ref<int()> work) {
   uint64_t memory = (uint64_t(4) << 30) + size * 1024;
   pid_t child = ::fork();
   if (child < 0)
-    return report(failure(ExitCode::Limit, file.str() + ": a process: " +
-                                               std::strerror(errno)));
+    return report(failure(ExitCode::Limit,
+                          file.str() + ": a process: " + std::strerror(errno)));
   if (child == 0) {
     confine(memory);
     ::exit(finishOutput(work()));

@@ -2,49 +2,15 @@
 registered, plugins of one compile do not reach the next, and Ctrl-C ends it at once."""
 
 import os
-import pickle
 import shutil
-import signal
-import sys
 import tempfile
 from pathlib import Path
 
 from . import _heddle
 from ._errors import Error
+from ._forked import forked
 from ._parts import load_plugin
 from ._program import Program
-
-
-def forked(work):
-    """Runs `work()` in a child; raises what it raises."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    read, write = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        os.close(read)
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        failure = b""
-        try:
-            work()
-        except BaseException as error:  # the parent raises it
-            failure = pickle.dumps(error if isinstance(error, Error) else Error(repr(error)))
-        with os.fdopen(write, "wb") as pipe:
-            pipe.write(failure)
-        os._exit(0)
-    os.close(write)
-    try:
-        with os.fdopen(read, "rb") as pipe:
-            failure = pipe.read()
-        _, status = os.waitpid(pid, 0)
-    except BaseException:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-        raise
-    if failure:
-        raise pickle.loads(failure)
-    if status:
-        raise Error(f"the compiler ended with status {status}")
 
 
 def _options(model, numeric, target, context, options, weights_from):
@@ -61,7 +27,7 @@ def compile(model, output=None, *, numeric=None, target=None, context=None, opti
             plugins=(), weights_from=None, dump_ir=None, jobs=0):
     """Compiles a checkpoint, or with `weights_from` a Module or its file, to a Program.
 
-    numeric: "auto", "f32" or "a8". target: feature levels, as `heddle list targets`.
+    numeric: "auto", "f32", "a16" or "a8". target: feature levels, as `heddle list targets`.
     options: {"choose-layouts.rows": 16}. plugins: files, for this compile alone. output: where
     the program is kept; without it, it goes when the Program does. Raises Error."""
     holder = None
@@ -100,15 +66,4 @@ def compile(model, output=None, *, numeric=None, target=None, context=None, opti
     finally:
         shutil.rmtree(scratch)
 
-    def explain():
-        with tempfile.TemporaryFile() as out:
-            def work():
-                os.dup2(out.fileno(), 1)
-                for plugin in plugins:
-                    load_plugin(plugin)
-                _heddle.explain(_options(model, numeric, target, context, options, weights_from))
-            forked(work)
-            out.seek(0)
-            return out.read().decode()
-
-    return Program(output, _holder=holder, _explain=None if is_module else explain)
+    return Program(output, _holder=holder)

@@ -8,17 +8,19 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
+from . import _heddle
 from ._errors import Error
+from ._forked import forked
 
 
 class Program:
     """A compiled program. Each call runs it once; leaving a call early, by Ctrl-C too, ends
     the run."""
 
-    def __init__(self, path, *, threads=None, _holder=None, _explain=None):
+    def __init__(self, path, *, threads=None, _holder=None):
         self.path = Path(path).absolute()
         self.threads = threads
-        self._holder, self._explain = _holder, _explain
+        self._holder = _holder
 
     def __repr__(self):
         return f"heddle.Program({str(self.path)!r})"
@@ -115,10 +117,14 @@ class Program:
         return json.loads(self._output("info", "--json"))
 
     def explain(self):
-        """What became of each kernel, as `heddle explain --json` has it."""
-        if self._explain is None:
-            raise Error(f"{self.path}: explain of a program is unsupported", 4, "heddle explain MODEL")
-        return json.loads(self._explain())
+        """What became of each kernel, as `heddle explain PROG --json` has it: the program keeps it."""
+        with tempfile.TemporaryFile() as out:
+            def work():
+                os.dup2(out.fileno(), 1)
+                _heddle.explain(str(self.path))
+            forked(work)
+            out.seek(0)
+            return json.loads(out.read())
 
 
 def _flags(max_new_tokens, temperature, top_k, top_p, min_p, seed, stop_strings, ignore_eos):

@@ -72,6 +72,13 @@ def test_import_takes_options(dumps, compile_text):
     compile_text(dumps["imported"], 2, "--pass-option=nonsense.rows=1", about="pass-option = ")
 
 
+@pytest.mark.parametrize("option", ("specialize.prefill-tokens=32", "choose-layouts.rows=16"))
+def test_fixed_options(dumps, compile_text, option):
+    """What a dump was made with may be said again, and nothing else."""
+    assert f"pass-option = {option}, the file was made with" in compile_text(dumps["layout"], 2, "-p", option)
+    assert compile_text(dumps["layout"], 0, "-p", "specialize.prefill-tokens=64")
+
+
 NUMBER = r" = \d+ : i64"
 TEXT = r' = "[^"]*"'
 DICT = r" = \{[^}]*\}"

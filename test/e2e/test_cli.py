@@ -61,6 +61,20 @@ def test_bad_flag(heddle, tiny, tmp_path, flags, code):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("option, said", (
+    ("choose-layouts.rows=-1", "rows = -1"), ("choose-layouts.rows=7", "rows = 7"), ("choose-layouts.block=3", "block = 3"),
+    ("choose-layouts.rows=99999999999999999999", "limit an integer"), ("choose-layouts.rows=abc", "limit an integer"),
+    ("choose-layouts.nope=1", "no such option nope"), ("specialize.batch-tokens=0", "batch-tokens = 0"),
+    ("specialize.prefill-tokens=1000000000", "prefill-tokens = 1000000000"), ("set-schedules.query-tile=65", "query-tile = 65"),
+    ("set-schedules.token-tile=-1", "token-tile = -1"), ("set-schedules.segment=5", "segment = 5")))
+def test_bad_pass_option(heddle, tiny, tmp_path, option, said):
+    """No bug and no reproducer: the option, its value and the limit."""
+    done = heddle("compile", tiny, "-o", tmp_path / "out", "-p", option, "--quiet", code=2)
+    assert_error(done)
+    assert f"pass-option = {option}" in done.stderr and said in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_missing_model(heddle, tmp_path):
     done = heddle("compile", tmp_path / "none.gguf", "-o", tmp_path / "out", code=6)
     assert_error(done)

@@ -60,9 +60,11 @@ def test_logits(program):
 def test_info_and_explain(program):
     assert program.info["family"] == "llama" and program.info["numeric"] == "f32"
     assert "attention" in str(program.explain())
+    # A program that was not compiled here says the same.
+    assert heddle.Program(program.path).explain() == program.explain()
     with pytest.raises(heddle.Error) as caught:
-        heddle.Program(program.path).explain()
-    assert caught.value.code == 4
+        heddle.Program("/none").explain()
+    assert caught.value.code == 6
 
 
 def test_chat(model, tmp_path):
@@ -85,7 +87,7 @@ def test_chat(model, tmp_path):
 def test_compile_errors(model, tmp_path):
     for arguments, code in (({"model": tmp_path / "none.gguf"}, 6), ({"numeric": "f7"}, 2),
                             ({"target": "pdp11"}, 4), ({"plugins": [model]}, 6),
-                            ({"options": {"no-such.option": 1}}, 2),
+                            ({"options": {"no-such.option": 1}}, 2), ({"options": {"choose-layouts.rows": -1}}, 2),
                             ({"output": tmp_path / "none" / "program"}, 6)):
         with pytest.raises(heddle.Error) as caught:
             heddle.compile(**{"model": model, "output": tmp_path / "program", **arguments})
