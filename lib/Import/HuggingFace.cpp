@@ -3,6 +3,7 @@
 #include "Generation.h"
 #include "Json.h"
 #include "Safetensors.h"
+#include "TextModel.h"
 #include "heddle/Import/SpanReader.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
@@ -160,6 +161,7 @@ llvm::Error HuggingFaceSource::open() {
   if (llvm::Error error = readConfig())
     return error;
   index();
+  takeTextConfig(*this);
   if (llvm::Error error = readGeneration())
     return error;
   // The single file goes before an index, as in transformers.
@@ -188,6 +190,8 @@ llvm::Error HuggingFaceSource::open() {
     if (llvm::Error error = readShards(**shards))
       return error;
   }
+  if (llvm::Error error = takeTextTensors(*this))
+    return error;
   index();
   return llvm::Error::success();
 }
