@@ -37,8 +37,10 @@ void confine(uint64_t memory) {
   ::setrlimit(RLIMIT_CORE, &core);
   ::setrlimit(RLIMIT_DATA, &data);
   std::set_new_handler([] { ::_exit(kNoMemory); });
+  llvm::remove_bad_alloc_error_handler();
   llvm::install_bad_alloc_error_handler(
       [](void *, const char *, bool) { ::_exit(kNoMemory); });
+  llvm::remove_fatal_error_handler();
   llvm::install_fatal_error_handler(
       [](void *, const char *, bool) { ::_exit(kFatal); });
 }

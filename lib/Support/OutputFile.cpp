@@ -1,11 +1,13 @@
 //===- OutputFile.cpp - Files that are whole or not there -----------------===//
 #include "heddle/Support/OutputFile.h"
 #include "heddle/Support/Error.h"
+#include "llvm/Support/ErrorHandling.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Process.h"
 #include "llvm/Support/Signals.h"
 #include <csignal>
 #include <fcntl.h>
+#include <new>
 #include <unistd.h>
 
 namespace fs = llvm::sys::fs;
@@ -127,6 +129,26 @@ static void onTruncated(int) {
   _exit(static_cast<int>(ExitCode::Changed));
 }
 
+// LLVM ends the process where it has no memory or no thread.
+[[noreturn]] static void onNoMemory() {
+  llvm::sys::RunInterruptHandlers(); // removes files
+  static const char line[] = "heddle: error: memory = refused by the system\n";
+  (void)!write(2, line, sizeof(line) - 1);
+  _exit(static_cast<int>(ExitCode::Limit));
+}
+
+[[noreturn]] static void onFatal(void *, const char *why, bool) {
+  llvm::sys::RunInterruptHandlers();
+  llvm::StringRef text = why;
+  bool threads = text.contains("pthread_create");
+  _exit(report(threads
+                   ? failure(ExitCode::Limit,
+                             "threads = more, limit of this system: " +
+                                 text.split(": ").second.str(),
+                             "heddle compile --jobs=1 …")
+                   : failure(ExitCode::Bug, "bug in Heddle: " + text.str())));
+}
+
 void prepareProcess() {
   // A file that is opened later must not land on a closed descriptor.
   (void)llvm::sys::Process::FixupStandardFileDescriptors();
@@ -136,6 +158,10 @@ void prepareProcess() {
   for (int signal : {SIGINT, SIGTERM})
     std::signal(signal, onStop);
   std::signal(SIGBUS, onTruncated);
+  std::set_new_handler(onNoMemory);
+  llvm::install_bad_alloc_error_handler(
+      [](void *, const char *, bool) { onNoMemory(); });
+  llvm::install_fatal_error_handler(onFatal);
 }
 
 int finishOutput(int code, llvm::StringRef tool) {

@@ -3,9 +3,12 @@
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
+from pathlib import Path
 
 import gguf
 import pytest
@@ -222,6 +225,58 @@ def test_few_descriptors(heddle, tiny, program, tmp_path):
     if done.returncode:
         assert_error(done)
         assert not list(tmp_path.iterdir())
+
+
+def test_no_threads(heddle, tiny):
+    """A system that gives no thread: a limit, one line, nothing left."""
+    def alone():
+        if os.geteuid() == 0:  # who is not bound by the limit
+            os.setgroups([]), os.setgid(65534), os.setuid(65534)
+        resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
+
+    with tempfile.TemporaryDirectory(dir="/tmp") as directory:
+        folder = Path(directory)
+        folder.chmod(0o777)
+        model = folder / "tiny.gguf"
+        model.write_bytes(tiny.read_bytes())
+        try:
+            done = subprocess.run([heddle.heddle, "compile", model, "-o", folder / "out", "--quiet"], capture_output=True,
+                                  text=True, timeout=60, check=False, preexec_fn=alone, env={"TMPDIR": directory})
+        except PermissionError:
+            pytest.skip("the build's tools are not everybody's")
+        assert done.returncode == 5 and "threads = more" in done.stderr, done.stderr
+        assert_error(done)
+        assert list(folder.iterdir()) == [model]
+
+
+@pytest.mark.parametrize("mib", (440, 500, 560))
+def test_no_memory(heddle, tiny, tmp_path, mib):
+    done = subprocess.run([heddle.heddle, "compile", tiny, "-o", tmp_path / "out", "--quiet", "--jobs=1"],
+                          capture_output=True, text=True, timeout=60, check=False, env=dict(os.environ, TMPDIR=str(tmp_path)),
+                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (mib << 20, mib << 20)))
+    if done.returncode == 127:
+        pytest.skip("not even the libraries fit")
+    assert done.returncode in (0, 5), done.stderr
+    if done.returncode:
+        assert_error(done)
+        assert not list(tmp_path.iterdir())
+
+
+def test_model_is_cut_while_it_is_read(heddle, smollm_gguf, tmp_path):
+    """No signal: the file changed, or what was read of it was malformed."""
+    seen = set()
+    for delay in (0.1, 0.7):
+        model = tmp_path / "model.gguf"
+        shutil.copy(smollm_gguf, model)
+        process = subprocess.Popen([heddle.heddle, "compile", model, "-o", tmp_path / "out", "--quiet"], stderr=subprocess.PIPE, text=True)
+        time.sleep(delay)
+        os.truncate(model, 100_000)
+        _, said = process.communicate(timeout=60)
+        seen.add(process.returncode)
+        assert process.returncode in (0, 3, 7) and said.count("error: ") == (process.returncode != 0), said
+        (tmp_path / "out").unlink(missing_ok=True)
+        assert list(tmp_path.iterdir()) == [model]
+    assert seen - {0}
 
 
 def test_unknown_architecture(heddle, tiny, tmp_path):

@@ -52,7 +52,8 @@ public:
 /// For a process that prints results: closed standard descriptors become
 /// /dev/null, errors of writing are told and no signal, SIGINT and SIGTERM
 /// remove what is unfinished and exit with 130 and 143, and a mapped file that
-/// is cut ends it with the status of a changed one.
+/// is cut ends it with the status of a changed one; no memory and no thread are
+/// Limit.
 void prepareProcess();
 
 /// The exit status after all was printed: `code`, or that of InputOutput with a
