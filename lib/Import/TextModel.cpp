@@ -14,8 +14,8 @@ namespace heddle::import {
 namespace {
 // Their text models see images as rows of their input and nothing else.
 constexpr llvm::StringRef kComposites[] = {
-    "GotOcr2ForConditionalGeneration",  "Idefics3ForConditionalGeneration",
-    "InternVLForConditionalGeneration", "LlavaForConditionalGeneration",
+    "GotOcr2ForConditionalGeneration",   "Idefics3ForConditionalGeneration",
+    "InternVLForConditionalGeneration",  "LlavaForConditionalGeneration",
     "LlavaNextForConditionalGeneration", "Mistral3ForConditionalGeneration",
     "SmolVLMForConditionalGeneration"};
 constexpr llvm::StringRef kText = "text_config.";
@@ -49,9 +49,10 @@ void takeTextConfig(ModelSource &source) {
   // The outer config ties the head; whose code runs and how weights are stored
   // is said of the whole.
   for (const auto &[key, value] : source.metadata)
-    if (llvm::StringRef name = key;
-        name == "tie_word_embeddings" || name == "auto_map" ||
-        name.starts_with("auto_map.") || name.starts_with("quantization_config"))
+    if (llvm::StringRef name = key; name == "tie_word_embeddings" ||
+                                    name == "auto_map" ||
+                                    name.starts_with("auto_map.") ||
+                                    name.starts_with("quantization_config"))
       take(name, value);
   for (const auto &[key, value] : source.metadata)
     if (llvm::StringRef name = key;

@@ -7,9 +7,9 @@
 namespace heddle::import {
 
 /// Where the config is that of a multimodal model of transformers whose text
-/// model is a decoder by itself (images become rows of its input), the config of
-/// the text model takes its place: what `text_config` says, and of the outer one
-/// what concerns the whole checkpoint.
+/// model is a decoder by itself (images become rows of its input), the config
+/// of the text model takes its place: what `text_config` says, and of the outer
+/// one what concerns the whole checkpoint.
 void takeTextConfig(ModelSource &source);
 
 /// Gives the text model's tensors the names that they have in a checkpoint of

@@ -3,6 +3,7 @@
 #include "heddle/Support/Error.h"
 #include "llvm/Support/ErrorHandling.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
 #include "llvm/Support/Process.h"
 #include "llvm/Support/Signals.h"
 #include <csignal>
@@ -16,6 +17,27 @@ namespace heddle {
 
 llvm::Error OutputFile::failed(std::error_code code) const {
   return failure(ExitCode::InputOutput, target + ": " + code.message());
+}
+
+// A new file of a name after `model`, which a signal removes: from before it is
+// there, so that none comes between.
+static std::error_code createRemoved(const llvm::Twine &model, int &fd,
+                                     std::string &path) {
+  std::error_code ec;
+  for (int i = 0; i < 100; ++i) {
+    llvm::SmallString<128> name;
+    fs::createUniquePath(model, name, /*MakeAbsolute=*/false);
+    llvm::sys::RemoveFileOnSignal(name);
+    ec = fs::openFileForWrite(name, fd, fs::CD_CreateNew, fs::OF_None, 0600);
+    if (!ec) {
+      path = name.str().str();
+      return ec;
+    }
+    llvm::sys::DontRemoveFileOnSignal(name);
+    if (ec != std::errc::file_exists)
+      return ec;
+  }
+  return ec;
 }
 
 OutputFile::~OutputFile() {
@@ -43,12 +65,9 @@ llvm::Error OutputFile::open(llvm::StringRef name) {
             fs::openFileForWrite(target, fd, fs::CD_OpenExisting, fs::OF_None))
       return failed(ec);
   } else {
-    llvm::SmallString<128> path;
     if (std::error_code ec =
-            fs::createUniqueFile(target + ".tmp%%%%%%", fd, path))
+            createRemoved(target + ".tmp%%%%%%", fd, temporary))
       return failed(ec);
-    temporary = path.str().str();
-    llvm::sys::RemoveFileOnSignal(temporary);
   }
   stream = std::make_unique<llvm::raw_fd_ostream>(fd, /*shouldClose=*/true);
   return llvm::Error::success();
@@ -103,11 +122,14 @@ writeFile(llvm::StringRef name,
 }
 
 llvm::Error ScratchFile::create(llvm::StringRef suffix) {
-  llvm::SmallString<128> name;
-  if (std::error_code ec = fs::createTemporaryFile("heddle", suffix, name))
-    return failure(ExitCode::InputOutput, "a temporary file: " + ec.message());
-  path = name.str().str();
-  llvm::sys::RemoveFileOnSignal(path);
+  llvm::SmallString<128> model;
+  llvm::sys::path::system_temp_directory(/*erasedOnReboot=*/true, model);
+  llvm::sys::path::append(model, "heddle-%%%%%%." + suffix);
+  int fd;
+  if (std::error_code ec = createRemoved(model, fd, path))
+    return failure(ExitCode::InputOutput,
+                   model.str().str() + ": " + ec.message());
+  ::close(fd);
   return llvm::Error::success();
 }
 
