@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import re
+import resource
 import subprocess
 import sys
 import time
@@ -58,6 +59,15 @@ class Tools:
     def __call__(self, *arguments, **options):
         """Runs `heddle` itself."""
         return self.run(self.heddle, *arguments, **options)
+
+
+@pytest.fixture(scope="session")
+def cpu_seconds():
+    """Processor time of the children that ended: what a busy machine does not add to."""
+    def seconds():
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime
+    return seconds
 
 
 @pytest.fixture(scope="session")

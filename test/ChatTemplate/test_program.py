@@ -196,9 +196,9 @@ def test_chat(smollm2, tmp_path):
     assert out == want and want.strip()
 
 
-def test_chat_prefills_what_is_new(smollm2):
-    """The second turn of a long conversation takes a fraction of the first one's time."""
-    process = subprocess.Popen([smollm2.program, "chat", "-n", "1", "--system=" + "word " * 6000], stdin=subprocess.PIPE,
+def turns(program):
+    """Seconds of two turns after a long system message; a step of the fake model takes 60 ms."""
+    process = subprocess.Popen([program, "chat", "-n", "1", "--system=" + "word " * 6000], stdin=subprocess.PIPE,
                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={"HEDDLE_FAKE_SLEEP_US": "60000"})
     seconds = []
     for _ in range(2):
@@ -212,7 +212,18 @@ def test_chat_prefills_what_is_new(smollm2):
         seconds.append(time.monotonic() - begin)
     process.stdin.close()
     assert process.wait(60) == 0
-    assert seconds[0] > 1 and seconds[1] < seconds[0] / 2, seconds
+    return seconds
+
+
+def test_chat_prefills_what_is_new(smollm2):
+    """The second turn of a long conversation takes a fraction of the first one's time. A machine that
+    stands still during the second is tried again."""
+    for _ in range(5):
+        first, second = turns(smollm2.program)
+        assert first > 1
+        if second < first / 2:
+            return
+    pytest.fail(f"{second} s after {first} s")
 
 
 def test_chat_ends(smollm2):
