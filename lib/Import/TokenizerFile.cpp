@@ -1,8 +1,8 @@
 //===- TokenizerFile.cpp - The text of a tokenizer.json -------------------===//
 #include "TokenizerFile.h"
+#include "heddle/Import/HuggingFace.h"
 #include "heddle/Import/SpanReader.h"
 #include "heddle/Support/Error.h"
-#include "heddle/Support/MappedFile.h"
 
 using nlohmann::json;
 
@@ -179,24 +179,28 @@ private:
 
 } // namespace
 
-llvm::Expected<TokenizerFile> readTokenizerFile(llvm::StringRef path) {
-  auto mapped = MappedFile::open(path);
+llvm::Expected<std::optional<TokenizerFile>>
+readTokenizerFile(llvm::StringRef directory, llvm::StringRef name) {
+  std::string path = (directory.rtrim('/') + "/" + name).str();
+  auto mapped = openModelFile(directory, name);
   if (!mapped)
     return mapped.takeError();
-  llvm::ArrayRef<uint8_t> bytes = mapped->bytes();
+  if (!*mapped)
+    return std::nullopt;
+  llvm::ArrayRef<uint8_t> bytes = (*mapped)->bytes();
   if (bytes.size() > kSizeLimit)
     return failure(ExitCode::Limit,
-                   path.str() + ": size = " + std::to_string(bytes.size()) +
+                   path + ": size = " + std::to_string(bytes.size()) +
                        ", limit " + std::to_string(kSizeLimit));
   TokenizerFile file;
-  file.path = path.str();
+  file.path = path;
   FileReader reader(file);
   bool read = json::sax_parse(bytes.begin(), bytes.end(), &reader);
   if (reader.error)
     return std::move(reader.error);
   if (!read)
     return malformed(path, "JSON", "cut short", "one object");
-  return file;
+  return std::optional<TokenizerFile>(std::move(file));
 }
 
 } // namespace heddle::import

@@ -5,6 +5,7 @@
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,9 +21,11 @@ struct TokenizerFile {
   nlohmann::json fields;                                   // everything else
 };
 
-/// Reads a JSON object of unique keys. Errors: InputOutput; Malformed; Limit
+/// Reads a JSON object of unique keys from a file of a checkpoint's directory;
+/// nothing if there is none. Errors: those of openModelFile; Malformed; Limit
 /// for one that is nested more than 64 deep or of more than 256 MiB.
-llvm::Expected<TokenizerFile> readTokenizerFile(llvm::StringRef path);
+llvm::Expected<std::optional<TokenizerFile>>
+readTokenizerFile(llvm::StringRef directory, llvm::StringRef name);
 
 } // namespace heddle::import
 

@@ -11,8 +11,6 @@
 #include "heddle/Import/SpanReader.h"
 #include "heddle/Import/Tokenizer.h"
 #include "llvm/ADT/StringExtras.h"
-#include "llvm/Support/FileSystem.h"
-#include "llvm/Support/Path.h"
 #include <fmt/format.h>
 
 using nlohmann::json;
@@ -482,32 +480,31 @@ private:
 
 llvm::Expected<std::optional<Tokenizer>>
 readTokenizerJson(llvm::StringRef directory, int64_t vocab) {
-  auto path = [&](llvm::StringRef name) {
-    llvm::SmallString<128> full(directory);
-    llvm::sys::path::append(full, name);
-    return full;
-  };
-  if (!llvm::sys::fs::exists(path("tokenizer.json")))
-    return std::nullopt;
-  auto file = readTokenizerFile(path("tokenizer.json"));
+  auto file = readTokenizerFile(directory, "tokenizer.json");
   if (!file)
     return file.takeError();
-  Reader reader(*file, vocab);
-  if (auto config = path("tokenizer_config.json");
-      llvm::sys::fs::exists(config)) {
-    auto fields = readTokenizerFile(config);
-    if (!fields)
-      return fields.takeError();
-    if (auto error = reader.readConfig(fields->fields, fields->path))
+  if (!*file)
+    return std::nullopt;
+  Reader reader(**file, vocab);
+  auto config = readTokenizerFile(directory, "tokenizer_config.json");
+  if (!config)
+    return config.takeError();
+  if (*config)
+    if (auto error = reader.readConfig((*config)->fields, (*config)->path))
       return std::move(error);
-  }
   // Goes before the one in tokenizer_config.json, as in transformers.
   auto chat = openModelFile(directory, "chat_template.jinja");
   if (!chat)
     return chat.takeError();
-  if (*chat)
-    reader.setChatTemplate(llvm::toStringRef((*chat)->bytes()),
-                           path("chat_template.jinja").str().str());
+  if (*chat) {
+    std::string path = (directory.rtrim('/') + "/chat_template.jinja").str();
+    llvm::StringRef text = llvm::toStringRef((*chat)->bytes());
+    constexpr size_t kMost = 1 << 20; // more than the compiler of them takes
+    if (text.size() > kMost)
+      return failure(ExitCode::Limit, fmt::format("{}: size = {}, limit {}",
+                                                  path, text.size(), kMost));
+    reader.setChatTemplate(text, path);
+  }
   auto tokenizer = reader.read();
   if (!tokenizer)
     return tokenizer.takeError();

@@ -1,6 +1,7 @@
 """Hostile and unsupported tokenizer.json files: one line, an exit status, no harm."""
 
 import json
+import os
 
 import import_tools
 import pytest
@@ -44,7 +45,8 @@ def refused(result, code, *words):
     lines = result.err.rstrip("\n").split("\n")
     assert len(lines) == 1 or (len(lines) == 2 and lines[1].startswith("hint:"))
     assert result.out == b""
-    for word in (".json: ", *words):
+    assert ".json: " in result.err or ".jinja: " in result.err, result.err
+    for word in words:
         assert word in result.err, (word, result.err)
     assert result.cpu_s < 8  # 2 s, and four times that for the sanitizers
 
@@ -193,10 +195,28 @@ def test_config(tmp_path):
         refused(probe(tmp_path, good()), 3, word)
 
 
-def test_not_a_file(tmp_path):
-    (tmp_path / "tokenizer.json").mkdir()
-    result = import_tools.run(PROBE, tmp_path)
-    assert result.code == 6 and "tokenizer.json: " in result.err
+@pytest.mark.parametrize("name", ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"))
+@pytest.mark.parametrize("kind", ("directory", "FIFO", "link", "hard link"))
+def test_not_a_file(tmp_path, name, kind):
+    """As any file of a checkpoint's directory: a regular one, and of it alone."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    assert probe(folder, good()).code == 0
+    path = folder / name
+    path.unlink(missing_ok=True)
+    (tmp_path / "outside").write_text(json.dumps(good()))
+    {"directory": path.mkdir, "FIFO": lambda: os.mkfifo(path), "link": lambda: path.symlink_to(tmp_path / "outside"),
+     "hard link": lambda: os.link(tmp_path / "outside", path)}[kind]()
+    refused(import_tools.run(PROBE, folder), 3, f"{name}: ", kind.split()[0])
+
+
+def test_template_is_not_read_whole(tmp_path):
+    """A file of 300 MB is refused by its size."""
+    (tmp_path / "chat_template.jinja").touch()
+    os.truncate(tmp_path / "chat_template.jinja", 300 << 20)
+    result = probe(tmp_path, good())
+    refused(result, 5, "chat_template.jinja: size = 314572800")
+    assert result.cpu_s < 2
 
 
 def test_chat_template_places(tmp_path):
