@@ -46,7 +46,6 @@ def compile(model, output=None, *, numeric=None, target=None, context=None, opti
     made.output = str(scratch / output.name)
     if is_module:
         made.model = str(scratch / "module.mlir")
-        Path(made.model).write_text(str(model))
 
     def work():
         os.environ["TMPDIR"] = str(scratch)
@@ -55,8 +54,12 @@ def compile(model, output=None, *, numeric=None, target=None, context=None, opti
         _heddle.compile(made)
 
     try:
+        if is_module:
+            Path(made.model).write_text(str(model))
         forked(work)
         os.replace(made.output, output)
+    except OSError as error:
+        raise Error(f"{output}: {error.strerror}", 6) from None
     except Error as error:
         where = Path.cwd() if holder else output.parent
         for reproducer in scratch.glob("*.reproducer.mlir"):

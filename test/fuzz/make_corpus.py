@@ -104,6 +104,8 @@ def config_seeds():
     for name in ("mistral", "qwen2", "qwen3"):
         yield name, dumped(s.CONFIG | {"architectures": [f"{name.capitalize()}ForCausalLM"], "model_type": name,
                                        "sliding_window": 8, "use_sliding_window": True, "max_window_layers": 0})
+    yield "llava", dumped({"architectures": ["LlavaForConditionalGeneration"], "model_type": "llava", "vision_config": {"a": 1},
+                           "tie_word_embeddings": False, "text_config": s.CONFIG})
     generation = {"do_sample": True, "temperature": 0.6, "top_p": 0.9, "top_k": 20, "eos_token_id": [2, 3],
                   "repetition_penalty": 1.1}
     yield "generation", dumped(s.CONFIG) + b"\0" + dumped(generation)

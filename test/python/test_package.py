@@ -95,6 +95,21 @@ def test_compile_errors(model, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("limit", (100, 20_000, 3_000_000))
+@pytest.mark.parametrize("what", ("model", "module"))
+def test_full_disk(model, tmp_path, limit, what):
+    """What cannot be written is exit code 6, and leaves what was there."""
+    (tmp_path / "out").write_text("the last good one")
+    given = ("sys.argv[1]" if what == "model" else
+             "heddle.Module.from_model(sys.argv[1]), weights_from=sys.argv[1]")
+    script = (f"import heddle, resource, sys\nresource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))\n"
+              f"try:\n  heddle.compile({given}, output=sys.argv[2])\nexcept heddle.Error as error:\n  print(error.code)")
+    done = subprocess.run([sys.executable, "-c", script, model, tmp_path / "out"], capture_output=True, text=True,
+                          timeout=60, check=True)
+    assert done.stdout == "6\n", done.stderr
+    assert list(tmp_path.iterdir()) == [tmp_path / "out"] and (tmp_path / "out").read_text() == "the last good one"
+
+
 def test_module():
     module = heddle.Module.parse(IR)
     module.run("cse")
