@@ -69,6 +69,7 @@ llvm::json::Value Tokenizer::section() const {
       out[name] = *value;
   for (auto [set, name] : {std::pair{ignoreMerges, "ignore_merges"},
                            {nfc, "nfc"},
+                           {nfkc, "nfkc"},
                            {prefixIfAbsent, "prefix_if_absent"},
                            {splitSpaces, "split_spaces"},
                            {byteFallback, "byte_fallback"},

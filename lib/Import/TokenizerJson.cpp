@@ -241,6 +241,9 @@ private:
         readNormalizer(parts[i], fmt::format("{}[{}]", at, i));
     } else if (type == "NFC") {
       out.nfc = true;
+    } else if (type == "NFKC" && !replaces && !prepends) {
+      // It makes spaces, which what stands before would not have seen.
+      out.nfkc = true;
     } else if (type == "Prepend" && !replaces &&
                out.prefix == Tokenizer::Prefix::Never) {
       if (std::string text = fields.string(part, at + ".", "prepend");

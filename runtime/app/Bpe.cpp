@@ -206,6 +206,7 @@ const ChatTemplate *Bpe::chat() const {
 
 void Bpe::readOptions(const TokenizerSection &section) {
   nfc = section.flag("nfc");
+  nfkc = section.flag("nfkc");
   ignoreMerges = section.flag("ignore_merges");
   prefixIfAbsent = section.flag("prefix_if_absent");
   splitSpaces = section.flag("split_spaces");
@@ -312,13 +313,14 @@ void Bpe::buildAdded(const Strings &tokens, TokenizerSection &section) {
 }
 
 Text Bpe::normalize(const Text &text) const {
+  Text form = nfkc ? toNfkc(text) : nfc ? toNfc(text) : text;
   if (byteLevel)
-    return nfc ? toNfc(text) : text;
+    return form;
   // A space and SentencePiece's sign for it are the same from here on.
   Text out;
   if (prefix == Prefix::Always && !prefixIfAbsent && !text.empty())
     out.append(" ");
-  out.append(withSpaces(nfc ? toNfc(text) : text));
+  out.append(withSpaces(form));
   return out;
 }
 

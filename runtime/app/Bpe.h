@@ -120,7 +120,7 @@ private:
   std::unique_ptr<PreTokenizer> pre;
   std::unique_ptr<ChatTemplate> chatTemplate;
   std::optional<Failure> chatFailure;
-  bool nfc = false, ignoreMerges = false;
+  bool nfc = false, nfkc = false, ignoreMerges = false;
   Prefix prefix = Prefix::Never;
   bool prefixIfAbsent = false, splitSpaces = false;
   bool byteFallback = false, fuseUnknown = false;

@@ -1,8 +1,10 @@
-//===- Normalize.cpp - Unicode's form C -----------------------------------===//
+//===- Normalize.cpp - Unicode's forms C and KC ---------------------------===//
 
 #include "Normalize.h"
 #include "NfcTables.h"
+#include "NfkcTables.h"
 #include "Utf8.h"
+#include "heddle/runtime/Failure.h"
 #include <algorithm>
 #include <iterator>
 #include <vector>
@@ -66,6 +68,16 @@ public:
     auto it = std::lower_bound(compositions.begin(), compositions.end(), pair);
     return it != compositions.end() && !(pair < *it) ? it->character : 0;
   }
+  // The compatibility decomposition of `c`, ended by 0; null if it has no other
+  // than the canonical one.
+  static const uint32_t *compatible(uint32_t c) {
+    auto it = std::lower_bound(
+        std::begin(kNfkcEntries), std::end(kNfkcEntries), c,
+        [](const NfkcEntry &entry, uint32_t c) { return entry.character < c; });
+    return it != std::end(kNfkcEntries) && it->character == c
+               ? kNfkcPool + it->at
+               : nullptr;
+  }
   // Whether `c` is a starter that form C keeps whatever stands before it.
   bool isBoundary(uint32_t c) const {
     if (c < kFirstMark)
@@ -88,27 +100,30 @@ struct Mark {
   size_t place;              // among the characters
 };
 
-void decompose(uint32_t c, std::vector<Mark> &out) {
-  if (uint32_t syllable = c - kSyllables; syllable < kSyllableCount) {
+void decompose(uint32_t c, bool compatibly, std::vector<Mark> &out) {
+  if (const uint32_t *all = compatibly ? Tables::compatible(c) : nullptr) {
+    for (; *all; ++all)
+      out.push_back({*all, Tables::classOf(*all), out.size()});
+  } else if (uint32_t syllable = c - kSyllables; syllable < kSyllableCount) {
     out.push_back({kLeads + syllable / kTailCount / kVowelCount, 0, 0});
     out.push_back({kVowels + syllable / kTailCount % kVowelCount, 0, 0});
     if (syllable % kTailCount)
       out.push_back({kTails + syllable % kTailCount, 0, 0});
   } else if (const NfcPair *pair = Tables::decomposition(c)) {
-    decompose(pair->first, out);
+    decompose(pair->first, false, out);
     if (pair->second)
-      decompose(pair->second, out);
+      decompose(pair->second, false, out);
   } else {
     out.push_back({c, Tables::classOf(c), out.size()});
   }
 }
 
 void normalizeSegment(const Tables &tables, std::string_view segment,
-                      std::string &out) {
+                      bool compatibly, std::string &out) {
   std::vector<Mark> marks;
   for (size_t at = 0; at < segment.size();) {
     Utf8Step step = readUtf8(segment, at);
-    decompose(step.codePoint, marks);
+    decompose(step.codePoint, compatibly, marks);
     at += step.length;
   }
   for (auto it = marks.begin(); it != marks.end();) {
@@ -140,36 +155,55 @@ void normalizeSegment(const Tables &tables, std::string_view segment,
     appendUtf8(out, c);
 }
 
-} // namespace
-
-Text toNfc(const Text &given) {
+// Segments from one boundary to the next are brought to the form one by one;
+// what is in it already is copied.
+Text normalized(const Text &given, bool compatibly) {
+  constexpr size_t kMostBytes = size_t(256) << 20;
   static const Tables tables;
   std::string_view text = given.bytes();
   Text out;
+  auto compatible = [&](uint32_t c) {
+    return compatibly ? Tables::compatible(c) : nullptr;
+  };
+  auto isBoundary = [&](uint32_t c) {
+    const uint32_t *all = compatible(c);
+    return tables.isBoundary(all ? *all : c);
+  };
   size_t done = 0;     // bytes that are in `out`
   size_t boundary = 0; // last boundary before `at`
   for (size_t at = 0; at < text.size();) {
     Utf8Step step = readUtf8(text, at);
-    if (tables.isBoundary(step.codePoint)) {
+    if (isBoundary(step.codePoint)) {
       boundary = at;
-      at += step.length;
-      continue;
+      if (!compatible(step.codePoint)) {
+        at += step.length;
+        continue;
+      }
     }
     size_t end = at + step.length;
     while (end < text.size()) {
       step = readUtf8(text, end);
-      if (tables.isBoundary(step.codePoint))
+      if (isBoundary(step.codePoint))
         break;
       end += step.length;
     }
     out.append(given, done, boundary);
     std::string segment;
-    normalizeSegment(tables, text.substr(boundary, end - boundary), segment);
+    normalizeSegment(tables, text.substr(boundary, end - boundary), compatibly,
+                     segment);
     out.append(segment, given.hasUser(boundary, end));
+    if (compatibly && out.size() > kMostBytes)
+      fail(ExitCode::Limit, "text: bytes in form KC = more, limit " +
+                                std::to_string(kMostBytes));
     done = boundary = at = end;
   }
   out.append(given, done, text.size());
   return out;
 }
+
+} // namespace
+
+Text toNfc(const Text &text) { return normalized(text, false); }
+Text toNfkc(const Text &text) { return normalized(text, true); }
 
 } // namespace heddle::rt

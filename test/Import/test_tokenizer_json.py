@@ -149,7 +149,9 @@ UNSUPPORTED = {
     "whitespace": (("pre_tokenizer",), {"type": "Whitespace"}, "Whitespace"),
     "space before text": (("pre_tokenizer",), {"type": "ByteLevel"}, "add_prefix_space"),
     "nothing at all": (("pre_tokenizer",), None, "pre_tokenizer"),
-    "compatibility forms": (("normalizer",), {"type": "NFKC"}, "NFKC"),
+    "compatibility forms": (("normalizer",), {"type": "NFKD"}, "NFKD"),
+    "compatibility forms of signs": (("normalizer",), {"type": "Sequence", "normalizers": [
+        {"type": "Replace", "pattern": {"String": " "}, "content": "\u2581"}, {"type": "NFKC"}]}, "NFKC"),
     "lower case": (("normalizer",), {"type": "Lowercase"}, "Lowercase"),
     "Unigram": (("model", "type"), "Unigram", "Unigram"),
     "WordPiece": (("model", "type"), "WordPiece", "WordPiece"),

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes runtime/app/NfcTables.h: what Unicode's form C needs.
+"""Writes runtime/app/NfcTables.h and NfkcTables.h: what Unicode's forms C and KC need.
 
 Python's Unicode data, without what the package `tokenizers` (the reference) does
 not know.
@@ -13,7 +13,8 @@ import unicodedata
 from tokenizers import normalizers
 
 OUT = pathlib.Path(__file__).resolve().parents[2] / "runtime/app/NfcTables.h"
-NFC, NFD = normalizers.NFC(), normalizers.NFD()
+COMPATIBLE = OUT.with_name("NfkcTables.h")
+NFC, NFD, NFKD = normalizers.NFC(), normalizers.NFD(), normalizers.NFKD()
 
 
 def code_points():
@@ -31,6 +32,20 @@ def decompositions():
             first, second = ([int(x, 16) for x in text.split()] + [0])[:2]
             composes = NFC.normalize_str(chr(value)) == chr(value)
             yield value, first, second, composes
+
+
+def compatible():
+    """(character, where its whole decomposition begins in the pool), the pool: each
+    decomposition once, and a 0 after it."""
+    rows, pool, places = [], [], {}
+    for value in code_points():
+        text = NFKD.normalize_str(chr(value))
+        if text != NFD.normalize_str(chr(value)):
+            if text not in places:
+                places[text] = len(pool)
+                pool += [*map(ord, text), 0]
+            rows.append((value, places[text]))
+    return rows, pool
 
 
 def combining_class(value):
@@ -52,11 +67,11 @@ def class_ranges():
     return result
 
 
-def table(kind, name, rows):
+def table(kind, name, rows, width=120):
     lines, line = [], " "
     for row in rows:
         text = " {" + ", ".join(row) + "},"
-        if len(line) + len(text) > 120:
+        if len(line) + len(text) > width:
             lines.append(line)
             line = " "
         line += text
@@ -101,6 +116,40 @@ struct NfcClass {{
 }} // namespace heddle::rt
 
 #endif // HEDDLE_RUNTIME_APP_NFCTABLES_H
+""")
+
+    rows, pool = compatible()
+    rows = table("NfkcEntry", "kNfkcEntries", ([hex(c), str(at)] for c, at in rows), 190)
+    lines = "\n".join("   " + "".join(f" {c:#x}," for c in pool[i:i + 23]) for i in range(0, len(pool), 23))
+    COMPATIBLE.write_text(f"""\
+//===- NfkcTables.h - Compatibility decompositions --------------*- C++ -*-===//
+//
+// Written by test/runtime/make_nfc_tables.py. In the order of the characters.
+//
+//===----------------------------------------------------------------------===//
+#ifndef HEDDLE_RUNTIME_APP_NFKCTABLES_H
+#define HEDDLE_RUNTIME_APP_NFKCTABLES_H
+
+#include <cstdint>
+
+namespace heddle::rt {{
+
+/// A character whose compatibility decomposition is no canonical one: it begins
+/// at `at` of kNfkcPool, whole, and ends before a 0.
+struct NfkcEntry {{
+  uint32_t character, at;
+}};
+
+// clang-format off
+{rows}
+constexpr uint32_t kNfkcPool[] = {{
+{lines}
+}};
+// clang-format on
+
+}} // namespace heddle::rt
+
+#endif // HEDDLE_RUNTIME_APP_NFKCTABLES_H
 """)
 
 

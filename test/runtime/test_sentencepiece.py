@@ -11,7 +11,7 @@ tokenizers = pytest.importorskip("tokenizers")
 
 import make_fake  # noqa: E402
 from tokenizer_tools import (  # noqa: E402
-    RANGES, SEED, compare, random_string, tokenize_lines)
+    RANGES, SEED, compare, every_code_point, random_string, tokenize_lines)
 from tokenizers import (  # noqa: E402
     AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers,
     trainers)
@@ -71,6 +71,9 @@ KINDS = {
     "split": lambda w: build(w, None, metaspace("always", True)),
     "no prefix": lambda w: build(w, normalizers.Replace(" ", "▁"), None),
     "nfc": lambda w: build(w, normalizers.NFC(), metaspace("first")),
+    "nfkc": lambda w: build(w, normalizers.NFKC(), metaspace("first")),
+    "nfkc llama2": lambda w: build(w, normalizers.Sequence([normalizers.NFKC(), *[
+        normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]]), None),
     "unknown": lambda w: build(w, LEGACY, None, byte_fallback=False),
     "whole": lambda w: build(w, None, metaspace("always", True), ignore_merges=True),
 }
@@ -94,6 +97,24 @@ def test_random_strings(pair, count):
     compare(program, reference, [
         "".join(rng.choice(extra) if rng.random() < 0.2 else random_string(rng)
                 for _ in range(rng.randrange(1, 4))) for _ in range(count // 4)])
+
+
+def test_compatibility_forms(words, build_folder, tmp_path, cpu_seconds):
+    """Every code point by itself and beside others; a text that grows elevenfold, and one that grows too far."""
+    reference = KINDS["nfkc"](words)
+    reference.save(str(tmp_path / "tokenizer.json"))
+    program = make_fake.make(tmp_path / "fake", build_folder, make_fake.read_section(tmp_path))
+    marks = ["\u0301", "\u0323", "\u3099", "\u1161", "\u11a8", "\ufdfa", "\u00b4", "\uff76", "\uff9e", "\u1e9b", "ﬃ", "가", "\u0344", "ſ"]
+    rng = random.Random(SEED)
+    compare(program, reference, every_code_point() +
+            ["".join(rng.choice(marks + ["a", " ", "\u00a0"]) for _ in range(20)) for _ in range(2000)])
+    text = tmp_path / "text"
+    for count, code in ((10**5, 0), (10**7, 5)):
+        text.write_text("\ufdfa" * count)
+        begin = cpu_seconds()
+        done = subprocess.run([program, "tokenize", f"--file={text}"], capture_output=True, check=False)
+        assert done.returncode == code and cpu_seconds() - begin < 12, done.stderr
+    assert b"bytes in form KC = more, limit" in done.stderr
 
 
 def test_long_runs(pair):

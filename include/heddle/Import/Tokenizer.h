@@ -49,8 +49,8 @@ struct Tokenizer {
   std::vector<std::string> pre;
   /// A piece that is a token by itself skips the merges.
   bool ignoreMerges = false;
-  /// Text is brought to Unicode's form C.
-  bool nfc = false;
+  /// Text is brought to Unicode's form C, or KC.
+  bool nfc = false, nfkc = false;
   /// Where SentencePiece puts a space before text: before every stretch between
   /// added tokens, before one that begins the text, or nowhere.
   enum class Prefix { Never, First, Always } prefix = Prefix::Never;
