@@ -59,7 +59,8 @@ def dumped(value):
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-TOKENIZERS = {"bytes": byte_level(), "bytes-nfc": byte_level({"type": "NFC"}), "pieces": pieces()}
+TOKENIZERS = {"bytes": byte_level(), "bytes-nfc": byte_level({"type": "NFC"}), "pieces": pieces(),
+              "bytes-nfkc": byte_level({"type": "NFKC"})}
 
 
 def gguf_seeds():
@@ -127,6 +128,7 @@ def text_seeds():
              "tokens": "a<end>b <user> </s><0x41>", "cjk": "你好 世界 \U0001f600\u200d", "spaces": "   \u00a0\u3000 \r\n "}
     for i, (name, text) in enumerate(texts.items()):
         yield name, bytes([i]) + text.encode()
+    yield "compatible", b"\6" + "\ufdfa\ufb03 \u00b4\u0301 \uff76\uff9e".encode()
     yield "broken", b"\3a\xff\xc0\x80\xed\xa0\x80\xf4\x90\x80\x80b\xe2\x96"
 
 

@@ -23,8 +23,10 @@ constexpr int64_t kVocab = 1024;
 } // namespace
 
 extern "C" int LLVMFuzzerInitialize(int *, char ***) {
-  for (auto [name, exact] :
-       {std::pair{"bytes", true}, {"bytes-nfc", false}, {"pieces", false}}) {
+  for (auto [name, exact] : {std::pair{"bytes", true},
+                             {"bytes-nfc", false},
+                             {"pieces", false},
+                             {"bytes-nfkc", false}}) {
     auto tokenizer = llvm::cantFail(import::readTokenizerJson(
         std::string(FUZZ_TOKENIZERS "/") + name, kVocab));
     known.push_back(
