@@ -31,8 +31,8 @@ constexpr int kNoMemory = 125, kFatal = 124;
 
 void confine(uint64_t memory) {
   isConfined = true;
-  // Whoever ends the parent ends this.
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  // Whoever ends the parent ends this, which removes its files first.
+  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   struct rlimit core = {0, 0}, data = {memory, memory};
   ::setrlimit(RLIMIT_CORE, &core);
   ::setrlimit(RLIMIT_DATA, &data);

@@ -185,6 +185,27 @@ def test_stopped_compile(heddle, smollm_gguf, tmp_path, signum, code, stage):
     pytest.fail("every compile was done before its signal came")
 
 
+def test_stopped_module(heddle, smollm_gguf, tmp_path):
+    """The text of a module is compiled in a child, which ends with its parent and leaves nothing either."""
+    module = tmp_path / "module.mlir"
+    heddle("import", smollm_gguf, "-o", module)
+    for _ in range(20):
+        process = subprocess.Popen([heddle.heddle, "compile", module, f"--weights-from={smollm_gguf}", "-o", tmp_path / "out", "--quiet"],
+                                   env=dict(os.environ, TMPDIR=str(tmp_path)))
+        while process.poll() is None and not list(tmp_path.glob("heddle-*.o")):
+            time.sleep(0.001)
+        process.send_signal(signal.SIGINT)
+        if process.wait(timeout=60) == 130:
+            break
+        (tmp_path / "out").unlink()
+    else:
+        pytest.fail("every compile was done before its signal came")
+    deadline = time.monotonic() + 60
+    while list(tmp_path.iterdir()) != [module]:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def test_output_is_a_directory(heddle, tiny, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
