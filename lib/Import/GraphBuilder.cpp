@@ -76,8 +76,9 @@ std::string TensorNames::stored(StringRef name) const {
     std::tie(number, stem) = stem.split('.');
     prefix = (layerPrefix + number + ".").str();
     own = mapped(stem, layer, &Pair::first, &Pair::second);
-    if (own.empty())
-      own = mapped(stem, experts, &Pair::first, &Pair::second);
+    for (llvm::ArrayRef<Pair> more : {experts, shared})
+      if (own.empty())
+        own = mapped(stem, more, &Pair::first, &Pair::second);
   } else {
     own = mapped(stem, model, &Pair::first, &Pair::second);
   }
@@ -107,7 +108,7 @@ bool TensorNames::knows(StringRef stored) const {
   uint64_t number;
   if (stored.consume_front(layerPrefix))
     return !stored.consumeInteger(10, number) && stored.consume_front(".") &&
-           (any(layer) || any(experts));
+           (any(layer) || any(experts) || any(shared));
   return any(model);
 }
 
@@ -401,11 +402,20 @@ Type GraphBuilder::declare(StringRef name, llvm::ArrayRef<int64_t> shape) {
 LayerStack GraphBuilder::declareLayers(int64_t count,
                                        llvm::ArrayRef<LayerTensor> tensors,
                                        llvm::ArrayRef<int64_t> variants) {
+  return declareLayers(
+      count, [&](int64_t) { return SmallVector<LayerTensor>(tensors); },
+      variants);
+}
+
+LayerStack GraphBuilder::declareLayers(
+    int64_t count,
+    llvm::function_ref<SmallVector<LayerTensor>(int64_t layer)> tensors,
+    llvm::ArrayRef<int64_t> variants) {
   LayerStack stack;
   for (int64_t layer = 0; layer < count; ++layer) {
     LayerStack::Kind kind;
     kind.variant = variants.empty() ? 0 : variants[layer];
-    for (const LayerTensor &t : tensors) {
+    for (const LayerTensor &t : tensors(layer)) {
       std::string name = fmt::format("blk.{}.{}", layer, t.suffix.str());
       if (t.optional && !has(name))
         continue;

@@ -25,6 +25,8 @@ void heddle::import::registerParts(Registry &registry) {
   static constexpr Architecture qwen3MoE[] = {
       {"Qwen3MoeForCausalLM", "qwen3_moe"}};
   static constexpr Architecture olmoe[] = {{"OlmoeForCausalLM", "olmoe"}};
+  static constexpr Architecture deepSeek[] = {
+      {"DeepseekForCausalLM", "deepseek", /*ownCode=*/true}};
   registry.addFamily({"llama",
                       "Llama 2 and 3, Yi, DeepSeek-LLM and -Coder (v1), "
                       "R1-Distill-Llama, SmolLM 1 and 2, InternLM3; "
@@ -44,4 +46,6 @@ void heddle::import::registerParts(Registry &registry) {
   registry.addFamily(
       {"qwen3_moe", "Qwen 3 (experts)", buildQwen3MoE, qwen3MoE, "qwen3moe"});
   registry.addFamily({"olmoe", "OLMoE", buildOLMoE, olmoe});
+  registry.addFamily(
+      {"deepseek", "DeepSeek-MoE (v1)", buildDeepSeek, deepSeek});
 }

@@ -291,10 +291,7 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
           addParam(cast<StringAttr>(name).getValue(), type);
       start.push_back(it->second);
     }
-    for (size_t i = 2; i < start.size(); ++i)
-      if (start[i] - start[i - 1] != start[1] - start[0])
-        return layers.emitError(
-            "unsupported: layer kinds with different numbers of parameters");
+    // Of one kind; where there are more, each layer's call has its own.
     int64_t stride = count > 1 ? start[1] - start[0] : 0;
     Value zero = arith::ConstantIndexOp::create(b, loc, 0),
           one = arith::ConstantIndexOp::create(b, loc, 1),
@@ -318,7 +315,7 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
       SmallVector<Value> args = {f.context, f.tid, f.nthreads, layer, base};
       llvm::append_range(args, loop.getRegionIterArgs());
       llvm::append_range(args, shared);
-      call(b, loc, layers, layer, args);
+      call(b, loc, layers, layer, start, args);
       SmallVector<Value> swapped(
           loop.getRegionIterArgs().drop_front(first.size()));
       llvm::append_range(swapped,
@@ -345,8 +342,10 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
   }
 
   /// Calls the kind of `layer`; the order of several kinds is a constant table.
+  /// Calls the kind of `layer`, whose first parameter is start[layer]: that of
+  /// `args` if there is one kind alone.
   void call(OpBuilder &b, Location loc, LayersOp layers, Value layer,
-            ArrayRef<Value> args) {
+            ArrayRef<int64_t> start, ArrayRef<Value> args) {
     if (layers.getKinds().size() == 1) {
       func::CallOp::create(
           b, loc, cast<FlatSymbolRefAttr>(layers.getKinds()[0]).getValue(),
@@ -358,18 +357,20 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
       cases.push_back(i);
     auto select = scf::IndexSwitchOp::create(b, loc, TypeRange(), layer, cases,
                                              cases.size());
-    auto fill = [&](Region &region, std::optional<int32_t> kind) {
+    auto fill = [&](Region &region, std::optional<size_t> index) {
       OpBuilder::InsertionGuard guard(b);
       b.createBlock(&region);
-      if (kind)
-        func::CallOp::create(
-            b, loc,
-            cast<FlatSymbolRefAttr>(layers.getKinds()[*kind]).getValue(),
-            TypeRange(), args);
+      if (index) {
+        SmallVector<Value> own(args);
+        own[4] = arith::ConstantIndexOp::create(b, loc, start[*index]);
+        auto kind = cast<FlatSymbolRefAttr>(
+            layers.getKinds()[layers.getOrder()[*index]]);
+        func::CallOp::create(b, loc, kind.getValue(), TypeRange(), own);
+      }
       scf::YieldOp::create(b, loc);
     };
     for (auto [index, region] : llvm::enumerate(select.getCaseRegions()))
-      fill(region, layers.getOrder()[index]);
+      fill(region, index);
     fill(select.getDefaultRegion(), std::nullopt);
   }
 

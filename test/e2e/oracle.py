@@ -72,12 +72,13 @@ def logits64(path, tokens):
     inverse = torch.tensor([base ** (-2.0 * i / head_dim) for i in range(head_dim // 2)],
                            dtype=torch.float64)
     experts = (get("expert_used_count"), arch in ("llama", "qwen3moe")) if get("expert_count") else None
+    assert get("expert_weights_scale", 1.0) == 1
     if "rope_freqs.weight" in w:
         inverse = inverse / w["rope_freqs.weight"]
     return _decoder64(w, tokens, layers=get("block_count"), heads=heads,
                       kv_heads=get("attention.head_count_kv", heads), head_dim=head_dim,
                       eps=get("attention.layer_norm_rms_epsilon"), inverse=inverse,
-                      experts=experts, neighbours=arch == "llama")  # a llama GGUF rotates (2i, 2i+1)
+                      experts=experts, neighbours=arch in ("llama", "deepseek"))  # whose GGUF rotates (2i, 2i+1)
 
 
 @torch.no_grad()
@@ -107,9 +108,10 @@ def _experts64(h, p, used, normed):
         weights = scores[t, ids]
         for e, weight in zip(ids, weights / weights.sum() if normed else weights):
             out[t] += weight * unit(row, *(p(f"ffn_{n}_exps")[e] for n in ("gate", "up", "down")))
-    if (gate := p("ffn_gate_inp_shexp")) is not None:
+    if p("ffn_gate_shexp") is not None:
         shared = unit(h, *(p(f"ffn_{n}_shexp") for n in ("gate", "up", "down")))
-        out += (h @ gate.flatten()).sigmoid()[:, None] * shared
+        gate = p("ffn_gate_inp_shexp")
+        out += shared if gate is None else (h @ gate.flatten()).sigmoid()[:, None] * shared
     return out
 
 
@@ -150,7 +152,7 @@ def _decoder64(w, tokens, layers, heads, kv_heads, head_dim, eps, inverse, neigh
         mixed = torch.einsum("hts,shd->thd", scores.softmax(-1), v)
         x = x + linear(mixed.reshape(count, heads * head_dim), "attn_output")
         h = norm(x, p("ffn_norm"))
-        if experts:
+        if experts and f"blk.{i}.ffn_gate_inp.weight" in w:  # else a dense layer among them
             x = x + _experts64(h, lambda name: w.get(f"blk.{i}.{name}.weight"), *experts)  # noqa: B023
             continue
         gate = torch.nn.functional.silu(linear(h, "ffn_gate"))

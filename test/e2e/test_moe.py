@@ -10,9 +10,10 @@ from safetensors.torch import load_file, save_file
 from transformers import MixtralConfig, Qwen2MoeConfig, Qwen3MoeConfig
 
 import oracle
-from bounds import assert_bitwise, assert_close64, assert_same_bits
+from bounds import assert_bitwise, assert_close, assert_close64, assert_same_bits
+from prompts import ids
 from tiny_gguf import export
-from tiny_hf import make
+from tiny_hf import make, make_deepseek, rope64, save_deepseek
 
 LENGTH = 37
 KINDS = {
@@ -21,15 +22,20 @@ KINDS = {
                                       shared_expert_intermediate_size=64)),
     "qwen3moe": (Qwen3MoeConfig, dict(head_dim=32, num_experts=40, num_experts_per_tok=4,
                                       moe_intermediate_size=64, norm_topk_prob=True)),
+    "dense-first": (Qwen3MoeConfig, dict(head_dim=16, num_experts=6, num_experts_per_tok=3, moe_intermediate_size=40,
+                                         norm_topk_prob=True, mlp_only_layers=[0], layers=3)),
+    "every-second": (Qwen2MoeConfig, dict(num_experts=6, num_experts_per_tok=3, moe_intermediate_size=96,
+                                          shared_expert_intermediate_size=64, decoder_sparse_step=2)),
     "one-expert": (MixtralConfig, dict(num_local_experts=1, num_experts_per_tok=1, layers=1)),
 }
+MIXED = ("dense-first", "every-second")  # which no GGUF says of these families
 
 
 def tokens_of(seed):
     return np.random.default_rng(seed).integers(0, 331, LENGTH).tolist()
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", [name for name in KINDS if name not in MIXED])
 def test_gguf(heddle, score, tmp_path, name):
     kind, more = KINDS[name]
     path = export(make(kind, 20, **more), tmp_path / "model.gguf")
@@ -64,6 +70,71 @@ def test_narrow_activations(heddle, score, tmp_path, name, encoding, numeric):
     typical = np.median(worst) if numeric == "a8" else worst[0]
     assert typical <= 256 * np.finfo(np.float32).eps, typical
     assert np.quantile(worst, 0.9) <= (3 / 127 if numeric == "a8" else 3 / 256), worst
+
+
+@pytest.mark.parametrize("name", MIXED)
+def test_some_layers_dense(heddle, score, tmp_path, name):
+    """Layers with experts and layers with one gated unit."""
+    kind, more = KINDS[name]
+    model = make(kind, 25, **more)
+    model.save_pretrained(tmp_path / "model")
+    heddle("compile", tmp_path / "model", "-o", tmp_path / "program", "--numeric=f32", "--quiet")
+    tokens = tokens_of(25)
+    f64 = oracle.hf_logits64(model, tokens, *rope64(model.config))
+    assert_close(assert_bitwise(score, tmp_path / "program", tokens), oracle.hf_logits(model, tokens), f64)
+
+
+def deepseek_logits64(model, tokens):
+    return oracle.hf_logits64(model, tokens, *rope64(model.config))
+
+
+@pytest.mark.parametrize("name, more", [("two-shared", {}), ("none-shared", dict(shared=None)),
+                                        ("all-dense", dict(dense=3))])
+def test_deepseek(heddle, score, tmp_path, name, more):
+    """DeepSeek-MoE, v1: the first layer dense, shared experts without a gate."""
+    model = make_deepseek(26, layers=3, kv_heads=4, **more)
+    path, tokens = save_deepseek(model, tmp_path / "model"), tokens_of(26)
+    heddle("compile", path, "-o", tmp_path / "program", "--numeric=f32", "--quiet")
+    f32, f64 = oracle.hf_logits(model, tokens), deepseek_logits64(model, tokens)
+    assert np.abs(f32 - f64).max() <= 1e-4 * np.abs(f64).max()
+    reference = score(None, tokens, command=("reference", path))
+    assert np.abs(reference - f64).max() <= 4 * np.finfo(np.float32).eps * np.abs(f64).max()
+    found = assert_bitwise(score, tmp_path / "program", tokens)
+    assert_close(found, f32, f64)
+    out = heddle.run(tmp_path / "program", "generate", ids(tokens[:8]), "-n", 32, "--print=tokens", "--ignore-eos",
+                     "--temperature=0").stdout
+    assert [int(t) for t in out.strip().split(",")] == oracle.hf_greedy(model, tokens[:8], 32)
+    if name == "two-shared":
+        heddle("compile", export(model, tmp_path / "model.gguf"), "-o", tmp_path / "other", "--numeric=f32", "--quiet")
+        assert_same_bits(score(tmp_path / "other", tokens), found)
+
+
+def test_deepseek_integers(heddle, score, tmp_path):
+    model = make_deepseek(27, layers=3, kv_heads=4, width=64)
+    path, tokens = export(model, tmp_path / "model.gguf", "Q8_0"), tokens_of(27)
+    heddle("compile", path, "-o", tmp_path / "program", "--numeric=a8", "--quiet")
+    found = assert_bitwise(score, tmp_path / "program", tokens)
+    f64 = oracle.logits64(path, tokens)
+    assert np.median(np.abs(found - f64).max(axis=1)) <= 0.1 * np.abs(f64).max()
+
+
+DEEPSEEK = {
+    "more-than-experts": (dict(num_experts_per_tok=7), 3, "num_experts_per_tok = 7, limit n_routed_experts = 6"),
+    "other-score": (dict(scoring_func="sigmoid"), 4, "scoring_func = 'sigmoid'"),
+    "none-dense": (dict(first_k_dense_replace=0), 3, "'model.layers.0.mlp.gate.weight' = absent"),
+    "too-many-dense": (dict(first_k_dense_replace=-1), 3, "first_k_dense_replace = -1"),
+    "one-shared": (dict(n_shared_experts=1), 3, "shared_experts.gate_proj.weight' = [80, 64], limit [40, 64]"),
+}
+
+
+@pytest.mark.parametrize("name", DEEPSEEK)
+def test_deepseek_hostile(heddle, tmp_path, name):
+    changes, code, words = DEEPSEEK[name]
+    path = save_deepseek(make_deepseek(28), tmp_path / "model")
+    change_config(**changes)(path)
+    done = heddle("compile", path, "-o", tmp_path / "program", "--quiet", code=code)
+    assert words in done.stderr and done.stderr.count("\n") == 1, done.stderr
+    assert not (tmp_path / "program").exists()
 
 
 def stack(path):
@@ -129,8 +200,10 @@ HOSTILE = {
     "of-two-types": (change_tensors(lambda t: t.update(
         {f"{LAYER}.experts.2.down_proj.weight": t[f"{LAYER}.experts.2.down_proj.weight"].half()})), 4,
         f"'{LAYER}.experts.2.down_proj.weight' beside experts in"),
-    "some-layers-dense": (change_config(mlp_only_layers=[1]), 4, "mlp_only_layers"),
-    "every-second-layer": (change_config(decoder_sparse_step=2), 4, "decoder_sparse_step = 2"),
+    "dense-where-experts-are": (change_config(mlp_only_layers=[1]), 3, f"tensor '{LAYER}.gate_proj.weight' = absent"),
+    "dense-beyond-the-last": (change_config(mlp_only_layers=[2]), 3, "mlp_only_layers = a number outside"),
+    "dense-by-a-fraction": (change_config(mlp_only_layers=[0.5]), 3, "mlp_only_layers = a fraction"),
+    "no-step": (change_config(decoder_sparse_step=0), 3, "decoder_sparse_step = 0"),
     "a-window": (change_config(use_sliding_window=True, sliding_window=4), 4, "use_sliding_window"),
     "clipped": (change_config(clip_qkv=8.0), 4, "clip_qkv"),
 }

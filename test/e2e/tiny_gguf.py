@@ -124,6 +124,7 @@ def export(model, path, encoding="F32", leave_out=(), **strings):
     `encoding`. `strings`: more metadata under the architecture, dots as `__`."""
     config, arch = model.config, model.config.model_type
     is_llama = arch in ("llama", "mistral", "mixtral")
+    permuted = is_llama or arch == "deepseek"
     arch = "llama" if is_llama else arch.replace("_moe", "moe")
     writer = gguf.GGUFWriter(str(path), arch)
     writer.add_name(f"tiny-{arch}")
@@ -143,10 +144,15 @@ def export(model, path, encoding="F32", leave_out=(), **strings):
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)
     writer.add_file_type(_FILE_TYPE[encoding])
     if hasattr(config, "num_experts_per_tok"):
-        writer.add_expert_count(config.num_experts)
+        writer.add_expert_count(config.n_routed_experts if arch == "deepseek" else config.num_experts)
         writer.add_expert_used_count(config.num_experts_per_tok)
-    if arch in ("qwen2moe", "qwen3moe"):
+    if arch in ("qwen2moe", "qwen3moe", "deepseek"):
         writer.add_expert_feed_forward_length(config.moe_intermediate_size)
+    if arch == "deepseek":
+        writer.add_expert_shared_count(config.n_shared_experts)
+        writer.add_expert_weights_scale(1.0)
+        writer.add_leading_dense_block_count(config.first_k_dense_replace)
+        writer.add_rope_dimension_count(config.hidden_size // config.num_attention_heads)
     if arch == "qwen2moe":
         writer.add_expert_shared_feed_forward_length(config.shared_expert_intermediate_size)
     for key, value in strings.items():
@@ -161,7 +167,7 @@ def export(model, path, encoding="F32", leave_out=(), **strings):
         stored = gguf.quants.quantize(values, kind)
         parameter.copy_(type(parameter)(gguf.quants.dequantize(stored, kind)))
         heads = {"attn_q": config.num_attention_heads, "attn_k": config.num_key_value_heads}.get(name.split(".")[-2])
-        if is_llama and heads:  # the halves of each head's rows alternate
+        if permuted and heads:  # the halves of each head's rows alternate
             rows = stored.reshape(heads, 2, stored.shape[0] // heads // 2, -1)
             stored = np.ascontiguousarray(rows.swapaxes(1, 2)).reshape(stored.shape)
         if name not in leave_out:

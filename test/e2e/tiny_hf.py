@@ -1,11 +1,14 @@
 """Small random models of transformers, and what their rotary positions are in float64."""
 
+import json
 import math
 
 import gguf
 import numpy as np
 import torch
-from transformers import AutoModelForCausalLM
+from safetensors.torch import save_file
+from transformers import AutoModelForCausalLM, DeepseekV2Config, LlamaConfig
+from transformers.models.deepseek_v2.modeling_deepseek_v2 import DeepseekV2Moe
 
 
 def randomize(model, seed):
@@ -31,19 +34,68 @@ def make(kind, seed, hidden=64, heads=4, kv_heads=2, ff=96, tied=False, rope=Non
     return model
 
 
+class Nothing(torch.nn.Module):
+    def forward(self, x):
+        return torch.zeros_like(x)
+
+
+def make_deepseek(seed, experts=6, used=3, width=40, shared=2, dense=1, **more):
+    """A DeepSeek-MoE (v1), which transformers has no class of: its llama, with the units of
+    all but the first `dense` layers those of its DeepSeek-V2."""
+    model = make(LlamaConfig, seed, **more)
+    # Without shared experts: modules that give nothing.
+    units = DeepseekV2Config(hidden_size=model.config.hidden_size, moe_intermediate_size=width, n_routed_experts=experts,
+                             num_experts_per_tok=used, n_shared_experts=shared or 1, n_group=1, topk_group=1,
+                             topk_method="greedy", routed_scaling_factor=1.0, norm_topk_prob=False)
+    for layer in model.model.layers[dense:]:
+        layer.mlp = DeepseekV2Moe(units).eval()
+        if not shared:
+            layer.mlp.shared_experts = Nothing()
+    randomize(model, seed)
+    model.config.model_type = "deepseek"
+    for key, value in dict(n_routed_experts=experts, num_experts_per_tok=used, moe_intermediate_size=width,
+                           n_shared_experts=shared, first_k_dense_replace=dense, moe_layer_freq=1,
+                           scoring_func="softmax", norm_topk_prob=False).items():
+        setattr(model.config, key, value)
+    return model
+
+
+def save_deepseek(model, path):
+    """The directory that DeepSeek published it as: a tensor an expert, code of its own."""
+    stored = {}
+    for name, p in model.state_dict().items():
+        stem, found, part = name.partition(".experts.")
+        if not found:
+            stored[name] = p.contiguous()
+            continue
+        for e, rows in enumerate(p):
+            parts = zip(("gate", "up"), rows.chunk(2)) if part == "gate_up_proj" else [("down", rows)]
+            stored |= {f"{stem}.experts.{e}.{which}_proj.weight": r.contiguous() for which, r in parts}
+    path.mkdir()
+    save_file(stored, path / "model.safetensors", {"format": "pt"})
+    config = model.config.to_dict() | {"architectures": ["DeepseekForCausalLM"], "model_type": "deepseek",
+                                       "auto_map": {"AutoModelForCausalLM": "modeling_deepseek.DeepseekForCausalLM"}}
+    (path / "config.json").write_text(json.dumps(config))
+    return path
+
+
 def tensors(model):
     """(name in a GGUF, parameter or a view of one) of a model, its experts as GGUF
     stacks them."""
     arch = {"qwen2_moe": gguf.MODEL_ARCH.QWEN2MOE, "qwen3_moe": gguf.MODEL_ARCH.QWEN3MOE,
-            "olmoe": gguf.MODEL_ARCH.OLMOE, "mixtral": gguf.MODEL_ARCH.LLAMA}.get(
+            "deepseek": gguf.MODEL_ARCH.DEEPSEEK, "olmoe": gguf.MODEL_ARCH.OLMOE,
+            "mixtral": gguf.MODEL_ARCH.LLAMA}.get(
                 model.config.model_type, gguf.MODEL_ARCH.QWEN3)
     names = gguf.get_tensor_name_map(arch, model.config.num_hidden_layers)
     for name, p in model.named_parameters():  # a tied head is not named
         p = p.detach()
         if ".experts." not in name:
             # A router is called as the gate of a unit in some of gguf's tables.
-            router = name.endswith(".mlp.gate.weight")
-            yield (f"blk.{name.split('.')[2]}.ffn_gate_inp.weight" if router else
+            # The unit of a dense layer is in none of some models with experts.
+            unit = {f".mlp.{long}.weight": short for long, short in (
+                ("gate", "ffn_gate_inp"), ("gate_proj", "ffn_gate"), ("up_proj", "ffn_up"), ("down_proj", "ffn_down"))}
+            found = next((short for long, short in unit.items() if name.endswith(long)), None)
+            yield (f"blk.{name.split('.')[2]}.{found}.weight" if found else
                    names.get_name(name, try_suffixes=(".weight", ".bias"))), p
             continue
         prefix = f"blk.{name.split('.')[2]}.ffn"

@@ -32,8 +32,9 @@ EncAttr encodingAttr(mlir::MLIRContext &context, const EncodingInfo &info);
 struct TensorNames {
   using Pair = std::pair<llvm::StringRef, llvm::StringRef>;
   llvm::StringRef layerPrefix = "blk.";
-  /// GGUF's stem, the format's; those of `experts` are a layer's too.
-  llvm::ArrayRef<Pair> model, layer, experts;
+  /// GGUF's stem, the format's; those of `experts` and `shared`, the experts
+  /// that every token goes through, are a layer's too.
+  llvm::ArrayRef<Pair> model, layer, experts = {}, shared = {};
   /// The stored name of `name`, which is GGUF's.
   std::string stored(llvm::StringRef name) const;
   /// Whether a stored name has a listed stem.
@@ -133,6 +134,11 @@ public:
   /// `variants`: one a layer, or none.
   LayerStack declareLayers(int64_t count, llvm::ArrayRef<LayerTensor> tensors,
                            llvm::ArrayRef<int64_t> variants = {});
+  /// The same of layers that need not have the same tensors.
+  LayerStack declareLayers(
+      int64_t count,
+      llvm::function_ref<llvm::SmallVector<LayerTensor>(int64_t layer)> tensors,
+      llvm::ArrayRef<int64_t> variants = {});
   /// Notes a problem of tensors rather than of the config.
   void malformedTensor(const llvm::Twine &name, const llvm::Twine &value,
                        const llvm::Twine &limit);

@@ -2,6 +2,7 @@
 #include "DenseDecoder.h"
 #include "heddle/Import/SpanReader.h"
 #include "llvm/Support/Path.h"
+#include <cmath>
 
 using namespace mlir;
 
@@ -30,11 +31,7 @@ TensorNames denseNames(const ModelSource &source) {
       {"ffn_gate_inp", "mlp.gate"},
       {"ffn_gate_exps", "mlp.experts.*.gate_proj"},
       {"ffn_up_exps", "mlp.experts.*.up_proj"},
-      {"ffn_down_exps", "mlp.experts.*.down_proj"},
-      {"ffn_gate_inp_shexp", "mlp.shared_expert_gate"},
-      {"ffn_gate_shexp", "mlp.shared_expert.gate_proj"},
-      {"ffn_up_shexp", "mlp.shared_expert.up_proj"},
-      {"ffn_down_shexp", "mlp.shared_expert.down_proj"}};
+      {"ffn_down_exps", "mlp.experts.*.down_proj"}};
   static constexpr TensorNames::Pair blockSparse[] = {
       {"ffn_gate_inp", "block_sparse_moe.gate"},
       {"ffn_gate_exps", "block_sparse_moe.experts.*.w1"},
@@ -44,21 +41,36 @@ TensorNames denseNames(const ModelSource &source) {
       {"ffn_gate_inp", "mlp.gate"},
       {"ffn_gate_exps", "mlp.experts.gate_up_proj#0/2"},
       {"ffn_up_exps", "mlp.experts.gate_up_proj#1/2"},
-      {"ffn_down_exps", "mlp.experts.down_proj#0/1"},
+      {"ffn_down_exps", "mlp.experts.down_proj#0/1"}};
+  if (source.format != "huggingface")
+    return {};
+  static constexpr TensorNames::Pair one[] = {
       {"ffn_gate_inp_shexp", "mlp.shared_expert_gate"},
       {"ffn_gate_shexp", "mlp.shared_expert.gate_proj"},
       {"ffn_up_shexp", "mlp.shared_expert.up_proj"},
       {"ffn_down_shexp", "mlp.shared_expert.down_proj"}};
-  if (source.format != "huggingface")
-    return {};
+  static constexpr TensorNames::Pair several[] = {
+      {"ffn_gate_shexp", "mlp.shared_experts.gate_proj"},
+      {"ffn_up_shexp", "mlp.shared_experts.up_proj"},
+      {"ffn_down_shexp", "mlp.shared_experts.down_proj"}};
+  // The first layers may have no experts.
   auto has = [&](StringRef name) {
-    return source.find(("model.layers.0." + name).str());
+    return llvm::any_of(source.tensors, [&](const TensorEntry &t) {
+      StringRef rest = t.name;
+      uint64_t number;
+      return rest.consume_front("model.layers.") &&
+             !rest.consumeInteger(10, number) && rest.consume_front(".") &&
+             rest == name;
+    });
   };
+  TensorNames names = {"model.layers.", model, layer, mlp, one};
   if (has("block_sparse_moe.gate.weight"))
-    return {"model.layers.", model, layer, blockSparse};
-  if (has("mlp.experts.gate_up_proj"))
-    return {"model.layers.", model, layer, stacked};
-  return {"model.layers.", model, layer, mlp};
+    names.experts = blockSparse;
+  else if (has("mlp.experts.gate_up_proj"))
+    names.experts = stacked;
+  if (has("mlp.shared_experts.gate_proj.weight"))
+    names.shared = several;
+  return names;
 }
 
 // Experts: how many, how many of them a token goes to, and how wide they are.
@@ -103,7 +115,7 @@ static int64_t readVocab(GraphBuilder &g, const Twine &key, bool required) {
   return table ? rows : vocab;
 }
 
-constexpr int64_t kMostExperts = 65536, kMostUsed = 256;
+constexpr int64_t kMostExperts = 65536, kMostUsed = 256, kMostShared = 256;
 
 static void readGGUFExperts(GraphBuilder &g, DenseConfig &c,
                             const DenseFamily &family, StringRef prefix) {
@@ -119,9 +131,18 @@ static void readGGUFExperts(GraphBuilder &g, DenseConfig &c,
   c.expertsUsed = g.integer(key("expert_used_count"), 1, kMostUsed);
   c.expertWidth =
       g.integer(key("expert_feed_forward_length"), 1, 1 << 24, c.ff);
-  if (experts.shared)
+  if (experts.shared == ExpertFamily::Shared::Gated)
     c.sharedWidth =
         g.integer(key("expert_shared_feed_forward_length"), 1, 1 << 24, c.ff);
+  if (experts.shared == ExpertFamily::Shared::Plain)
+    c.sharedWidth = g.integer(key("expert_shared_count"), 0, kMostShared, 0) *
+                    c.expertWidth;
+  c.expertScale = g.number(key("expert_weights_scale"), 0, 1e6, 1.0);
+  if (c.expertScale == 0) // llama.cpp's word for none
+    c.expertScale = 1;
+  c.sparse.assign(c.layers, true);
+  int64_t leading = g.integer(key("leading_dense_block_count"), 0, c.layers, 0);
+  std::fill_n(c.sparse.begin(), leading, false);
   c.expertNorm = experts.normsAlways || experts.norms;
   if (!experts.normsAlways)
     c.expertNorm = g.boolean(key("expert_weights_norm"), c.expertNorm);
@@ -185,6 +206,9 @@ DenseConfig readGGUFConfig(GraphBuilder &g, const DenseFamily &family) {
                                "expert_shared_feed_forward_length",
                                "expert_weights_norm",
                                "expert_gating_func",
+                               "expert_shared_count",
+                               "expert_weights_scale",
+                               "leading_dense_block_count",
                                "attention.sliding_window",
                                "rope.scaling.type",
                                "rope.scaling.factor",
@@ -290,7 +314,12 @@ static void checkOthers(GraphBuilder &g, int64_t vocab) {
                                         "norm_topk_prob",
                                         "decoder_sparse_step",
                                         "mlp_only_layers",
-                                        "clip_qkv"};
+                                        "clip_qkv",
+                                        "n_routed_experts",
+                                        "n_shared_experts",
+                                        "first_k_dense_replace",
+                                        "moe_layer_freq",
+                                        "scoring_func"};
   static constexpr StringRef kSilent[] = {"_name_or_path",
                                           "transformers_version",
                                           "torch_dtype",
@@ -310,6 +339,8 @@ static void checkOthers(GraphBuilder &g, int64_t vocab) {
                                           "qkv_bias",
                                           "output_router_logits",
                                           "router_aux_loss_coef",
+                                          "aux_loss_alpha",
+                                          "seq_aux",
                                           "router_jitter_noise"};
   static constexpr StringRef kObjects[] = {"rope_scaling", "rope_parameters",
                                            "quantization_config", "auto_map"};
@@ -328,20 +359,45 @@ static void checkOthers(GraphBuilder &g, int64_t vocab) {
         quoted(g.string("quantization_config.quant_method", "absent")));
 }
 
+// Which layers have experts, and which have one gated unit instead.
+static std::vector<bool> readSparse(GraphBuilder &g, const DenseConfig &c,
+                                    bool deepSeek) {
+  std::vector<bool> sparse(c.layers, true);
+  // Every layer that is a multiple of `step`, counted from 0 or from 1.
+  int64_t step = g.integer(deepSeek ? "moe_layer_freq" : "decoder_sparse_step",
+                           1, INT32_MAX, 1),
+          first =
+              deepSeek ? g.integer("first_k_dense_replace", 0, 10000, 0) : 0;
+  for (int64_t i = 0; i < c.layers; ++i)
+    sparse[i] = i >= first && (deepSeek ? i : i + 1) % step == 0;
+  StringRef key = "mlp_only_layers";
+  if (deepSeek || !g.hasValue(key) || g.isEmptyList(key))
+    return sparse;
+  for (double layer : g.numbers(key, 0, c.layers - 1))
+    if (layer == std::floor(layer))
+      sparse[int64_t(layer)] = false;
+    else
+      g.malformed(key, "a fraction", "numbers of layers");
+  return sparse;
+}
+
 static void readExperts(GraphBuilder &g, DenseConfig &c,
                         const DenseFamily &family) {
   const ExpertFamily &experts = family.experts;
-  if (experts.presence != Presence::Yes)
+  bool deepSeek = experts.shared == ExpertFamily::Shared::Plain;
+  if (experts.presence != Presence::Yes ||
+      (deepSeek && !g.hasValue(experts.countKey)))
     return;
   auto orElse = [](int64_t fallback) {
     return fallback ? std::optional<int64_t>(fallback) : std::nullopt;
   };
   // One number by two names, which the versions of transformers change.
-  StringRef countKey =
-      g.hasKey("num_local_experts") ? "num_local_experts" : "num_experts";
+  StringRef countKey = !experts.countKey.empty()       ? experts.countKey
+                       : g.hasKey("num_local_experts") ? "num_local_experts"
+                                                       : "num_experts";
   c.experts = g.integer(countKey, 1, kMostExperts, orElse(experts.count));
   if (int64_t n = g.integer("num_experts", 1, kMostExperts, c.experts);
-      n != c.experts && !g.isMalformed())
+      !deepSeek && n != c.experts && !g.isMalformed())
     g.malformed("num_experts", Twine(n), countKey + " = " + Twine(c.experts));
   c.expertsUsed =
       g.integer("num_experts_per_tok", 1, kMostUsed, orElse(experts.used));
@@ -349,17 +405,18 @@ static void readExperts(GraphBuilder &g, DenseConfig &c,
       experts.widthKey == "intermediate_size"
           ? c.ff
           : g.integer(experts.widthKey, 1, 1 << 24, orElse(experts.width));
-  if (experts.shared)
+  if (experts.shared == ExpertFamily::Shared::Gated)
     c.sharedWidth =
         g.integer("shared_expert_intermediate_size", 1, 1 << 24, 5632);
+  if (deepSeek && g.hasValue("n_shared_experts"))
+    c.sharedWidth =
+        g.integer("n_shared_experts", 0, kMostShared) * c.expertWidth;
+  if (std::string score = g.string("scoring_func", "softmax");
+      deepSeek && score != "softmax")
+    g.unsupported("scoring_func = " + quoted(score));
   c.expertNorm = experts.normsAlways || g.boolean("norm_topk_prob", false);
   checkExperts(g, c, countKey, "num_experts_per_tok");
-  // Some layers with one gated unit instead.
-  if (int64_t step = g.integer("decoder_sparse_step", 1, INT32_MAX, 1);
-      step != 1)
-    g.unsupported("decoder_sparse_step = " + Twine(step));
-  if (g.hasValue("mlp_only_layers") && !g.isEmptyList("mlp_only_layers"))
-    g.unsupported("mlp_only_layers");
+  c.sparse = readSparse(g, c, deepSeek);
   if (g.hasValue("clip_qkv"))
     g.unsupported("clip_qkv");
   if (family.windowBySwitch && g.boolean("use_sliding_window", false))

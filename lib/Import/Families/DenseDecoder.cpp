@@ -9,23 +9,25 @@ using namespace mlir;
 namespace heddle::import {
 
 // What a layer has.
-static SmallVector<LayerTensor> layerTensors(const DenseConfig &c,
-                                             const DenseFamily &family) {
+static SmallVector<LayerTensor>
+layerTensors(const DenseConfig &c, const DenseFamily &family, int64_t layer) {
   int64_t d = c.hidden, q = c.heads * c.dim, kv = c.kvHeads * c.dim;
   SmallVector<LayerTensor> tensors = {
       {"attn_norm.weight", {d}},      {"attn_q.weight", {q, d}},
       {"attn_k.weight", {kv, d}},     {"attn_v.weight", {kv, d}},
       {"attn_output.weight", {d, q}}, {"ffn_norm.weight", {d}}};
-  if (int64_t e = c.experts, i = c.expertWidth; e) {
+  bool sparse = c.hasExperts(layer);
+  if (int64_t e = c.experts, i = c.expertWidth; sparse) {
     tensors.append({{"ffn_gate_inp.weight", {e, d}},
                     {"ffn_gate_exps.weight", {e, i, d}},
                     {"ffn_up_exps.weight", {e, i, d}},
                     {"ffn_down_exps.weight", {e, d, i}}});
     if (int64_t s = c.sharedWidth)
-      tensors.append({{"ffn_gate_inp_shexp.weight", {d}},
-                      {"ffn_gate_shexp.weight", {s, d}},
+      tensors.append({{"ffn_gate_shexp.weight", {s, d}},
                       {"ffn_up_shexp.weight", {s, d}},
                       {"ffn_down_shexp.weight", {d, s}}});
+    if (c.sharedWidth && family.experts.shared == ExpertFamily::Shared::Gated)
+      tensors.push_back({"ffn_gate_inp_shexp.weight", {d}});
   } else {
     tensors.append({{"ffn_gate.weight", {c.ff, d}},
                     {"ffn_up.weight", {c.ff, d}},
@@ -40,8 +42,9 @@ static SmallVector<LayerTensor> layerTensors(const DenseConfig &c,
   add(c.qkvBias,
       {{"attn_q.bias", q}, {"attn_k.bias", kv}, {"attn_v.bias", kv}});
   add(c.outputBias, {{"attn_output.bias", d}});
-  add(c.mlpBias,
-      {{"ffn_gate.bias", c.ff}, {"ffn_up.bias", c.ff}, {"ffn_down.bias", d}});
+  if (!sparse)
+    add(c.mlpBias,
+        {{"ffn_gate.bias", c.ff}, {"ffn_up.bias", c.ff}, {"ffn_down.bias", d}});
   if (family.headNorms)
     add(Presence::Yes,
         {{"attn_q_norm.weight", c.dim}, {"attn_k_norm.weight", c.dim}});
@@ -97,25 +100,27 @@ static SmallVector<Value> buildLayer(GraphBuilder &g, const DenseConfig &c,
                             linear(o, "attn_output"));
 
   h = norm(x, "ffn_norm.weight");
-  if (!c.experts) {
+  if (!p["ffn_gate_inp.weight"]) {
     x = arith::AddFOp::create(b, g.loc("ffn_residual"), x, gatedUnit(h, ""));
     return {x, cache};
   }
-  auto router =
-      RouterAttr::get(b.getContext(), c.expertsUsed, "softmax", "none",
-                      c.expertNorm ? "sum" : "none", FloatAttr(), FloatAttr(),
-                      1, 1, "max", "neg_inf");
+  auto router = RouterAttr::get(
+      b.getContext(), c.expertsUsed, "softmax", "none",
+      c.expertNorm ? "sum" : "none", FloatAttr(),
+      c.expertScale == 1 ? FloatAttr() : b.getF64FloatAttr(c.expertScale), 1, 1,
+      "max", "neg_inf");
   auto route = RouteOp::create(b, g.loc("route"), linear(h, "ffn_gate_inp"),
                                Value(), router);
   Value y = ExpertsOp::create(
       b, g.loc("experts"), h, route.getIds(), route.getWeights(),
       p["ffn_gate_exps.weight"], p["ffn_up_exps.weight"],
       p["ffn_down_exps.weight"], ActivationKind::silu, RowsAttr());
-  if (Value gate = p["ffn_gate_inp_shexp.weight"])
-    y = arith::AddFOp::create(b, g.loc("shared_expert"), y,
-                              GateRowsOp::create(b, g.loc("shared_gate"),
-                                                 gatedUnit(h, "_shexp"), h,
-                                                 gate));
+  if (p["ffn_gate_shexp.weight"]) {
+    Value shared = gatedUnit(h, "_shexp");
+    if (Value gate = p["ffn_gate_inp_shexp.weight"])
+      shared = GateRowsOp::create(b, g.loc("shared_gate"), shared, h, gate);
+    y = arith::AddFOp::create(b, g.loc("shared_expert"), y, shared);
+  }
   x = arith::AddFOp::create(b, g.loc("ffn_residual"), x, y);
   return {x, cache};
 }
@@ -142,8 +147,9 @@ llvm::Error buildDense(const ModelSource &source, ModuleOp module,
     return error;
 
   g.declare("token_embd.weight", {c.vocab, c.hidden});
-  LayerStack stack =
-      g.declareLayers(c.layers, layerTensors(c, family), c.windows);
+  LayerStack stack = g.declareLayers(
+      c.layers, [&](int64_t layer) { return layerTensors(c, family, layer); },
+      c.windows);
   g.declare("output_norm.weight", {c.hidden});
   if (!c.tied || g.has("output.weight"))
     g.declare("output.weight", {c.vocab, c.hidden});

@@ -22,13 +22,17 @@ struct ExpertFamily {
   /// Whether models have them; llama has them in a GGUF alone (Mixtral), where
   /// the file says so.
   Presence presence = Presence::No;
+  /// What config.json calls their number; empty: either of `num_experts` and
+  /// `num_local_experts`. A model of DeepSeek that says none has none.
+  llvm::StringRef countKey = "";
   /// What config.json calls their width.
   llvm::StringRef widthKey = "moe_intermediate_size";
   /// The weights of a token's experts sum to 1: always, or as `norm_topk_prob`
   /// says (`norms` where it does not).
   bool normsAlways = false, norms = false;
-  /// A gated unit beside them that every token goes through, times a sigmoid.
-  bool shared = false;
+  /// A gated unit beside them that every token goes through: times a sigmoid
+  /// of its own, or as it is and as wide as several experts (DeepSeek).
+  enum class Shared { None, Gated, Plain } shared = Shared::None;
   /// Numbers that a config.json may leave out: experts, those of a token,
   /// width.
   int64_t count = 0, used = 0, width = 0;
@@ -79,6 +83,12 @@ struct DenseConfig {
   int64_t experts = 0, expertsUsed = 0, expertWidth = 0, sharedWidth = 0;
   /// The weights of a token's experts sum to 1.
   bool expertNorm = false;
+  /// What the weights are multiplied by.
+  double expertScale = 1;
+  /// Per layer, where there are experts: whether it has them, or one gated unit
+  /// of width `ff`.
+  std::vector<bool> sparse;
+  bool hasExperts(int64_t layer) const { return experts && sparse[layer]; }
 };
 
 /// The config of a GGUF. Its tied head is one that is not stored.

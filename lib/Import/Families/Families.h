@@ -13,6 +13,7 @@ llvm::Error buildMixtral(const ModelSource &source, mlir::ModuleOp module);
 llvm::Error buildQwen2MoE(const ModelSource &source, mlir::ModuleOp module);
 llvm::Error buildQwen3MoE(const ModelSource &source, mlir::ModuleOp module);
 llvm::Error buildOLMoE(const ModelSource &source, mlir::ModuleOp module);
+llvm::Error buildDeepSeek(const ModelSource &source, mlir::ModuleOp module);
 } // namespace heddle::import
 
 #endif // HEDDLE_LIB_IMPORT_FAMILIES_FAMILIES_H

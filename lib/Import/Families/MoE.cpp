@@ -29,7 +29,7 @@ llvm::Error buildQwen2MoE(const ModelSource &source, mlir::ModuleOp module) {
                      .kvHeads = 16,
                      .windowBySwitch = true,
                      .experts = {.presence = Presence::Yes,
-                                 .shared = true,
+                                 .shared = ExpertFamily::Shared::Gated,
                                  .count = 60,
                                  .used = 4,
                                  .width = 1408}});
@@ -60,6 +60,18 @@ llvm::Error buildOLMoE(const ModelSource &source, mlir::ModuleOp module) {
                                  .widthKey = "intermediate_size",
                                  .count = 64,
                                  .used = 8}});
+}
+
+llvm::Error buildDeepSeek(const ModelSource &source, mlir::ModuleOp module) {
+  return buildDense(source, module,
+                    {.arch = "deepseek",
+                     .optionalBias = true,
+                     .interleaved = true,
+                     .context = 2048,
+                     .experts = {.presence = Presence::Yes,
+                                 .countKey = "n_routed_experts",
+                                 .shared = ExpertFamily::Shared::Plain,
+                                 .width = 1407}});
 }
 
 } // namespace heddle::import
