@@ -86,6 +86,19 @@ FailureOr<MatmulParts> codegen::partsOf(KernelOp kernel) {
     for (LinearOp linear : space.linears)
       if (space.unit != space.width && space.unit % packedOf(linear).getRows())
         space.unit = space.width;
+    // And lies within one head.
+    for (LinearOp linear : space.linears) {
+      int64_t head = space.width / linear.getMatrices();
+      if (head % space.unit == 0 &&
+          space.unit % packedOf(linear).getRows() == 0)
+        continue;
+      for (Operation *op : space.ops)
+        if (head != space.width && head % sliceUnit(op))
+          return op->emitError("unsupported: units of ")
+                 << sliceUnit(op) << " across heads of " << head;
+      if (head != space.width)
+        space.unit = head;
+    }
     parts.spaces.push_back(space);
   }
   // The longest first, so that no thread ends with one.
@@ -124,13 +137,38 @@ struct MatmulEmitter {
       result = ops.emit(op, width);
   }
 
+  /// Part `head` of `heads` equal parts of the columns of rows.
+  Value columnsOf(Value buffer, Value head, int64_t heads) {
+    auto type = cast<MemRefType>(buffer.getType());
+    int64_t width = type.getDimSize(1) / heads;
+    SmallVector<OpFoldResult> offsets, sizes,
+        strides(type.getRank(), b.getIndexAttr(1));
+    for (int64_t i = 0; i < type.getRank(); ++i) {
+      offsets.push_back(i == 1 ? OpFoldResult(b.mul(head, b.index(width)))
+                               : b.getIndexAttr(0));
+      sizes.push_back(i == 1 ? OpFoldResult(b.getIndexAttr(width))
+                      : type.isDynamicDim(i)
+                          ? OpFoldResult(b.dim(buffer, i))
+                          : OpFoldResult(b.getIndexAttr(type.getDimSize(i))));
+    }
+    return memref::SubViewOp::create(b, buffer, offsets, sizes, strides);
+  }
+
   void product(LinearOp op, Value first, int64_t width, Value t0,
                Value blockCount) {
-    int64_t rows = packedOf(op).getRows();
+    int64_t rows = packedOf(op).getRows(), heads = op.getMatrices(),
+            columns = widthOf(op.getResult()) / heads;
+    Value x = ops.whole[op.getX()][0], panel = b.div(first, b.index(rows));
+    if (heads > 1) {
+      Value head = b.div(first, b.index(columns));
+      panel = b.add(b.mul(head, b.index(packedOf(op).getPanels(columns))),
+                    b.div(b.rem(first, b.index(columns)), b.index(rows)));
+      x = columnsOf(x, head, heads);
+    }
     LinearTile linear(b, schedule, packedOf(op), ops.whole[op.getWeight()][0],
-                      rowsOf(op), ops.whole[op.getX()][0], widthOf(op.getX()),
+                      rowsOf(op), x, widthOf(op.getX()) / heads,
                       /*streams=*/!count);
-    linear.multiply(b.div(first, b.index(rows)), (width + rows - 1) / rows, t0,
+    linear.multiply(panel, (width + rows - 1) / rows, t0,
                     count ? blockCount : Value(), locals[op.getResult()]);
   }
 

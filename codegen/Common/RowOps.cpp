@@ -67,8 +67,8 @@ RowOps::RowOps(KernelBuilder &b, ScheduleAttr schedule)
 
 bool codegen::hasRowEmitter(Operation *op) {
   if (isa<EmbeddingOp, SelectRowsOp, RMSNormOp, ConvertRowsOp, RopeAnglesOp,
-          RopeOp, CacheAppendOp, GLUOp, RouteOp, DispatchOp, CombineOp,
-          GateRowsOp>(op))
+          RopeOp, CacheAppendOp, GLUOp, SliceHeadsOp, ConcatHeadsOp, RouteOp,
+          DispatchOp, CombineOp, GateRowsOp>(op))
     return true;
   auto isRow = [](Value v) {
     auto type = dyn_cast<RankedTensorType>(v.getType());
@@ -88,8 +88,9 @@ LogicalResult RowOps::emit(Operation *op, int64_t width) {
     return mlir::failure();
   llvm::TypeSwitch<Operation *>(op)
       .Case<EmbeddingOp, SelectRowsOp, RMSNormOp, ConvertRowsOp, RopeAnglesOp,
-            RopeOp, CacheAppendOp, GLUOp, RouteOp, DispatchOp, CombineOp,
-            GateRowsOp>([&](auto known) { emit(known, width); })
+            RopeOp, CacheAppendOp, GLUOp, SliceHeadsOp, ConcatHeadsOp, RouteOp,
+            DispatchOp, CombineOp, GateRowsOp>(
+          [&](auto known) { emit(known, width); })
       .Default([&](Operation *op) { elementwise(op, width); });
   return success();
 }
@@ -331,6 +332,35 @@ void RowOps::emit(RopeOp op, int64_t width) {
       store(load(x, at), out, at);
     });
   });
+}
+
+void RowOps::emit(SliceHeadsOp op, int64_t) {
+  Row x = rows[op.getX()], out = rows[op.getResult()];
+  int64_t head = widthOf(op.getX()) / op.getHeads(), size = op.getSize();
+  b.loop(zero(), b.index(op.getHeads()), 1, [&](Value h) {
+    Value from = b.add(b.mul(h, b.index(head)), b.index(op.getFirst())),
+          to = b.mul(h, b.index(size));
+    elements(size, [&](Value i, int64_t n) {
+      storeN(loadN(x, b.add(from, i), n), out, b.add(to, i));
+    });
+  });
+}
+
+void RowOps::emit(ConcatHeadsOp op, int64_t) {
+  Row out = rows[op.getResult()];
+  int64_t head = widthOf(op.getResult()) / op.getHeads(), first = 0;
+  for (Value part : {op.getA(), op.getB()}) {
+    Row x = rows[part];
+    int64_t size = widthOf(part) / op.getHeads();
+    b.loop(zero(), b.index(op.getHeads()), 1, [&](Value h) {
+      Value from = b.mul(h, b.index(size)),
+            to = b.add(b.mul(h, b.index(head)), b.index(first));
+      elements(size, [&](Value i, int64_t n) {
+        storeN(loadN(x, b.add(from, i), n), out, b.add(to, i));
+      });
+    });
+    first += size;
+  }
 }
 
 void RowOps::emit(CacheAppendOp op, int64_t width) {

@@ -41,6 +41,19 @@ static LogicalResult inferRows(SmallVectorImpl<Type> &types, Value like,
   return success();
 }
 
+/// a * b; 0, which is no width, if that overflows.
+static int64_t product(int64_t a, int64_t b) {
+  int64_t result;
+  return llvm::MulOverflow(a, b, result) ? 0 : result;
+}
+
+/// What a weight [N, K] or [H, N, K] makes of a row.
+static int64_t outputsOf(Value weight) {
+  RankedTensorType type = tensorOf(weight);
+  return type.getRank() == 3 ? product(type.getDimSize(0), type.getDimSize(1))
+                             : type.getDimSize(0);
+}
+
 #define INFER(OP, LIKE, WIDTH)                                                 \
   LogicalResult OP::inferReturnTypes(                                          \
       MLIRContext *context, std::optional<Location> loc, ValueRange operands,  \
@@ -52,10 +65,28 @@ static LogicalResult inferRows(SmallVectorImpl<Type> &types, Value like,
 INFER(EmbeddingOp, a.getIds(), widthOf(a.getTable()))
 INFER(SelectRowsOp, a.getRows(), widthOf(a.getX()))
 INFER(RMSNormOp, a.getX(), widthOf(a.getX()))
-INFER(LinearOp, a.getX(), rowsOf(a.getWeight()))
+INFER(LinearOp, a.getX(), outputsOf(a.getWeight()))
+INFER(ConcatHeadsOp, a.getA(), widthOf(a.getA()) + widthOf(a.getB()))
 INFER(RopeOp, a.getX(), widthOf(a.getX()))
 INFER(AttentionOp, a.getQuery(), widthOf(a.getQuery()))
 #undef INFER
+
+LogicalResult
+SliceHeadsOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc,
+                               ValueRange operands, DictionaryAttr attrs,
+                               OpaqueProperties props, RegionRange,
+                               SmallVectorImpl<Type> &types) {
+  // As below.
+  IntegerAttr heads = props ? props.as<Properties *>()->heads : IntegerAttr(),
+              size = props ? props.as<Properties *>()->size : IntegerAttr();
+  if (attrs && !heads)
+    heads = attrs.getAs<IntegerAttr>("heads");
+  if (attrs && !size)
+    size = attrs.getAs<IntegerAttr>("size");
+  if (!heads || !size)
+    return emitOptionalError(loc, "needs the attributes heads and size");
+  return inferRows(types, operands[0], product(heads.getInt(), size.getInt()));
+}
 
 LogicalResult
 RopeAnglesOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc,
@@ -141,12 +172,36 @@ LogicalResult RMSNormOp::verify() {
 }
 
 LogicalResult LinearOp::verify() {
-  if (widthOf(getX()) != widthOf(getWeight())) // C1
+  int64_t width = getWeight().getType().getShape().back(),
+          heads = getMatrices();
+  if (widthOf(getX()) % heads || widthOf(getX()) / heads != width) // C1
     return emitOpError("(C1) x has width ")
-           << widthOf(getX()) << ", weight " << widthOf(getWeight());
-  if (getBias() && rowsOf(getBias()) != rowsOf(getWeight())) // C2
+           << widthOf(getX()) << ", weight " << width
+           << (heads > 1 ? " of " + std::to_string(heads) + " heads" : "");
+  if (getBias() && rowsOf(getBias()) != widthOf(getResult())) // C2
     return emitOpError("(C2) bias has ")
-           << rowsOf(getBias()) << " elements, needs " << rowsOf(getWeight());
+           << rowsOf(getBias()) << " elements, needs " << widthOf(getResult());
+  return success();
+}
+
+LogicalResult SliceHeadsOp::verify() {
+  int64_t heads = getHeads(), width = widthOf(getX()), first = getFirst(),
+          size = getSize();
+  if (heads < 1 || width % heads) // C1
+    return emitOpError("(C1) heads = ")
+           << heads << " does not divide " << width;
+  int64_t head = width / heads;
+  if (size < 1 || first < 0 || size > head || first > head - size) // C2
+    return emitOpError("(C2) first = ") << first << " and size = " << size
+                                        << ", limit the head size " << head;
+  return success();
+}
+
+LogicalResult ConcatHeadsOp::verify() {
+  for (Value v : {getA(), getB()})
+    if (getHeads() < 1 || widthOf(v) % getHeads()) // C1
+      return emitOpError("(C1) heads = ")
+             << getHeads() << " does not divide " << widthOf(v);
   return success();
 }
 

@@ -221,6 +221,8 @@ FailureOr<Values> RopeOp::lowerToLinalg(OpBuilder &builder,
 
 FailureOr<Values> LinearOp::lowerToLinalg(OpBuilder &builder,
                                           ValueRange operands) {
+  if (getMatrices() > 1 || getWeight().getType().getRank() != 2)
+    return emitError("unsupported: heads of heddle.linear on the generic path");
   LinalgBuilder b(getLoc(), builder);
   Value x = operands[0], w = operands[1];
   Sizes sizes = {b.sizes(x)[0], b.sizes(w)[0]};

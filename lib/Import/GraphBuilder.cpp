@@ -82,7 +82,7 @@ std::string TensorNames::stored(StringRef name) const {
   } else {
     own = mapped(stem, model, &Pair::first, &Pair::second);
   }
-  if (own.contains('#'))
+  if (own.contains('#') || own.ends_with("_bias")) // the whole name
     return prefix + own.str();
   return (prefix + (own.empty() ? stem : own) + "." + tail).str();
 }
@@ -92,6 +92,8 @@ std::string TensorNames::stored(StringRef name) const {
 static bool isNameOf(StringRef own, StringRef stored) {
   if (own.contains('#'))
     return splitPart(own).base == stored;
+  if (own.ends_with("_bias"))
+    return own == stored;
   StringRef stem = stored.rsplit('.').first;
   if (!own.contains('*'))
     return own == stem;
@@ -390,6 +392,12 @@ Type GraphBuilder::declare(StringRef name, llvm::ArrayRef<int64_t> shape) {
     return whole ? typeOf(shape, encoding) : Type();
   }
   SmallVector<int64_t> whole(shape);
+  if (HeadPart heads = splitHeads(stored); heads.rows) {
+    const TensorEntry *entry =
+        expect(heads.base,
+               {shape[0] * heads.rows, heads.transposed ? shape[1] : shape[2]});
+    return entry ? typeOf(shape, headEncoding(heads, entry->encoding)) : Type();
+  }
   PartName split{stored};
   if (StringRef(stored).contains('#')) {
     split = splitPart(stored);

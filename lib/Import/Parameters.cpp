@@ -1,7 +1,9 @@
 //===- Parameters.cpp - Which stored row a parameter's row is -------------===//
 #include "heddle/Import/Parameters.h"
+#include "heddle/Import/Encoding.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include <cassert>
+#include <cstring>
 
 namespace heddle::import {
 
@@ -14,6 +16,78 @@ PartName splitPart(llvm::StringRef name) {
       split.parts < 1 || split.part >= split.parts)
     return whole;
   return split;
+}
+
+HeadPart splitHeads(llvm::StringRef name) {
+  HeadPart p;
+  llvm::StringRef rest;
+  std::tie(p.base, rest) = name.rsplit('#');
+  p.transposed = rest.consume_back("^T");
+  constexpr int64_t kMost = int64_t(1) << 31;
+  if (rest.consumeInteger(10, p.first) || !rest.consume_front(":") ||
+      rest.consumeInteger(10, p.count) || !rest.consume_front("/") ||
+      rest.consumeInteger(10, p.rows) || !rest.empty() || p.first < 0 ||
+      p.count < 1 || p.rows > kMost || p.count > p.rows ||
+      p.first > p.rows - p.count)
+    return HeadPart{name};
+  return p;
+}
+
+llvm::StringRef headEncoding(const HeadPart &part, llvm::StringRef encoding) {
+  const EncodingInfo *info = findEncoding(encoding);
+  return part.transposed && info && !isFloat(*info) ? "F32" : encoding;
+}
+
+llvm::StringRef StoredParameter::encoding() const {
+  return headEncoding({"", 0, 0, 0, own != nullptr}, tensors.front()->encoding);
+}
+
+// The columns of each head's rows as rows.
+static std::shared_ptr<std::vector<uint8_t>>
+transposed(const TensorEntry &entry, const EncodingInfo &info,
+           const HeadPart &part) {
+  int64_t k = entry.shape[1], heads = entry.shape[0] / part.rows;
+  bool plain = isFloat(info);
+  int64_t size = plain ? info.blockBytes : 4,
+          rowBytes = k / info.blockElems * info.blockBytes;
+  auto out =
+      std::make_shared<std::vector<uint8_t>>(heads * part.count * k * size);
+  std::vector<float> decoded(k);
+  for (int64_t h = 0; h < heads; ++h)
+    for (int64_t j = 0; j < part.count; ++j) {
+      const uint8_t *row =
+          entry.bytes.data() + (h * part.rows + part.first + j) * rowBytes;
+      if (!plain) {
+        dequantize(info, row, k / info.blockElems, decoded.data());
+        row = reinterpret_cast<const uint8_t *>(decoded.data());
+      }
+      for (int64_t i = 0; i < k; ++i)
+        memcpy(out->data() + ((h * k + i) * part.count + j) * size,
+               row + i * size, size);
+    }
+  return out;
+}
+
+// Rows of heads: see the head of Parameters.h.
+static std::optional<StoredParameter> findHeads(const ModelSource &source,
+                                                const HeadPart &part) {
+  const TensorEntry *entry = source.find(part.base);
+  if (!entry || entry->shape.size() != 2 || entry->shape[0] % part.rows)
+    return std::nullopt;
+  StoredParameter p;
+  p.tensors = {entry};
+  int64_t heads = entry->shape[0] / part.rows, k = entry->shape[1];
+  if (part.transposed) {
+    const EncodingInfo *info = findEncoding(entry->encoding);
+    if (!info)
+      return std::nullopt;
+    p.own = transposed(*entry, *info, part);
+    p.shape = {heads, k, part.count};
+  } else {
+    p.part = part.first, p.parts = part.rows, p.headRows = part.count;
+    p.shape = {heads, part.count, k};
+  }
+  return p;
 }
 
 std::string expertName(llvm::StringRef name, int64_t expert) {
@@ -29,6 +103,8 @@ std::optional<StoredParameter> findParameter(const ModelSource &source,
     p.shape = entry->shape;
     return p;
   }
+  if (HeadPart heads = splitHeads(name); heads.rows)
+    return findHeads(source, heads);
   PartName split = splitPart(name);
   p.part = split.part, p.parts = split.parts;
   bool perExpert = split.base.contains('*');
@@ -71,6 +147,10 @@ int64_t StoredParameter::numElements() const {
 }
 
 int64_t StoredParameter::numBytes() const {
+  if (own)
+    return own->size();
+  if (headRows)
+    return tensors.front()->bytes.size() / parts * headRows;
   int64_t n = 0;
   for (const TensorEntry *entry : tensors)
     n += entry->bytes.size();
@@ -79,6 +159,11 @@ int64_t StoredParameter::numBytes() const {
 
 const uint8_t *StoredParameter::row(int64_t row, int64_t width,
                                     int64_t rowBytes) const {
+  if (own)
+    return own->data() + row * rowBytes;
+  if (headRows)
+    return tensors.front()->bytes.data() +
+           (row / headRows * parts + part + row % headRows) * rowBytes;
   if (shape.size() < 3)
     return tensors.front()->bytes.data() + row * rowBytes;
   int64_t rows = shape[1] * shape[2] / width, matrix = row / rows;

@@ -27,6 +27,11 @@ void heddle::import::registerParts(Registry &registry) {
   static constexpr Architecture olmoe[] = {{"OlmoeForCausalLM", "olmoe"}};
   static constexpr Architecture deepSeek[] = {
       {"DeepseekForCausalLM", "deepseek", /*ownCode=*/true}};
+  static constexpr Architecture deepSeekV2[] = {
+      {"DeepseekV2ForCausalLM", "deepseek_v2", /*ownCode=*/true}};
+  static constexpr Architecture deepSeekV3[] = {
+      {"DeepseekV3ForCausalLM", "deepseek_v3", /*ownCode=*/true},
+      {"DeepseekV3ForCausalLM", "kimi_k2", /*ownCode=*/true}};
   registry.addFamily({"llama",
                       "Llama 2 and 3, Yi, DeepSeek-LLM and -Coder (v1), "
                       "R1-Distill-Llama, SmolLM 1 and 2, InternLM3; "
@@ -48,4 +53,8 @@ void heddle::import::registerParts(Registry &registry) {
   registry.addFamily({"olmoe", "OLMoE", buildOLMoE, olmoe});
   registry.addFamily(
       {"deepseek", "DeepSeek-MoE (v1)", buildDeepSeek, deepSeek});
+  registry.addFamily({"deepseek_v2", "DeepSeek-V2 and -V2-Lite",
+                      buildDeepSeekV2, deepSeekV2, "deepseek2"});
+  registry.addFamily({"deepseek_v3", "DeepSeek-V3, -R1 and -V3.1, Kimi-K2",
+                      buildDeepSeekV3, deepSeekV3});
 }

@@ -187,29 +187,62 @@ static llvm::Error evalGLU(Interpreter &, GLUOp op, Operands v,
 // Products
 //===----------------------------------------------------------------------===//
 
+static llvm::Error evalSliceHeads(Interpreter &, SliceHeadsOp op, Operands v,
+                                  Results &results) {
+  int64_t rows = v[0].shape[0] * op.getHeads(), size = op.getSize(),
+          head = v[0].shape[1] / op.getHeads();
+  std::vector<double> out;
+  for (int64_t r = 0; r < rows; ++r) {
+    auto from = v[0].floats->begin() + r * head + op.getFirst();
+    out.insert(out.end(), from, from + size);
+  }
+  results.push_back(Data::ofFloats(
+      {v[0].shape[0], int64_t(op.getHeads()) * size}, std::move(out)));
+  return llvm::Error::success();
+}
+
+static llvm::Error evalConcatHeads(Interpreter &, ConcatHeadsOp op, Operands v,
+                                   Results &results) {
+  if (llvm::Error error = checkRows(op, v[0], v[1]))
+    return error;
+  int64_t rows = v[0].shape[0] * op.getHeads();
+  std::vector<double> out;
+  for (int64_t r = 0; r < rows; ++r)
+    for (const Data &part : {v[0], v[1]}) {
+      int64_t size = part.shape[1] / op.getHeads();
+      auto from = part.floats->begin() + r * size;
+      out.insert(out.end(), from, from + size);
+    }
+  results.push_back(Data::ofFloats(
+      {v[0].shape[0], v[0].shape[1] + v[1].shape[1]}, std::move(out)));
+  return llvm::Error::success();
+}
+
 template <typename T>
 static void multiply(const Data &x, const T *weight, int64_t rows,
-                     const double *bias, double *out) {
-  int64_t tokens = x.shape[0], width = x.shape[1];
+                     int64_t matrices, const double *bias, double *out) {
+  int64_t tokens = x.shape[0], width = x.shape[1] / matrices;
   parallelFor(rows, tokens * width, [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n)
       for (int64_t t = 0; t < tokens; ++t)
-        out[t * rows + n] =
-            dot(x.floats->data() + t * width, weight + n * width, width) +
-            (bias ? bias[n] : 0);
+        out[t * rows + n] = dot(x.floats->data() + t * x.shape[1] +
+                                    n / (rows / matrices) * width,
+                                weight + n * width, width) +
+                            (bias ? bias[n] : 0);
   });
 }
 
 static llvm::Error evalLinear(Interpreter &, LinearOp op, Operands v,
                               Results &results) {
   const Data &x = v[0], &w = v[1];
-  int64_t rows = w.shape[0];
+  int64_t heads = op.getMatrices(),
+          rows = w.shape.size() == 3 ? w.shape[0] * w.shape[1] : w.shape[0];
   std::vector<double> out(x.shape[0] * rows);
   const double *bias = v.size() > 2 ? v[2].floats->data() : nullptr;
   if (w.weights)
-    multiply(x, w.weights->data(), rows, bias, out.data());
+    multiply(x, w.weights->data(), rows, heads, bias, out.data());
   else
-    multiply(x, w.floats->data(), rows, bias, out.data());
+    multiply(x, w.floats->data(), rows, heads, bias, out.data());
   results.push_back(Data::ofFloats({x.shape[0], rows}, std::move(out)));
   return llvm::Error::success();
 }
@@ -414,6 +447,8 @@ static llvm::StringMap<Semantics> &registry() {
     add(builtin, evalRMSNorm);
     add(builtin, evalGLU);
     add(builtin, evalLinear);
+    add(builtin, evalSliceHeads);
+    add(builtin, evalConcatHeads);
     add(builtin, evalConvertRows);
     add(builtin, evalRopeAngles);
     add(builtin, evalRope);

@@ -4,7 +4,10 @@
 // be stored one by one, or side by side with others: `*` in a name stands for
 // the number of an expert (`mlp.experts.*.up_proj.weight`, from 0 up to the
 // first that is not there), and `#I/N` at its end for the I-th of N equal parts
-// of each matrix's rows (`mlp.experts.gate_up_proj#1/2`).
+// of each matrix's rows (`mlp.experts.gate_up_proj#1/2`). `#F:N/R` at its end
+// takes a matrix for a stack of matrices of R rows, of heads, and of each the N
+// rows from the F-th on: [rows / R, N, K]; with `^T` behind it these rows are
+// the columns, [rows / R, K, N] (`kv_b_proj.weight#0:128/256^T`).
 //
 // A checkpoint may store the rows of a tensor in another order than its family
 // defines: converters to GGUF `llama` interleave the two halves of each head's
@@ -18,6 +21,7 @@
 #include "heddle/Import/ModelSource.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/StringMap.h"
+#include <memory>
 
 namespace heddle::import {
 
@@ -28,11 +32,16 @@ struct StoredParameter {
   int64_t part = 0, parts = 1;
   /// Of the whole: [E, N, K] where it is of experts.
   std::vector<int64_t> shape;
+  /// Rows of each head that the parameter has, from `part` on, of `parts`.
+  int64_t headRows = 0;
+  /// What is stored otherwise than row by row: columns. Of floats as they are,
+  /// or of codes as f32.
+  std::shared_ptr<std::vector<uint8_t>> own;
 
   /// Whether it is a parameter of `shape`. A vector may be stored as a matrix
   /// of one row, and as an element a row.
   bool fits(llvm::ArrayRef<int64_t> shape) const;
-  llvm::StringRef encoding() const { return tensors.front()->encoding; }
+  llvm::StringRef encoding() const;
   int64_t numElements() const;
   /// Stored bytes.
   int64_t numBytes() const;
@@ -51,6 +60,18 @@ struct PartName {
   int64_t part = 0, parts = 1;
 };
 PartName splitPart(llvm::StringRef name);
+
+/// A name's parts: what stands before `#F:N/R`, and the numbers; rows is 0 if
+/// the name has no such end.
+struct HeadPart {
+  llvm::StringRef base;
+  int64_t first = 0, count = 0, rows = 0;
+  bool transposed = false;
+};
+HeadPart splitHeads(llvm::StringRef name);
+/// The encoding of a parameter of these rows of a tensor in `encoding`: its
+/// own, or F32 where codes along its rows would have to become columns.
+llvm::StringRef headEncoding(const HeadPart &part, llvm::StringRef encoding);
 /// `name` with the number of an expert in the place of `*`.
 std::string expertName(llvm::StringRef name, int64_t expert);
 

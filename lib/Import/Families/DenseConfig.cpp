@@ -19,6 +19,13 @@ TensorNames denseNames(const ModelSource &source) {
       {"attn_k", "self_attn.k_proj"},
       {"attn_v", "self_attn.v_proj"},
       {"attn_output", "self_attn.o_proj"},
+      {"attn_q_a", "self_attn.q_a_proj"},
+      {"attn_q_a_norm", "self_attn.q_a_layernorm"},
+      {"attn_q_b", "self_attn.q_b_proj"},
+      {"attn_kv_a_mqa", "self_attn.kv_a_proj_with_mqa"},
+      {"attn_kv_a_norm", "self_attn.kv_a_layernorm"},
+      {"attn_kv_b", "self_attn.kv_b_proj"},
+      {"exp_probs_b", "mlp.gate.e_score_correction_bias"},
       {"attn_q_norm", "self_attn.q_norm"},
       {"attn_k_norm", "self_attn.k_norm"},
       {"ffn_norm", "post_attention_layernorm"},
@@ -115,6 +122,60 @@ static int64_t readVocab(GraphBuilder &g, const Twine &key, bool required) {
   return table ? rows : vocab;
 }
 
+// Groups of experts: equal ones, of which enough are kept for a token's
+// experts.
+static void checkGroups(GraphBuilder &g, const DenseConfig &c, bool sigmoid,
+                        const Twine &groups, const Twine &kept,
+                        const Twine &count, const Twine &used) {
+  if (g.isMalformed() || c.expertGroups == 1)
+    return;
+  int64_t size = c.experts / c.expertGroups;
+  if (c.experts % c.expertGroups)
+    g.malformed(groups, Twine(c.expertGroups),
+                "a divisor of " + count + " = " + Twine(c.experts));
+  else if (sigmoid && size < 2)
+    g.malformed(groups, Twine(c.expertGroups),
+                "half of " + count + " = " + Twine(c.experts));
+  else if (c.expertGroupsKept > c.expertGroups)
+    g.malformed(kept, Twine(c.expertGroupsKept),
+                groups + " = " + Twine(c.expertGroups));
+  else if (c.expertsUsed > size * c.expertGroupsKept)
+    g.malformed(used, Twine(c.expertsUsed),
+                Twine(size * c.expertGroupsKept) + ", the experts of " + kept +
+                    " = " + Twine(c.expertGroupsKept) + " groups");
+}
+
+// What of latent attention no format says otherwise: the table of angles, one
+// shared key, and where keys and values are.
+static void finishLatent(GraphBuilder &g, DenseConfig &c, const Twine &rank,
+                         const Twine &rotated) {
+  LatentConfig &l = c.latent;
+  c.kvHeads = 1;
+  c.dim = l.rotated;
+  if (g.isMalformed())
+    return;
+  if (l.rotated % 2)
+    g.malformed(rotated, Twine(l.rotated), "even");
+  else if (int64_t size = c.layers * (l.rank + l.rotated);
+           size > CacheType::kMostProduct)
+    g.malformed("layers * (" + rank + " + " + rotated + ")", Twine(size),
+                Twine(CacheType::kMostProduct));
+  // Converters of 2025 and later split what others keep as one tensor.
+  if (g.has("blk.0.attn_k_b.weight")) {
+    l.keys = "attn_k_b.weight";
+    l.values = "attn_v_b.weight";
+    return;
+  }
+  auto name = [&](int64_t first, int64_t count, StringRef end) {
+    return ("attn_kv_b.weight#" + Twine(first) + ":" + Twine(count) + "/" +
+            Twine(l.plain + l.value) + end)
+        .str();
+  };
+  l.keys = name(0, l.plain, "^T");
+  l.values = name(l.plain, l.value, "");
+}
+
+constexpr int64_t kMostLatent = 1 << 15;
 constexpr int64_t kMostExperts = 65536, kMostUsed = 256, kMostShared = 256;
 
 static void readGGUFExperts(GraphBuilder &g, DenseConfig &c,
@@ -146,9 +207,19 @@ static void readGGUFExperts(GraphBuilder &g, DenseConfig &c,
   c.expertNorm = experts.normsAlways || experts.norms;
   if (!experts.normsAlways)
     c.expertNorm = g.boolean(key("expert_weights_norm"), c.expertNorm);
-  if (int64_t f = g.integer(key("expert_gating_func"), 0, INT32_MAX, 1); f > 1)
-    g.unsupported(key("expert_gating_func = ") + Twine(f) +
-                  ", other than softmax");
+  int64_t gating = experts.sigmoid ? 2 : 1;
+  if (int64_t f = g.integer(key("expert_gating_func"), 0, INT32_MAX, gating);
+      f > 0 && f != gating)
+    g.unsupported(key("expert_gating_func = ") + Twine(f) + ", other than " +
+                  (experts.sigmoid ? "sigmoid" : "softmax"));
+  if (family.latent) {
+    c.expertGroups = g.integer(key("expert_group_count"), 1, kMostExperts, 1);
+    c.expertGroupsKept =
+        g.integer(key("expert_group_used_count"), 1, kMostExperts, 1);
+    checkGroups(g, c, experts.sigmoid, key("expert_group_count"),
+                key("expert_group_used_count"), key("expert_count"),
+                key("expert_used_count"));
+  }
   checkExperts(g, c, key("expert_count"), key("expert_used_count"));
 }
 
@@ -319,7 +390,17 @@ static void checkOthers(GraphBuilder &g, int64_t vocab) {
                                         "n_shared_experts",
                                         "first_k_dense_replace",
                                         "moe_layer_freq",
-                                        "scoring_func"};
+                                        "scoring_func",
+                                        "kv_lora_rank",
+                                        "q_lora_rank",
+                                        "qk_nope_head_dim",
+                                        "qk_rope_head_dim",
+                                        "v_head_dim",
+                                        "rope_interleave",
+                                        "n_group",
+                                        "topk_group",
+                                        "topk_method",
+                                        "routed_scaling_factor"};
   static constexpr StringRef kSilent[] = {"_name_or_path",
                                           "transformers_version",
                                           "torch_dtype",
@@ -341,6 +422,9 @@ static void checkOthers(GraphBuilder &g, int64_t vocab) {
                                           "router_aux_loss_coef",
                                           "aux_loss_alpha",
                                           "seq_aux",
+                                          "qk_head_dim",
+                                          "ep_size",
+                                          "num_nextn_predict_layers",
                                           "router_jitter_noise"};
   static constexpr StringRef kObjects[] = {"rope_scaling", "rope_parameters",
                                            "quantization_config", "auto_map"};
@@ -411,9 +495,25 @@ static void readExperts(GraphBuilder &g, DenseConfig &c,
   if (deepSeek && g.hasValue("n_shared_experts"))
     c.sharedWidth =
         g.integer("n_shared_experts", 0, kMostShared) * c.expertWidth;
-  if (std::string score = g.string("scoring_func", "softmax");
-      deepSeek && score != "softmax")
+  StringRef known = experts.sigmoid ? "sigmoid" : "softmax";
+  if (std::string score = g.string("scoring_func", known.str());
+      deepSeek && score != known)
     g.unsupported("scoring_func = " + quoted(score));
+  if (family.latent) {
+    c.expertScale = g.number("routed_scaling_factor", 1e-6, 1e6, 1.0);
+    std::string method =
+        g.string("topk_method", experts.sigmoid ? "noaux_tc" : "greedy");
+    if (experts.sigmoid
+            ? method != "noaux_tc"
+            : method != "greedy" && method != "group_limited_greedy")
+      g.unsupported("topk_method = " + quoted(method));
+    if (method != "greedy" && g.hasValue("n_group")) {
+      c.expertGroups = g.integer("n_group", 1, kMostExperts);
+      c.expertGroupsKept = g.integer("topk_group", 1, kMostExperts);
+    }
+    checkGroups(g, c, experts.sigmoid, "n_group", "topk_group", countKey,
+                "num_experts_per_tok");
+  }
   c.expertNorm = experts.normsAlways || g.boolean("norm_topk_prob", false);
   checkExperts(g, c, countKey, "num_experts_per_tok");
   c.sparse = readSparse(g, c, deepSeek);
@@ -421,6 +521,21 @@ static void readExperts(GraphBuilder &g, DenseConfig &c,
     g.unsupported("clip_qkv");
   if (family.windowBySwitch && g.boolean("use_sliding_window", false))
     g.unsupported("use_sliding_window = true with experts");
+}
+
+static void readLatent(GraphBuilder &g, DenseConfig &c) {
+  LatentConfig &l = c.latent;
+  if (g.hasValue("q_lora_rank"))
+    l.queryRank = g.integer("q_lora_rank", 1, kMostLatent);
+  l.rank = g.integer("kv_lora_rank", 1, kMostLatent);
+  l.plain = g.integer("qk_nope_head_dim", 1, kMostLatent);
+  l.rotated = g.integer("qk_rope_head_dim", 2, kMostLatent);
+  l.value = g.integer("v_head_dim", 1, kMostLatent);
+  l.interleaved = g.boolean("rope_interleave", true);
+  for (const char *key : {"attention_bias", "mlp_bias"})
+    if (g.boolean(key, false))
+      g.unsupported(Twine(key) + " = true with latent attention");
+  finishLatent(g, c, "kv_lora_rank", "qk_rope_head_dim");
 }
 
 DenseConfig readHuggingFaceConfig(GraphBuilder &g, const DenseFamily &family) {
@@ -443,8 +558,10 @@ DenseConfig readHuggingFaceConfig(GraphBuilder &g, const DenseFamily &family) {
   c.context =
       g.integer("max_position_embeddings", 1, INT32_MAX, family.context);
   c.epsilon = g.number("rms_norm_eps", 1e-12, 1, 1e-6);
+  if (family.latent)
+    readLatent(g, c);
   checkNumbers(g, c, "num_attention_heads", "num_key_value_heads", "head_dim",
-               "hidden_size", "num_hidden_layers", dimGiven);
+               "hidden_size", "num_hidden_layers", dimGiven || family.latent);
   if (std::string act = g.string("hidden_act", "silu");
       act != "silu" && act != "swish")
     g.unsupported("hidden_act = " + quoted(act));

@@ -12,16 +12,36 @@ namespace heddle::import {
 static SmallVector<LayerTensor>
 layerTensors(const DenseConfig &c, const DenseFamily &family, int64_t layer) {
   int64_t d = c.hidden, q = c.heads * c.dim, kv = c.kvHeads * c.dim;
-  SmallVector<LayerTensor> tensors = {
-      {"attn_norm.weight", {d}},      {"attn_q.weight", {q, d}},
-      {"attn_k.weight", {kv, d}},     {"attn_v.weight", {kv, d}},
-      {"attn_output.weight", {d, q}}, {"ffn_norm.weight", {d}}};
+  SmallVector<LayerTensor> tensors = {{"attn_norm.weight", {d}},
+                                      {"ffn_norm.weight", {d}}};
+  const LatentConfig &l = c.latent;
+  if (family.latent) {
+    q = c.heads * (l.plain + l.rotated);
+    if (l.queryRank)
+      tensors.append({{"attn_q_a.weight", {l.queryRank, d}},
+                      {"attn_q_a_norm.weight", {l.queryRank}},
+                      {"attn_q_b.weight", {q, l.queryRank}}});
+    else
+      tensors.push_back({"attn_q.weight", {q, d}});
+    tensors.append({{"attn_kv_a_mqa.weight", {l.rank + l.rotated, d}},
+                    {"attn_kv_a_norm.weight", {l.rank}},
+                    {l.keys, {c.heads, l.rank, l.plain}},
+                    {l.values, {c.heads, l.value, l.rank}},
+                    {"attn_output.weight", {d, c.heads * l.value}}});
+  } else {
+    tensors.append({{"attn_q.weight", {q, d}},
+                    {"attn_k.weight", {kv, d}},
+                    {"attn_v.weight", {kv, d}},
+                    {"attn_output.weight", {d, q}}});
+  }
   bool sparse = c.hasExperts(layer);
   if (int64_t e = c.experts, i = c.expertWidth; sparse) {
     tensors.append({{"ffn_gate_inp.weight", {e, d}},
                     {"ffn_gate_exps.weight", {e, i, d}},
                     {"ffn_up_exps.weight", {e, i, d}},
                     {"ffn_down_exps.weight", {e, d, i}}});
+    if (family.experts.sigmoid)
+      tensors.push_back({"exp_probs_b.bias", {e}});
     if (int64_t s = c.sharedWidth)
       tensors.append({{"ffn_gate_shexp.weight", {s, d}},
                       {"ffn_up_shexp.weight", {s, d}},
@@ -53,6 +73,59 @@ layerTensors(const DenseConfig &c, const DenseFamily &family, int64_t layer) {
   return tensors;
 }
 
+// Attention over latents in the absorbed form: all heads share one key, the
+// rotated part and the latent, whose head is wider than what was projected;
+// values are the latent. W_UK moves from the keys to the queries, W_UV behind
+// the attention.
+static std::pair<Value, Value>
+buildLatentAttention(GraphBuilder &g, const DenseConfig &c,
+                     const GraphBuilder::Layer &p, Value h,
+                     llvm::function_ref<Value(Value, StringRef)> norm,
+                     llvm::function_ref<Value(Value, StringRef)> linear) {
+  OpBuilder &b = g.b;
+  const LatentConfig &l = c.latent;
+  Value positions = p.shared[0], angles = p.shared[1];
+  auto slice = [&](StringRef name, Value v, int64_t heads, int64_t first,
+                   int64_t size) -> Value {
+    return SliceHeadsOp::create(b, g.loc(name), v, heads, first, size);
+  };
+  auto rope = [&](StringRef name, Value v, int64_t heads) -> Value {
+    auto op = RopeOp::create(b, g.loc(name), v, angles, heads);
+    op.setInterleaved(l.interleaved);
+    return op;
+  };
+  Value q = l.queryRank
+                ? linear(norm(linear(h, "attn_q_a"), "attn_q_a_norm.weight"),
+                         "attn_q_b")
+                : linear(h, "attn_q");
+  Value kv = linear(h, "attn_kv_a_mqa");
+  Value latent =
+      norm(slice("latent", kv, 1, 0, l.rank), "attn_kv_a_norm.weight");
+  Value key = ConcatHeadsOp::create(
+      b, g.loc("key"),
+      rope("rope_k", slice("key_rotated", kv, 1, l.rank, l.rotated), 1), latent,
+      1);
+  Value absorbed = LinearOp::create(
+      b, g.loc("absorbed"), slice("query_plain", q, c.heads, 0, l.plain),
+      p[l.keys], Value());
+  Value query = ConcatHeadsOp::create(
+      b, g.loc("query"),
+      rope("rope_q", slice("query_rotated", q, c.heads, l.plain, l.rotated),
+           c.heads),
+      absorbed, c.heads);
+  Value cache = CacheAppendOp::create(b, g.loc("cache"), p.carried[1], p.slot,
+                                      key, key, positions);
+  Value mixed = AttentionOp::create(
+      b, g.loc("attention"), query, cache, p.slot, positions, c.heads,
+      llvm::APFloat(c.rope.scoreScale / std::sqrt(double(l.plain + l.rotated))),
+      IntegerAttr());
+  Value o =
+      LinearOp::create(b, g.loc("values"),
+                       slice("mixed_latent", mixed, c.heads, l.rotated, l.rank),
+                       p[l.values], Value());
+  return {o, cache};
+}
+
 static SmallVector<Value> buildLayer(GraphBuilder &g, const DenseConfig &c,
                                      const DenseFamily &family,
                                      const GraphBuilder::Layer &p) {
@@ -82,20 +155,27 @@ static SmallVector<Value> buildLayer(GraphBuilder &g, const DenseConfig &c,
   };
 
   Value h = norm(x, "attn_norm.weight");
-  Value q = linear(h, "attn_q"), k = linear(h, "attn_k"),
-        v = linear(h, "attn_v");
-  q = RopeOp::create(b, g.loc("rope_q"),
-                     headNorm(q, "attn_q_norm.weight", c.heads), angles,
-                     c.heads);
-  k = RopeOp::create(b, g.loc("rope_k"),
-                     headNorm(k, "attn_k_norm.weight", c.kvHeads), angles,
-                     c.kvHeads);
-  cache =
-      CacheAppendOp::create(b, g.loc("cache"), cache, slot, k, v, positions);
-  Value o = AttentionOp::create(
-      b, g.loc("attention"), q, cache, slot, positions, c.heads,
-      llvm::APFloat(1 / std::sqrt(double(c.dim))),
-      p.kind->variant ? b.getI64IntegerAttr(p.kind->variant) : IntegerAttr());
+  Value o;
+  if (family.latent) {
+    std::tie(o, cache) = buildLatentAttention(
+        g, c, p, h, [&](Value v, StringRef name) { return norm(v, name); },
+        linear);
+  } else {
+    Value q = linear(h, "attn_q"), k = linear(h, "attn_k"),
+          v = linear(h, "attn_v");
+    q = RopeOp::create(b, g.loc("rope_q"),
+                       headNorm(q, "attn_q_norm.weight", c.heads), angles,
+                       c.heads);
+    k = RopeOp::create(b, g.loc("rope_k"),
+                       headNorm(k, "attn_k_norm.weight", c.kvHeads), angles,
+                       c.kvHeads);
+    cache =
+        CacheAppendOp::create(b, g.loc("cache"), cache, slot, k, v, positions);
+    o = AttentionOp::create(
+        b, g.loc("attention"), q, cache, slot, positions, c.heads,
+        llvm::APFloat(1 / std::sqrt(double(c.dim))),
+        p.kind->variant ? b.getI64IntegerAttr(p.kind->variant) : IntegerAttr());
+  }
   x = arith::AddFOp::create(b, g.loc("attn_residual"), x,
                             linear(o, "attn_output"));
 
@@ -105,12 +185,17 @@ static SmallVector<Value> buildLayer(GraphBuilder &g, const DenseConfig &c,
     return {x, cache};
   }
   auto router = RouterAttr::get(
-      b.getContext(), c.expertsUsed, "softmax", "none",
-      c.expertNorm ? "sum" : "none", FloatAttr(),
-      c.expertScale == 1 ? FloatAttr() : b.getF64FloatAttr(c.expertScale), 1, 1,
-      "max", "neg_inf");
+      b.getContext(), c.expertsUsed,
+      family.experts.sigmoid ? "sigmoid" : "softmax", "none",
+      c.expertNorm ? "sum" : "none",
+      family.experts.sigmoid && c.expertNorm ? b.getF64FloatAttr(1e-20)
+                                             : FloatAttr(),
+      c.expertScale == 1 ? FloatAttr() : b.getF64FloatAttr(c.expertScale),
+      c.expertGroups, c.expertGroupsKept,
+      family.experts.sigmoid && c.expertGroups > 1 ? "sum_top2" : "max",
+      "neg_inf");
   auto route = RouteOp::create(b, g.loc("route"), linear(h, "ffn_gate_inp"),
-                               Value(), router);
+                               p["exp_probs_b.bias"], router);
   Value y = ExpertsOp::create(
       b, g.loc("experts"), h, route.getIds(), route.getWeights(),
       p["ffn_gate_exps.weight"], p["ffn_up_exps.weight"],
@@ -187,8 +272,10 @@ llvm::Error buildDense(const ModelSource &source, ModuleOp module,
                                    b.getNamedAttr("attn_k.bias", kHeads)}));
   }
 
-  auto cacheType = CacheType::get(b.getContext(), "full_kv", c.layers,
-                                  c.kvHeads, c.dim, b.getF32Type(), 0);
+  auto cacheType =
+      CacheType::get(b.getContext(), "full_kv", c.layers, c.kvHeads,
+                     family.latent ? c.latent.rank + c.latent.rotated : c.dim,
+                     b.getF32Type(), 0);
   func::FuncOp forward =
       g.function("forward", {g.ids(), g.ids(), g.ids(), cacheType},
                  {g.activation(c.vocab), cacheType}, /*isPrivate=*/false);

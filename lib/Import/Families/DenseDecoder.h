@@ -33,6 +33,9 @@ struct ExpertFamily {
   /// A gated unit beside them that every token goes through: times a sigmoid
   /// of its own, or as it is and as wide as several experts (DeepSeek).
   enum class Shared { None, Gated, Plain } shared = Shared::None;
+  /// The router of DeepSeek-V3: sigmoids, a bias for the choice alone, groups
+  /// by the sum of their two best.
+  bool sigmoid = false;
   /// Numbers that a config.json may leave out: experts, those of a token,
   /// width.
   int64_t count = 0, used = 0, width = 0;
@@ -64,7 +67,20 @@ struct DenseFamily {
   /// `sliding_window` counts with `use_sliding_window` alone, from layer
   /// `max_window_layers` on or as `layer_types` says; else it is every layer's.
   bool windowBySwitch = false;
+  /// Multi-head latent attention (DeepSeek-V2, arXiv 2405.04434).
+  bool latent = false;
   ExpertFamily experts = {};
+};
+
+/// The numbers of multi-head latent attention: ranks of the latents of queries
+/// (0: none) and of keys and values; elements of a head that are not rotated,
+/// that are, and of its values; whether rotated pairs are neighbours.
+struct LatentConfig {
+  int64_t queryRank = 0, rank = 0, plain = 0, rotated = 0, value = 0;
+  bool interleaved = true;
+  /// The parameters of both halves of what the latent becomes, [heads, rank,
+  /// plain] and [heads, value, rank].
+  std::string keys, values;
 };
 
 /// The numbers of a decoder.
@@ -83,6 +99,9 @@ struct DenseConfig {
   int64_t experts = 0, expertsUsed = 0, expertWidth = 0, sharedWidth = 0;
   /// The weights of a token's experts sum to 1.
   bool expertNorm = false;
+  /// Neighbouring experts in groups, and how many of these count for a token.
+  int64_t expertGroups = 1, expertGroupsKept = 1;
+  LatentConfig latent;
   /// What the weights are multiplied by.
   double expertScale = 1;
   /// Per layer, where there are experts: whether it has them, or one gated unit

@@ -14,6 +14,8 @@ llvm::Error buildQwen2MoE(const ModelSource &source, mlir::ModuleOp module);
 llvm::Error buildQwen3MoE(const ModelSource &source, mlir::ModuleOp module);
 llvm::Error buildOLMoE(const ModelSource &source, mlir::ModuleOp module);
 llvm::Error buildDeepSeek(const ModelSource &source, mlir::ModuleOp module);
+llvm::Error buildDeepSeekV2(const ModelSource &source, mlir::ModuleOp module);
+llvm::Error buildDeepSeekV3(const ModelSource &source, mlir::ModuleOp module);
 } // namespace heddle::import
 
 #endif // HEDDLE_LIB_IMPORT_FAMILIES_FAMILIES_H

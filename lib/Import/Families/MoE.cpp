@@ -74,4 +74,33 @@ llvm::Error buildDeepSeek(const ModelSource &source, mlir::ModuleOp module) {
                                  .width = 1407}});
 }
 
+llvm::Error buildDeepSeekV2(const ModelSource &source, mlir::ModuleOp module) {
+  if (source.format != "huggingface")
+    return failure(ExitCode::Unsupported,
+                   source.path + ": unsupported: general.architecture = "
+                                 "'deepseek2', from a GGUF");
+  return buildDense(source, module,
+                    {.arch = "deepseek2",
+                     .context = 2048,
+                     .latent = true,
+                     .experts = {.presence = Presence::Yes,
+                                 .countKey = "n_routed_experts",
+                                 .shared = ExpertFamily::Shared::Plain,
+                                 .width = 1407}});
+}
+
+llvm::Error buildDeepSeekV3(const ModelSource &source, mlir::ModuleOp module) {
+  return buildDense(source, module,
+                    {.arch = "deepseek2",
+                     .context = 4096,
+                     .latent = true,
+                     .experts = {.presence = Presence::Yes,
+                                 .countKey = "n_routed_experts",
+                                 .normsAlways = false,
+                                 .norms = true,
+                                 .shared = ExpertFamily::Shared::Plain,
+                                 .sigmoid = true,
+                                 .width = 2048}});
+}
+
 } // namespace heddle::import

@@ -166,6 +166,9 @@ RopeScaling readHuggingFaceRope(GraphBuilder &g, int64_t context, int64_t dim) {
             ? yarnScale(s.factor, number("mscale", 1e-6, 1e6)) /
                   yarnScale(s.factor, number("mscale_all_dim", 1e-6, 1e6))
             : yarnScale(s.factor, 1);
+    if (all)
+      s.scoreScale = std::pow(
+          yarnScale(s.factor, g.number(at + "mscale_all_dim", 1e-6, 1e6)), 2);
     if (has("attention_factor"))
       s.amplitude = number("attention_factor", 1e-6, 1e6);
     break;
@@ -259,6 +262,13 @@ RopeScaling readGGUFRope(GraphBuilder &g, llvm::StringRef prefix,
     s.fast = g.number(key("scaling.yarn_beta_fast"), 1e-6, 1e6, 32.0);
     s.slow = g.number(key("scaling.yarn_beta_slow"), 1e-6, 1e6, 1.0);
     s.amplitude = attention * yarnScale(s.factor, 1);
+    // As llama.cpp: the logarithm's factor is 0.1 mscale_all_dim, and mscale is
+    // mscale_all_dim, so that cosines and sines are as they are.
+    if (double log =
+            g.number(key("scaling.yarn_log_multiplier"), 0, 1e6, 0.0)) {
+      s.amplitude = attention;
+      s.scoreScale = std::pow(yarnScale(s.factor, 10 * log), 2);
+    }
   } else if (type == "longrope") {
     s.kind = Kind::LongRope;
     s.amplitude = attention;

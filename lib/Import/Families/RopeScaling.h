@@ -29,6 +29,8 @@ struct RopeScaling {
   bool truncate = true;
   /// Yarn and LongRope: what cosines and sines are multiplied by.
   double amplitude = 1;
+  /// Yarn: what multi-head latent attention multiplies its scores by besides.
+  double scoreScale = 1;
   /// LongRope: divisors of each pair's frequency up to the original length and
   /// beyond.
   std::vector<double> shortFactors, longFactors;

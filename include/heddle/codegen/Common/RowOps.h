@@ -65,6 +65,8 @@ private:
   void emit(RopeOp op, int64_t width);
   void emit(CacheAppendOp op, int64_t width);
   void emit(GLUOp op, int64_t width);
+  void emit(SliceHeadsOp op, int64_t width);
+  void emit(ConcatHeadsOp op, int64_t width);
   // MoERowOps.cpp
   mlir::LogicalResult checkRowOp(mlir::Operation *op);
   void emit(RouteOp op, int64_t width);

@@ -147,17 +147,64 @@ def Heddle_LinearOp : Heddle_Op<"linear", [Pure, DeclareOpInterfaceMethods<Infer
   let description = [{
     `result[t, n] = sum_k x[t, k] * weight[n, k] (+ bias[n])`, k ascending in one
     fixed order. Shapes: x [T, K], weight [N, K], bias [N], result [T, N].
+    A weight [H, N, K] is a matrix a head: x [T, H * K], result [T, H * N], and head h of the
+    result is the product of head h of x with the h-th matrix (multi-head latent attention,
+    arXiv 2405.04434).
 
-    Constraints: (C1) the widths of x and weight agree; (C2) bias has N elements.
+    Constraints: (C1) the widths of x and weight agree; (C2) bias has N elements, H * N of heads;
+    (C3) the result's width is at most 2147483647.
 
     Example:
     ```mlir
     %y = heddle.linear %x, %w : tensor<?x576xf32>, tensor<1536x576xf32, #heddle.enc<f32>>
     ```
   }];
-  let arguments = (ins Heddle_Rows:$x, TensorRankOf<[F32], [2]>:$weight, Optional<Heddle_Vector>:$bias);
+  let arguments = (ins Heddle_Rows:$x, TensorRankOf<[F32], [2, 3]>:$weight, Optional<Heddle_Vector>:$bias);
   let results = (outs Heddle_Activation:$result);
   let assemblyFormat = "$x `,` $weight (`,` $bias^)? attr-dict `:` type($x) `,` type($weight) (`,` type($bias)^)?";
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// Matrices of the weight.
+    int64_t getMatrices() { return getWeight().getType().getRank() == 3 ? getWeight().getType().getDimSize(0) : 1; }
+  }];
+}
+
+def Heddle_SliceHeadsOp : Heddle_Op<"slice_heads", [Pure, Heddle_RowWise, DeclareOpInterfaceMethods<InferTypeOpInterface>]> {
+  let summary = "Some elements of each head";
+  let description = [{
+    `result[t, h, i] = x[t, h, first + i]` for i < size.
+    Shapes: x [T, heads * head size], result [T, heads * size].
+
+    Constraints: (C1) heads divides the width of x; (C2) size is positive, first not negative,
+    and first + size at most the head size.
+
+    Example:
+    ```mlir
+    %y = heddle.slice_heads %x {heads = 16 : i64, first = 128 : i64, size = 64 : i64} : tensor<?x3072xf32>
+    ```
+  }];
+  let arguments = (ins Heddle_Activation:$x, I64Attr:$heads, I64Attr:$first, I64Attr:$size);
+  let results = (outs Heddle_Activation:$result);
+  let assemblyFormat = "$x attr-dict `:` type($x)";
+  let hasVerifier = 1;
+}
+
+def Heddle_ConcatHeadsOp : Heddle_Op<"concat_heads", [Pure, Heddle_RowWise, DeclareOpInterfaceMethods<InferTypeOpInterface>]> {
+  let summary = "Two parts of each head side by side";
+  let description = [{
+    Head h of the result is head h of a, then head h of b.
+    Shapes: a [T, heads * A], b [T, heads * B], result [T, heads * (A + B)].
+
+    Constraints: (C1) heads divides both widths.
+
+    Example:
+    ```mlir
+    %y = heddle.concat_heads %a, %b {heads = 16 : i64} : tensor<?x1024xf32>, tensor<?x8192xf32>
+    ```
+  }];
+  let arguments = (ins Heddle_Activation:$a, Heddle_Activation:$b, I64Attr:$heads);
+  let results = (outs Heddle_Activation:$result);
+  let assemblyFormat = "$a `,` $b attr-dict `:` type($a) `,` type($b)";
   let hasVerifier = 1;
 }
 

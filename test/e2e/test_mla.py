@@ -1,0 +1,89 @@
+"""Multi-head latent attention: DeepSeek-V2 and -V3 in the absorbed form, against transformers."""
+
+import numpy as np
+import pytest
+import torch
+from transformers import DeepseekV2Config, DeepseekV3Config
+
+import oracle
+from bounds import assert_bitwise
+from prompts import ids
+from test_moe import change_config
+from tiny_hf import make
+
+LATENT = dict(layers=3, kv_heads=4, kv_lora_rank=32, qk_nope_head_dim=24, qk_rope_head_dim=16, v_head_dim=20,
+              n_routed_experts=8, num_experts_per_tok=3, moe_intermediate_size=40, first_k_dense_replace=1)
+YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64, "mscale": 0.707,
+        "mscale_all_dim": 0.707}
+MODELS = {
+    "v2-lite": (DeepseekV2Config, dict(q_lora_rank=None, n_shared_experts=2, rope=YARN)),
+    "v2-groups": (DeepseekV2Config, dict(q_lora_rank=48, n_shared_experts=1, topk_method="group_limited_greedy",
+                                         n_group=4, topk_group=2, routed_scaling_factor=16.0)),
+    "v3": (DeepseekV3Config, dict(q_lora_rank=48, n_shared_experts=1, n_group=4, topk_group=2,
+                                  routed_scaling_factor=2.5, rope=YARN | {"mscale": 1.0, "mscale_all_dim": 1.0})),
+    "v3-one-group": (DeepseekV3Config, dict(q_lora_rank=None, n_shared_experts=1, n_group=1, topk_group=1,
+                                            rope_interleave=False, v_head_dim=32, qk_nope_head_dim=32)),
+}
+
+
+def build(name):
+    kind, more = MODELS[name]
+    model = make(kind, 40, **(LATENT | more))
+    for key, bias in model.named_buffers():
+        if key.endswith("e_score_correction_bias"):
+            bias.copy_(0.2 * torch.randn_like(bias))
+    return model
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_transformers(heddle, score, tmp_path, name):
+    model = build(name)
+    path = tmp_path / "model"
+    model.save_pretrained(path)
+    heddle("compile", path, "-o", tmp_path / "program", "--numeric=f32", "--quiet")
+    tokens = np.random.default_rng(40).integers(0, 331, 37).tolist()
+    f32 = oracle.hf_logits(model, tokens)
+    limit = 2e-5 * np.abs(f32).max()  # transformers' own rounding among it, of weights and frequencies in f32
+    reference = score(None, tokens, command=("reference", path))
+    assert np.abs(reference - f32).max() <= limit
+    found = assert_bitwise(score, tmp_path / "program", tokens)
+    assert np.abs(found - f32).max() <= limit
+    assert np.abs(found - reference).max() <= limit
+    out = heddle.run(tmp_path / "program", "generate", ids(tokens[:8]), "-n", 24, "--print=tokens", "--ignore-eos",
+                     "--temperature=0").stdout
+    assert [int(t) for t in out.strip().split(",")] == oracle.hf_greedy(model, tokens[:8], 24)
+
+
+HOSTILE = {
+    "no-rank": (dict(kv_lora_rank=0), 3, "kv_lora_rank = 0"),
+    "other-rank": (dict(kv_lora_rank=31), 3, "self_attn.kv_a_proj_with_mqa.weight' = [48, 64], limit [47, 64]"),
+    "other-query-rank": (dict(q_lora_rank=47), 3, "self_attn.q_a_proj.weight' = [48, 64], limit [47, 64]"),
+    "odd-rotation": (dict(qk_rope_head_dim=15), 3, "qk_rope_head_dim = 15, limit even"),
+    "other-values": (dict(v_head_dim=19), 3, "self_attn.kv_b_proj.weight' = [176, 32], limit [172, 32]"),
+    "groups-that-do-not-divide": (dict(n_group=3), 3, "n_group = 3, limit a divisor of n_routed_experts = 8"),
+    "groups-of-one": (dict(n_group=8, topk_group=8), 3, "n_group = 8, limit half of n_routed_experts = 8"),
+    "more-groups-kept": (dict(topk_group=5), 3, "topk_group = 5, limit n_group = 4"),
+    "too-few-kept": (dict(topk_group=1), 3, "num_experts_per_tok = 3, limit 2, the experts of topk_group = 1"),
+    "other-method": (dict(topk_method="greedy"), 4, "topk_method = 'greedy'"),
+    "biases": (dict(attention_bias=True), 4, "attention_bias = true with latent attention"),
+}
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    path = tmp_path_factory.mktemp("plain") / "model"
+    build("v3").save_pretrained(path)
+    return path
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile(heddle, plain, tmp_path, name):
+    changes, code, words = HOSTILE[name]
+    path = tmp_path / "model"
+    path.mkdir()
+    for file in plain.iterdir():
+        (path / file.name).write_bytes(file.read_bytes())
+    change_config(**changes)(path)
+    done = heddle("compile", path, "-o", tmp_path / "program", "--quiet", code=code)
+    assert words in done.stderr and done.stderr.count("\n") == 1, done.stderr
+    assert not (tmp_path / "program").exists()
