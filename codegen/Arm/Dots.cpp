@@ -33,10 +33,17 @@ static Value sdot(KernelBuilder &b, Value partial, Value w, Value x) {
                      cast<VectorType>(partial.getType()), {partial, w, x});
 }
 
+static Value tableLookup(KernelBuilder &b, Value table, Value codes) {
+  return b.intrinsic("llvm.aarch64.neon.tbl1.v16i8", table.getType(),
+                     {table, codes});
+}
+
 llvm::ArrayRef<IntegerDot> codegen::arm::integerDots() {
   static const IntegerDot dots[] = {
-      {"neon.smull", "aarch64", "", 4, 4, 32, smull, smull, nullptr},
-      {"dotprod.sdot", "aarch64", "dotprod", 4, 4, 32, sdot, sdot, nullptr},
+      {"neon.smull", "aarch64", "", 4, 4, 32, smull, smull, nullptr,
+       tableLookup},
+      {"dotprod.sdot", "aarch64", "dotprod", 4, 4, 32, sdot, sdot, nullptr,
+       tableLookup},
   };
   return dots;
 }

@@ -204,12 +204,32 @@ Value KernelBuilder::decode(EncAttr enc, Value codes, Value scale, Value min) {
   if (getElementTypeOrSelf(codes.getType()) != getI32Type())
     wide = elem == "i8" ? arith::ExtSIOp::create(*this, i32, codes).getResult()
                         : arith::ExtUIOp::create(*this, i32, codes).getResult();
+  if (enc.getTable())
+    wide = lookup(enc.getTable().asArrayRef(), wide);
   if (enc.getOffset())
     wide = add(wide, splat(i32, enc.getOffset()));
   Value value = arith::SIToFPOp::create(*this, f32, wide);
   if (scale && min)
     return fma(value, scale, min);
   return scale ? mul(value, scale) : value;
+}
+
+Value KernelBuilder::lookup(ArrayRef<int8_t> table, Value codes) {
+  Type type = codes.getType();
+  SmallVector<Value> numbers;
+  for (int8_t number : table)
+    numbers.push_back(splat(type, number));
+  // Bit by bit, each halves what is left to choose from.
+  for (int64_t bit = 1; numbers.size() > 1; bit *= 2) {
+    Value isSet = arith::CmpIOp::create(
+        *this, arith::CmpIPredicate::ne,
+        arith::AndIOp::create(*this, codes, splat(type, bit)), splat(type, 0));
+    for (size_t i = 0; i < numbers.size() / 2; ++i)
+      numbers[i] = arith::SelectOp::create(*this, isSet, numbers[2 * i + 1],
+                                           numbers[2 * i]);
+    numbers.resize(numbers.size() / 2);
+  }
+  return numbers.front();
 }
 
 Value KernelBuilder::groupScale(EncAttr enc, Value stored, Value f16s,

@@ -53,9 +53,11 @@ Value LinearTile::asFloats(const Group &g, int64_t c, Value step, bool high,
     SmallVector<APInt> table;
     for (int64_t i = 0; i < n; ++i) {
       APFloat value(APFloat::BFloat());
-      value.convertFromAPInt(
-          APInt(16, i % distinct + offset, /*isSigned=*/true),
-          /*IsSigned=*/true, APFloat::rmNearestTiesToEven);
+      value.convertFromAPInt(APInt(16,
+                                   enc.getTable() ? enc.getTable()[i % distinct]
+                                                  : i % distinct + offset,
+                                   /*isSigned=*/true),
+                             /*IsSigned=*/true, APFloat::rmNearestTiesToEven);
       table.push_back(value.bitcastToAPInt());
     }
     Value index;
@@ -76,7 +78,9 @@ Value LinearTile::asFloats(const Group &g, int64_t c, Value step, bool high,
                                      floatDot->lookup(b, constant, index));
   }
   Value codes = stepOfCodes(g, c, step, high, number);
-  codes = enc.isNibbles() ? arith::ExtUIOp::create(b, wide, codes).getResult()
+  if (enc.getTable())
+    codes = b.lookup(enc.getTable().asArrayRef(), codes);
+  codes = !enc.isSigned() ? arith::ExtUIOp::create(b, wide, codes).getResult()
                           : arith::ExtSIOp::create(b, wide, codes).getResult();
   if (offset)
     codes = b.add(codes, b.splat(wide, offset));

@@ -22,7 +22,8 @@ Value LinearTile::rowsAt(const Group &g, int64_t c, int64_t size) {
 Values LinearTile::halves(const Group &g, Value at) {
   Values values;
   for (int64_t c = 0; c < g.chunks; ++c) {
-    Value half = bytes(g, b.add(at, rowsAt(g, c, 2)), lanes(), b.getF16Type());
+    Value half = bytes(g, b.add(at, rowsAt(g, c, 2)), lanes(),
+                       packed.getEnc().getScaleType());
     values.push_back(
         arith::ExtFOp::create(b, b.vec(lanes(), b.getF32Type()), half));
   }
@@ -159,7 +160,7 @@ Values LinearTile::integerGroup(const Group &g, Value t0, int64_t tokens,
   EncAttr enc = packed.getEnc();
   int64_t size = enc.getGroup(), step = dot->step, n = lanes(),
           highBits = enc.getHighBits();
-  bool nibbles = enc.isNibbles(), isSigned = !nibbles;
+  bool nibbles = enc.isNibbles(), isSigned = enc.isSigned();
   int64_t loads = (nibbles ? size / 2 : size) / step, offset = enc.getOffset();
   int64_t depth = dot->depth(enc.getLargestCode());
   auto add = isSigned && dot->addSigned ? dot->addSigned : dot->add;
@@ -210,6 +211,14 @@ Values LinearTile::integerGroup(const Group &g, Value t0, int64_t tokens,
   // one another.
   auto weights = [&](Value i, bool high, int64_t c, int64_t j) -> Value {
     Value codes = stepOfCodes(g, c, i, high, j);
+    if (DenseI8ArrayAttr table = enc.getTable()) {
+      SmallVector<int8_t> lanes;
+      for (int64_t lane = 0; lane < n * step; ++lane)
+        lanes.push_back(table[lane % 16]);
+      Value numbers = arith::ConstantOp::create(
+          b, DenseElementsAttr::get(i8s, ArrayRef<int8_t>(lanes)));
+      codes = dot->lookup(b, numbers, codes);
+    }
     return shifted
                ? arith::XOrIOp::create(b, codes, b.splat(i8s, -128)).getResult()
                : codes;

@@ -78,7 +78,7 @@ private:
   /// Asks for the block that lies `prefetch` bytes ahead.
   void fetchAhead(Value panel, Value block);
   Value bytes(const Group &g, Value at, int64_t count, mlir::Type elem);
-  /// The f16 at `at`, one a row of the panel, as f32: a vector a chunk.
+  /// The scales at `at`, 16 bits a row of the panel, as f32: a vector a chunk.
   Values halves(const Group &g, Value at);
   /// A group's scales and minima as f32, one a chunk, null where the encoding
   /// has none. Whoever needs them after a loop loads them there: what is loaded

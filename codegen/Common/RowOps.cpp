@@ -111,9 +111,10 @@ void RowOps::emit(EmbeddingOp op, int64_t width) {
       return vector::ExtractOp::create(
           b, vector::BitCastOp::create(b, b.vec(1, type), raw).getResult(), 0);
     };
-    // The row's number among `count` f16 at `at`, which moves behind them.
+    // The row's number among `count` floats of 16 bits at `at`, which moves
+    // behind them.
     auto half = [&](Value &at) -> Value {
-      Value bits = scalar(b.add(at, b.mul(r, b.index(2))), b.getF16Type());
+      Value bits = scalar(b.add(at, b.mul(r, b.index(2))), enc.getScaleType());
       at = b.add(at, b.index(count * 2));
       return arith::ExtFOp::create(b, b.getF32Type(), bits);
     };

@@ -71,18 +71,30 @@ static Value dpbusd(KernelBuilder &b, Value partial, Value w, Value x) {
                      bytes(partial), {partial, w, x});
 }
 
+//===----------------------------------------------------------------------===//
+// pshufb
+//===----------------------------------------------------------------------===//
+
+static Value shuffleBytes(KernelBuilder &b, Value table, Value codes) {
+  int64_t n = bytes(table).getDimSize(0);
+  return b.intrinsic(n == 64   ? "llvm.x86.avx512.pshuf.b.512"
+                     : n == 32 ? "llvm.x86.avx2.pshuf.b"
+                               : "llvm.x86.ssse3.pshuf.b.128",
+                     table.getType(), {table, codes});
+}
+
 llvm::ArrayRef<IntegerDot> codegen::x86::integerDots() {
   static const IntegerDot dots[] = {
       {"ssse3.pmaddubsw", "x86_64", "ssse3", 4, 4, 16, maddubs, maddubsSigned,
-       widenPairs},
+       widenPairs, shuffleBytes},
       {"avx2.pmaddubsw", "x86_64", "avx2", 8, 4, 16, maddubs, maddubsSigned,
-       widenPairs},
+       widenPairs, shuffleBytes},
       {"avxvnni.vpdpbusd", "x86_64", "avx2,avxvnni", 8, 4, 32, dpbusd, nullptr,
-       nullptr},
+       nullptr, shuffleBytes},
       {"avx512bw.pmaddubsw", "x86_64", "avx512bw", 16, 4, 16, maddubs,
-       maddubsMasked, widenPairs},
-      {"avx512vnni.vpdpbusd", "x86_64", "avx512f,avx512vnni", 16, 4, 32, dpbusd,
-       nullptr, nullptr},
+       maddubsMasked, widenPairs, shuffleBytes},
+      {"avx512vnni.vpdpbusd", "x86_64", "avx512bw,avx512vnni", 16, 4, 32,
+       dpbusd, nullptr, nullptr, shuffleBytes},
   };
   return dots;
 }

@@ -60,6 +60,21 @@ Type EncAttr::getStorageType() const {
 
 int64_t EncAttr::getElemBits() const { return elemBits(getElem()); }
 
+Type EncAttr::getScaleType() const {
+  if (getScales() == "bf16")
+    return BFloat16Type::get(getContext());
+  return Float16Type::get(getContext());
+}
+
+int64_t EncAttr::getLargestCode() const {
+  if (!getTable())
+    return isNibbles() ? (1 << getElemBits()) - 1 : 128;
+  int64_t largest = 0;
+  for (int8_t number : getTable().asArrayRef())
+    largest = std::max<int64_t>(largest, std::abs(number));
+  return largest;
+}
+
 int64_t EncAttr::getBlockBytes() const {
   int64_t numbers = (getScale() ? 1 : 0) + (getMin() ? 1 : 0),
           groups = getBlock() / getGroup();
@@ -72,7 +87,7 @@ int64_t EncAttr::getBlockBytes() const {
 LogicalResult EncAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                               StringRef elem, int64_t group, bool scale,
                               bool min, int64_t offset, int64_t super,
-                              StringRef scales) {
+                              StringRef scales, DenseI8ArrayAttr table) {
   constexpr int64_t kMostGroup = 65536, kMostOffset = 65536;
   int64_t bits = elemBits(elem), unit = bits == 4   ? 2
                                         : bits == 5 ? 16
@@ -92,10 +107,18 @@ LogicalResult EncAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                        << -kMostOffset << " to " << kMostOffset;
   bool twoLevels = super > 0 && super <= kMostGroup && super % group == 0 &&
                    scale && (scales == "u6" || scales == "i8");
-  if ((super || scales != "f16") && !twoLevels) // C7
+  bool wideScales = !super && scale && scales == "bf16";
+  if ((super || scales != "f16") && !twoLevels && !wideScales) // C7
     return emitError() << "(C7) super = " << super << ", scales = " << scales
                        << ", limit 0 and f16, or a multiple of group up to "
-                       << kMostGroup << " with a scale, and u6 or i8";
+                       << kMostGroup
+                       << " with a scale, and u6 or i8, or 0 and bf16 with a "
+                          "scale";
+  if (table && (table.size() != 16 || bits != 4 || !scale || min || offset ||
+                super)) // C8
+    return emitError() << "(C8) a table of " << table.size()
+                       << " numbers, limit 16, for u4 with a scale and without "
+                          "min, offset and super";
   return success();
 }
 

@@ -99,6 +99,23 @@ static void decodeQ6_K(const uint8_t *src, int64_t nBlocks, const Decoded &to) {
   }
 }
 
+// Blocks of 32 (OCP Microscaling Formats 1.0, MXFP4): an E8M0 scale; nibbles of
+// E2M1. The table holds twice what a code means, so the scale is half of
+// 2^(e - 127): as in ggml 2^127 for the e that the specification calls NaN.
+static void decodeMXFP4(const uint8_t *src, int64_t nBlocks,
+                        const Decoded &to) {
+  for (int64_t b = 0; b < nBlocks; ++b, src += 17) {
+    int e = src[0];
+    to.scales[b] = e < 2 ? 0x20 << e : (e - 1) << 7; // subnormals below 2^-126
+    splitNibbles(src + 1, 16, to.codes + b * 32);
+  }
+}
+
+static constexpr int8_t kE2M1[16] = {0, 1,  2,  3,  4,  6,  8,  12,
+                                     0, -1, -2, -3, -4, -6, -8, -12};
+static constexpr int8_t kNonLinear[16] = {
+    -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+
 static constexpr EncodingInfo kBuiltin[] = {
     // name, block elements, block bytes,
     //   {element, group, scale, min, offset, super, scales}, decode
@@ -141,6 +158,16 @@ static constexpr EncodingInfo kBuiltin[] = {
      210,
      {ElemKind::U6, 16, true, false, -32, 256, ScaleKind::I8},
      decodeQ6_K},
+    {"iq4_nl",
+     32,
+     18,
+     {ElemKind::U4, 32, true, false, 0, 0, ScaleKind::F16, kNonLinear},
+     decodeNibbles<false, false>},
+    {"mxfp4",
+     32,
+     17,
+     {ElemKind::U4, 32, true, false, 0, 0, ScaleKind::BF16, kE2M1},
+     decodeMXFP4},
 };
 
 llvm::ArrayRef<EncodingInfo> builtinEncodings() { return kBuiltin; }
@@ -207,6 +234,8 @@ void dequantize(const EncodingInfo &info, const uint8_t *src, int64_t nBlocks,
     auto number = [&](const std::vector<uint16_t> &halves,
                       const std::vector<uint8_t> &bytes, int64_t i) {
       uint8_t byte = bytes[i / canonical.group];
+      if (canonical.scales == ScaleKind::BF16)
+        return fromBits(uint32_t(halves[i / canonical.group]) << 16);
       if (!canonical.super)
         return halfToFloat(halves[i / canonical.group]);
       int stored =
@@ -234,7 +263,8 @@ void dequantize(const EncodingInfo &info, const uint8_t *src, int64_t nBlocks,
       case ElemKind::U4:
       case ElemKind::U5:
       case ElemKind::U6:
-        value = static_cast<float>(*code + canonical.offset);
+        value = static_cast<float>(canonical.table ? canonical.table[*code]
+                                                   : *code + canonical.offset);
         break;
       }
       if (canonical.hasScale)

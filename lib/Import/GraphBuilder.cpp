@@ -42,6 +42,8 @@ static StringRef word(ScaleKind kind) {
   switch (kind) {
   case ScaleKind::F16:
     return "f16";
+  case ScaleKind::BF16:
+    return "bf16";
   case ScaleKind::U6:
     return "u6";
   case ScaleKind::I8:
@@ -330,8 +332,11 @@ Type GraphBuilder::typeOf(llvm::ArrayRef<int64_t> shape,
 
 EncAttr encodingAttr(MLIRContext &context, const EncodingInfo &info) {
   const CanonicalEncoding &c = info.canonical;
+  DenseI8ArrayAttr table;
+  if (c.table)
+    table = DenseI8ArrayAttr::get(&context, ArrayRef(c.table, 16));
   return EncAttr::get(&context, word(c.elem), c.group, c.hasScale, c.hasMin,
-                      c.offset, c.super, word(c.scales));
+                      c.offset, c.super, word(c.scales), table);
 }
 
 const TensorEntry *GraphBuilder::expect(StringRef stored,

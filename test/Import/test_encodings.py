@@ -7,7 +7,8 @@ from gguf_bytes import gguf as build
 from gguf_bytes import info
 from import_tools import dump
 
-ENCODINGS = ["F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q4_K", "Q5_K", "Q6_K"]
+ENCODINGS = ["F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q4_K", "Q5_K", "Q6_K",
+             "IQ4_NL", "MXFP4"]
 BLOCKS = 8 * 4
 
 

@@ -93,7 +93,7 @@ def checkpoint(tmp_path_factory):
     writer = gguf.GGUFWriter(str(path), "llama")
     for name, values in tensors.items():
         writer.add_tensor(name, values)
-    for name in ("Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "BF16", "F16"):
+    for name in ("Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "MXFP4", "BF16", "F16"):
         kind = gguf.GGMLQuantizationType[name]
         stored = gguf.quants.quantize(tensors["blk.0.q.weight"], kind)
         writer.add_tensor(name, stored, raw_dtype=kind)
@@ -168,6 +168,8 @@ ENCODINGS = {
     "F16": "f16", "BF16": "bf16", "Q8_0": "i8, group = 32, scale = true",
     "Q4_0": "u4, group = 32, scale = true, offset = -8", "Q4_1": "u4, group = 32, scale = true, min = true",
     "Q5_0": "u5, group = 32, scale = true, offset = -16", "Q5_1": "u5, group = 32, scale = true, min = true",
+    "MXFP4": "u4, group = 32, scale = true, scales = bf16,"
+             " table = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12]",
 }
 
 

@@ -23,6 +23,8 @@ MODELS = {
     "q4-k": Tiny(hidden=256, heads=8, kv_heads=4, head_dim=32, ff=512, encoding="Q4_K", seed=12),
     "q5-k": Tiny(hidden=256, heads=8, kv_heads=4, head_dim=32, ff=256, encoding="Q5_K", seed=13),
     "q6-k": Tiny(hidden=256, heads=8, kv_heads=4, head_dim=32, ff=256, encoding="Q6_K", seed=14),
+    "iq4-nl-untied": Tiny(ff=160, vocab=333, encoding="IQ4_NL", tied=False, seed=16),
+    "mxfp4": Tiny(hidden=96, heads=6, head_dim=16, ff=160, encoding="MXFP4", seed=17),
     # As quantizers mix them: a tied table and some layers' matrices of six bits.
     "q4-k-m": Tiny(layers=3, hidden=256, heads=8, kv_heads=4, head_dim=32, ff=256, vocab=333,
                    encoding="Q4_K", seed=15,
@@ -59,7 +61,7 @@ def test_bitwise(tiny, score):
     assert_bitwise(score, program, tokens)
 
 
-CODED = [name for name, model in MODELS.items() if model.encoding[0] == "Q"]
+CODED = [name for name, model in MODELS.items() if model.encoding not in ("F32", "F16", "BF16")]
 # Of the largest activation of a group, or of the activation itself, one step of its numbers.
 STEP = {"a8": 1 / 127, "a16": 1 / 256}
 # How far from the logits without conversions: of root mean squares. An int8 code is off by at
@@ -72,8 +74,9 @@ APART = {"a8": 0.05, "a16": 0.01}
 
 @pytest.mark.parametrize("name, numeric", [
     *((name, "a8") for name in CODED),
-    # One of each kind of code: with an offset, a minimum, planes of bits, groups of 16, and bf16.
-    *((name, "a16") for name in ("rope-freqs", "q8-0", "q4-0-untied", "q5-1-untied", "q4-k-m"))])
+    # One of each kind of code: with an offset, a minimum, planes of bits, groups of 16, a table,
+    # and bf16.
+    *((name, "a16") for name in ("rope-freqs", "q8-0", "q4-0-untied", "q5-1-untied", "q4-k-m", "mxfp4"))])
 def test_narrow_activations(heddle, score, tmp_path, name, numeric):
     """With int8 or bf16 activations: bitwise itself, what the reference makes of the same
     conversions, and near the logits without them."""

@@ -15,7 +15,7 @@ import numpy as np
 from gguf import GGMLQuantizationType as Type
 
 _FILE_TYPE = {"F32": 0, "F16": 1, "Q4_0": 2, "Q4_1": 3, "Q8_0": 7, "Q5_0": 8, "Q5_1": 9,
-              "Q4_K": 15, "Q5_K": 17, "Q6_K": 18, "BF16": 32}
+              "Q4_K": 15, "Q5_K": 17, "Q6_K": 18, "IQ4_NL": 25, "BF16": 32, "MXFP4": 38}
 
 
 @dataclass(frozen=True)
@@ -36,18 +36,20 @@ class Tiny:
 
 
 def random_blocks(rng, kind, rows, columns):
-    """Blocks of a K format, which gguf does not quantise: bits of every kind, with f16
+    """Blocks of a K format or IQ4_NL, which gguf does not quantise: bits of every kind, with f16
     scales that make the values about as large as those of `matrix`."""
     elements, size = gguf.GGML_QUANT_SIZES[kind]
     blocks = rng.integers(0, 256, (rows, columns // elements, size), np.uint8)
     # Deviation of scale * code with d = 1, and the mean that the minimum takes off.
-    deviation, mean = {Type.Q4_K: (257, 7.5), Type.Q5_K: (530, 15.5), Type.Q6_K: (1370, None)}[kind]
+    # And where d is.
+    deviation, mean, at = {Type.Q4_K: (257, 7.5, 0), Type.Q5_K: (530, 15.5, 0),
+                           Type.Q6_K: (1370, None, 208), Type.IQ4_NL: (70, None, 0)}[kind]
     d = rng.uniform(0.5, 1.5, blocks.shape[:2]) / (deviation * np.sqrt(columns))
 
     def put(values, at):
         blocks[:, :, at:at + 2] = values.astype("<f2")[..., None].view(np.uint8)
 
-    put(d, 0 if mean else 208)
+    put(d, at)
     if mean:
         put(mean * d, 2)
     return blocks.reshape(rows, -1)
@@ -85,7 +87,7 @@ def write(path, model, vocab_from=None):
             kind = Type.F16
         if kind in (Type.F32, Type.F16):
             writer.add_tensor(name, values.astype(np.float16 if kind == Type.F16 else np.float32))
-        elif kind in (Type.Q4_K, Type.Q5_K, Type.Q6_K):
+        elif kind in (Type.Q4_K, Type.Q5_K, Type.Q6_K, Type.IQ4_NL):
             writer.add_tensor(name, random_blocks(rng, kind, rows, columns), raw_dtype=kind)
         else:
             writer.add_tensor(name, gguf.quants.quantize(values, kind), raw_dtype=kind)

@@ -29,7 +29,8 @@ LEVELS = {
     "x86-64-v4+vnni+bf16": (*V4, "avx512vnni", "avx512bf16"),
 }
 CODED = Tiny(hidden=128, head_dim=32, ff=160, vocab=333, encoding="Q4_0", seed=21, other={
-    "token_embd": "Q8_0", **{f"blk.{i}.{name}": kind for i in (0, 1) for name, kind in (
+    "token_embd": "Q8_0", "blk.0.attn_q": "MXFP4", "blk.0.attn_v": "IQ4_NL",
+    **{f"blk.{i}.{name}": kind for i in (0, 1) for name, kind in (
         ("attn_output", "Q5_0"), ("ffn_gate", "Q4_1"), ("ffn_up", "Q4_1"), ("ffn_down", "Q5_1"))}})
 K_CODED = Tiny(layers=1, hidden=256, heads=8, kv_heads=4, head_dim=32, ff=256, vocab=333, encoding="Q4_K",
                seed=22, other={"token_embd": "Q6_K", "blk.0.attn_output": "Q5_K", "blk.0.ffn_gate": "Q6_K",

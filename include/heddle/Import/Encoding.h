@@ -17,9 +17,9 @@ namespace heddle::import {
 
 /// What an element's code is.
 enum class ElemKind : uint8_t { F32, F16, BF16, I8, U4, U5, U6 };
-/// What a group's scale and its min are: an f16, or an integer that an f16
-/// multiplies.
-enum class ScaleKind : uint8_t { F16, U6, I8 };
+/// What a group's scale and its min are: an f16, a bf16, or an integer that an
+/// f16 multiplies.
+enum class ScaleKind : uint8_t { F16, BF16, U6, I8 };
 
 /// Bytes of one decoded code, little-endian. A code of four to six bits takes a
 /// byte.
@@ -41,6 +41,9 @@ struct CanonicalEncoding {
   /// 0 where scales are one f16.
   int64_t super = 0;
   ScaleKind scales = ScaleKind::F16;
+  /// The 16 integers that codes of U4 choose from: value = scale · table[code],
+  /// without min and offset. Null: codes are numbers.
+  const int8_t *table = nullptr;
 };
 
 /// Where decoded blocks go. What an encoding has not is not touched, and may be
@@ -48,8 +51,8 @@ struct CanonicalEncoding {
 struct Decoded {
   /// Codes of elemBytes each, in element order.
   uint8_t *codes;
-  /// f16 bits: one a group, or under `super` the d and the e, one per `super`
-  /// elements.
+  /// f16 or bf16 bits: one a group, or under `super` the d and the e, one per
+  /// `super` elements.
   uint16_t *scales, *mins;
   /// Under `super`, the s and the m of each group, a byte each.
   uint8_t *groupScales, *groupMins;
@@ -71,7 +74,7 @@ PartTable<EncodingInfo> &encodings();
 const EncodingInfo *findEncoding(llvm::StringRef name);
 
 /// Those of the tree: f32, f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1, q4_k, q5_k,
-/// q6_k.
+/// q6_k, iq4_nl, mxfp4.
 llvm::ArrayRef<EncodingInfo> builtinEncodings();
 
 /// Whether elements are floats by themselves, each a block.

@@ -87,7 +87,7 @@ func.func private @f(tensor<4x64xf32, #heddle.enc<u4, group = 32, scale = true, 
 
 // -----
 
-// expected-error @below {{(C7) super = 256, scales = f16, limit 0 and f16, or a multiple of group up to 65536 with a scale, and u6 or i8}}
+// expected-error @below {{(C7) super = 256, scales = f16, limit 0 and f16, or a multiple of group up to 65536 with a scale, and u6 or i8, or 0 and bf16 with a scale}}
 func.func private @f(tensor<4x256xf32, #heddle.enc<u4, group = 32, scale = true, super = 256>>)
 
 // -----
@@ -104,6 +104,26 @@ func.func private @f(tensor<4x96xf32, #heddle.enc<u4, group = 32, scale = true, 
 
 // expected-error @below {{(C7) super = 0, scales = i8}}
 func.func private @f(tensor<4x256xf32, #heddle.enc<u4, group = 32, scale = true, scales = i8>>)
+
+// -----
+
+// expected-error @below {{(C7) super = 0, scales = bf16}}
+func.func private @f(tensor<4x64xf32, #heddle.enc<u4, group = 32, min = true, scales = bf16>>)
+
+// -----
+
+// expected-error @below {{(C8) a table of 4 numbers, limit 16, for u4 with a scale and without min, offset and super}}
+func.func private @f(tensor<4x64xf32, #heddle.enc<u4, group = 32, scale = true, table = [1, 2, 3, 4]>>)
+
+// -----
+
+// expected-error @below {{(C8) a table of 16 numbers}}
+func.func private @f(tensor<4x64xf32, #heddle.enc<u5, group = 32, scale = true, table = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]>>)
+
+// -----
+
+// expected-error @below {{(C8) a table of 16 numbers}}
+func.func private @f(tensor<4x64xf32, #heddle.enc<u4, group = 32, scale = true, offset = -8, table = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]>>)
 
 // -----
 

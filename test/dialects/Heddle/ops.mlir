@@ -17,6 +17,8 @@ func.func @params() {
   %4 = heddle.param "q4m" : tensor<4x64xf32, #heddle.enc<u4, group = 32, scale = true, min = true>>
   // CHECK: heddle.param "q6k" : tensor<4x256xf32, #heddle.enc<u6, group = 16, scale = true, offset = -32, super = 256, scales = i8>>
   %6 = heddle.param "q6k" : tensor<4x256xf32, #heddle.enc<u6, group = 16, scale = true, offset = -32, super = 256, scales = i8>>
+  // CHECK: heddle.param "mxfp4" : tensor<4x64xf32, #heddle.enc<u4, group = 32, scale = true, scales = bf16, table = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12]>>
+  %7 = heddle.param "mxfp4" : tensor<4x64xf32, #heddle.enc<u4, group = 32, scale = true, scales = bf16, table = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12]>>
   // CHECK: heddle.param "packed" : tensor<4x8xf32, #heddle.packed<<bf16>, rows = 32>>
   %5 = heddle.param "packed" : tensor<4x8xf32, #heddle.packed<<bf16>, rows = 32>>
   return

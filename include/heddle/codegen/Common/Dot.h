@@ -40,6 +40,9 @@ struct IntegerDot {
   Value (*addSigned)(KernelBuilder &, Value partial, Value weights, Value x);
   /// A partial as vector<lanes x i32>; null where it is one.
   Value (*widen)(KernelBuilder &, Value partial);
+  /// table[codes]: vector<lanes * step x i8> each, the 16 numbers of the table
+  /// again every 16 lanes, codes below 16.
+  Value (*lookup)(KernelBuilder &, Value table, Value codes);
 
   /// Additions before a partial must be widened, for weights up to `largest`.
   int64_t depth(int64_t largest) const;

@@ -82,10 +82,14 @@ public:
   /// A buffer on the stack for `tokens` rows of a value. Call outside of loops.
   Value localRows(mlir::RankedTensorType type, int64_t tokens);
 
-  /// The f32 value of stored codes: `scale * (code + offset) + min`, exact for
-  /// every encoding before the one rounding of the sum. `codes` is one integer
-  /// or float element or a vector of them; scale and min may be null.
+  /// The f32 value of stored codes: `scale * (code + offset) + min`, or
+  /// `scale * table[code]`, exact for every encoding before the one rounding of
+  /// the sum. `codes` is one integer or float element or a vector of them;
+  /// scale and min may be null.
   Value decode(EncAttr enc, Value codes, Value scale, Value min);
+  /// table[codes], of 2^m numbers: codes are an integer below that or a vector
+  /// of them, and so is what is found. By selects, for any level.
+  Value lookup(llvm::ArrayRef<int8_t> table, Value codes);
   /// The f32 scale, or minimum, of groups under `super`: stored integers (i8)
   /// times `f16s` (as f32), rounded once.
   Value groupScale(EncAttr enc, Value stored, Value f16s, bool isMin);

@@ -42,9 +42,10 @@ def Heddle_EncAttr : Heddle_Attr<"Enc", "enc", [DeclareAttrInterfaceMethods<Veri
     Element (n, k) of a parameter is `scale * (code + offset) + min`, where `scale`
     and `min` are one number per `group` consecutive elements of a row (absent: 1
     and 0). `elem` is the stored code: `f32`, `f16`, `bf16`, `i8`, or `u4`, `u5`, `u6`
-    of as many bits without sign.
+    of as many bits without sign. With a `table` of 16 integers a code of `u4` says which of
+    them the element is: `scale * table[code]`.
 
-    A scale, and a min, is an f16. With `super` it is two numbers: the scale is
+    A scale, and a min, is an f16, or a bf16 if `scales` is `bf16`. With `super` it is two numbers: the scale is
     `d * s` and the min is `-(e * m)`, each product rounded to f32, with one f16 `d` and one
     f16 `e` per `super` consecutive elements, and one integer `s` and one integer `m` per
     group: `scales` is their kind, `u6` (0 to 63) or `i8`.
@@ -55,12 +56,17 @@ def Heddle_EncAttr : Heddle_Attr<"Enc", "enc", [DeclareAttrInterfaceMethods<Veri
     multiple of 2 for `u4`, 16 for `u5`, 8 for `u6`; (C3) floating-point elements take no
     scale, min or offset; (C4) `offset` is -65536 to 65536; (C7) `super` is 0, and
     `scales` is `f16`, or `super` is a multiple of `group` up to 65536, `scale` is true and
-    `scales` is `u6` or `i8`. On a tensor: (C5) it is f32 of static shape and rank 2, or 3
+    `scales` is `u6` or `i8`, or `super` is 0, `scale` is true and `scales` is `bf16`; (C8) a
+    `table` has 16 numbers, for `u4` with a scale and without min, offset and super. On a tensor: (C5) it is f32 of static shape and rank 2, or 3
     where there is a matrix for each expert, each dimension 1 to 2^31 - 1, at most 2^48
     elements; (C6) `group` and `super` divide its width.
 
     Examples: GGUF's Q4_0 is `#heddle.enc<u4, group = 32, scale = true, offset = -8>`, its Q6_K
-    `#heddle.enc<u6, group = 16, scale = true, offset = -32, super = 256, scales = i8>`.
+    `#heddle.enc<u6, group = 16, scale = true, offset = -32, super = 256, scales = i8>`. The OCP
+    MX format MXFP4 has a table of twice the numbers of E2M1, and scales of half its E8M0, each
+    a power of two that bf16 holds:
+    `#heddle.enc<u4, group = 32, scale = true, scales = bf16,
+    table = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12]>`.
   }];
   let parameters = (ins Heddle_Keyword<"stored element">:$elem,
                         DefaultValuedParameter<"int64_t", "1">:$group,
@@ -68,8 +74,9 @@ def Heddle_EncAttr : Heddle_Attr<"Enc", "enc", [DeclareAttrInterfaceMethods<Veri
                         DefaultValuedParameter<"bool", "false">:$min,
                         DefaultValuedParameter<"int64_t", "0">:$offset,
                         DefaultValuedParameter<"int64_t", "0">:$super,
-                        Heddle_Keyword<"kind of a group's scales", "\"f16\"">:$scales);
-  let assemblyFormat = "`<` $elem (`,` struct($group, $scale, $min, $offset, $super, $scales)^)? `>`";
+                        Heddle_Keyword<"kind of a group's scales", "\"f16\"">:$scales,
+                        OptionalParameter<"::mlir::DenseI8ArrayAttr">:$table);
+  let assemblyFormat = "`<` $elem (`,` struct($group, $scale, $min, $offset, $super, $scales, $table)^)? `>`";
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
     /// The element a kernel loads: i8 holds two codes of u4, i16 a bf16.
@@ -80,8 +87,12 @@ def Heddle_EncAttr : Heddle_Attr<"Enc", "enc", [DeclareAttrInterfaceMethods<Veri
     bool isNibbles() const { return getElemBits() < 8; }
     /// Bits of a code above its nibble.
     int64_t getHighBits() const { return isNibbles() ? getElemBits() - 4 : 0; }
-    /// The largest magnitude of an integer code.
-    int64_t getLargestCode() const { return isNibbles() ? (1 << getElemBits()) - 1 : 128; }
+    /// The largest magnitude of an integer code, or of a number of the table.
+    int64_t getLargestCode() const;
+    /// Whether the integers of codes have a sign.
+    bool isSigned() const { return !isNibbles() || getTable(); }
+    /// The 16-bit float that stored scales and minima, or those under `super`, are.
+    ::mlir::Type getScaleType() const;
     /// Elements that share all scales, and the bytes of one such run.
     int64_t getBlock() const { return std::max(getSuper(), getGroup()); }
     int64_t getBlockBytes() const;
@@ -93,7 +104,7 @@ def Heddle_PackedAttr : Heddle_Attr<"Packed", "packed", [DeclareAttrInterfaceMet
   let description = [{
     Rows are cut into panels of `rows`; the last panel is padded with zero bits.
     A panel is a sequence of groups along k, one linear stream:
-    `rows` f16 scales, `rows` f16 minima (where the encoding has them), then the
+    `rows` scales, `rows` minima, 16 bits each (where the encoding has them), then the
     codes: for each step of `step` consecutive k the codes of row 0, of row 1, …, so
     that a dot-product instruction that takes `step` elements a lane loads them as they
     lie. Four-bit codes pair k in the low and k + group/2 in the high nibble of a
