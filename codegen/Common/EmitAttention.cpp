@@ -27,7 +27,7 @@ struct AttentionEmitter {
   double scale;
   int64_t tile; // tokens of an item
   std::optional<int64_t> window;
-  Value q, keys, values, slot, positions;
+  Value q, keys, values, slot, positions, sinks; // sinks: null if none
 
   /// On the stack, per token of the tile and head: scores, then weights, of a
   /// segment; the maximum and sum so far; the factors of what was summed before
@@ -286,8 +286,13 @@ struct AttentionEmitter {
     tokens([&](Value i) {
       Row out = outOf(i);
       for (int64_t h = 0; h < shared; ++h) {
-        b.store(b.f32(-1e30), top, {rowOf(i, h)});
-        b.store(b.f32(0), sum, {rowOf(i, h)});
+        // A sink is a key before all others, with a value of 0.
+        Value sink =
+            sinks
+                ? b.load(sinks, {b.add(b.mul(kv, b.index(shared)), b.index(h))})
+                : b.f32(-1e30);
+        b.store(sink, top, {rowOf(i, h)});
+        b.store(b.f32(sinks ? 1 : 0), sum, {rowOf(i, h)});
       }
       b.loop(zero(), b.index(shared * dim), 1, [&](Value at) {
         b.store(b.f32(0), out.buffer, {out.row, b.add(out.first, at)});
@@ -379,6 +384,7 @@ LogicalResult codegen::emitAttention(KernelBuilder &b, KernelOp kernel,
                      ops.whole[op.getCache()][1],
                      ops.whole[op.getSlot()][0],
                      ops.whole[op.getPositions()][0],
+                     op.getSinks() ? ops.whole[op.getSinks()][0] : Value(),
                      {},
                      {},
                      {},

@@ -283,6 +283,9 @@ LogicalResult AttentionOp::verify() {
     return emitOpError("(C3) scale is not positive");
   if (getWindow() && *getWindow() < 1) // C4
     return emitOpError("(C4) window = ") << *getWindow() << " is not positive";
+  if (getSinks() && rowsOf(getSinks()) != heads) // C5
+    return emitOpError("(C5) sinks has ")
+           << rowsOf(getSinks()) << " elements, needs heads = " << heads;
   return success();
 }
 

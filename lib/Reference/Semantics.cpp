@@ -342,6 +342,7 @@ static llvm::Error evalCacheAppend(Interpreter &, CacheAppendOp op, Operands v,
 static llvm::Error evalAttention(Interpreter &, AttentionOp op, Operands v,
                                  Results &results) {
   const Data &query = v[0], &positions = v[3];
+  const Data *sinks = op.getSinks() ? &v[4] : nullptr;
   const Cache &cache = *v[1].cache;
   if (llvm::Error error = checkSlot(op, cache, v[2]))
     return error;
@@ -382,12 +383,15 @@ static llvm::Error evalAttention(Interpreter &, AttentionOp op, Operands v,
           const double *keys = cache.keys[head].data(),
                        *values = cache.values[head].data();
           weights.assign(last - from + 1, 0);
-          double most = -INFINITY, sum = 0;
+          double most = sinks ? (*sinks->floats)[item % heads] : -INFINITY,
+                 sink = most, sum = 0;
           for (int64_t j = from; j <= last; ++j) {
             weights[j - from] = scale * dot(query.floats->data() + item * dim,
                                             keys + j * dim, dim);
             most = std::max(most, weights[j - from]);
           }
+          if (sinks)
+            sum = std::exp(sink - most);
           for (double &w : weights)
             sum += w = std::exp(w - most);
           double *to = out.data() + item * dim;

@@ -28,13 +28,13 @@ def function(op, inputs, result):
 CACHE = "!heddle.cache<full_kv, layers = 2, heads = 2, dim = 5, elem = f32>"
 
 
-def attention_module(name="f", heads=6, window=None):
+def attention_module(name="f", heads=6, window=None, sinks=False):
     return f"""
 func.func @{name}(%c: {CACHE}, %slot: index, %q: tensor<?x{heads * 5}xf32>, %k: tensor<?x10xf32>,
-    %v: tensor<?x10xf32>, %pos: tensor<?xi32>) -> (tensor<?x{heads * 5}xf32>, {CACHE}) {{
+    %v: tensor<?x10xf32>, %pos: tensor<?xi32>{f', %s: tensor<{heads}xf32>' if sinks else ''}) -> (tensor<?x{heads * 5}xf32>, {CACHE}) {{
   %d = heddle.cache_append %c[%slot], %k, %v at %pos : {CACHE}, tensor<?x10xf32>, tensor<?xi32>
-  %o = heddle.attention %q, %d[%slot] at %pos {{heads = {heads} : i64, scale = 0.3 : f64
-    {f', window = {window} : i64' if window else ''}}} : tensor<?x{heads * 5}xf32>, {CACHE}, tensor<?xi32>
+  %o = heddle.attention %q, %d[%slot] at %pos {'sinks %s' if sinks else ''} {{heads = {heads} : i64, scale = 0.3 : f64
+    {f', window = {window} : i64' if window else ''}}} : tensor<?x{heads * 5}xf32>, {CACHE}, tensor<?xi32>{f', tensor<{heads}xf32>' if sinks else ''}
   return %o, %d : tensor<?x{heads * 5}xf32>, {CACHE}
 }}
 """

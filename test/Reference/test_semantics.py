@@ -146,7 +146,7 @@ def test_rope(probe, rng, dim, interleaved):
 # Cache and attention
 #
 
-def attention(q, k, v, heads, window, positions):
+def attention(q, k, v, heads, window, positions, sinks=None):
     """Softmax over keys [position, 2, 5] for the queries at `positions`."""
     out = np.empty((len(positions), heads, 5))
     for t, position in enumerate(positions):
@@ -154,31 +154,35 @@ def attention(q, k, v, heads, window, positions):
         for h in range(heads):
             kv = h * 2 // heads
             scores = np.array([0.3 * sum(q[t, h] * k[j, kv]) for j in keys])
-            weights = np.exp(scores) / np.exp(scores).sum()
+            total = np.exp(scores).sum() + (0 if sinks is None else np.exp(sinks[h]))
+            weights = np.exp(scores) / total
             out[t, h] = sum(w * v[j, kv] for w, j in zip(weights, keys))
     return out.reshape(len(positions), heads * 5)
 
 
 @pytest.mark.parametrize("window", (None, 1, 4, 100))
 @pytest.mark.parametrize("heads", (2, 6))
-def test_attention(probe, rng, heads, window):
+@pytest.mark.parametrize("with_sinks", (False, True))
+def test_attention(probe, rng, heads, window, with_sinks):
     """In steps of 4, 1, 3 and 2 tokens, two slots apart; the last step again,
     with other keys, which take the place of the first."""
     q, (k, v) = rng.standard_normal((2, 10, heads, 5)), rng.standard_normal((2, 2, 10, 2, 5))
     steps, expected = [], []
+    # One sink below all scores, others among them or far above.
+    sinks = np.array([-50, 0, 1, 3, 20, 700])[:heads] / 1.0 if with_sinks else None
 
     def step(slot, positions, keys, values):
         steps.append(call("f", slot, q[slot, positions].reshape(len(positions), -1),
                           keys[positions].reshape(len(positions), -1),
-                          values[positions].reshape(len(positions), -1), np.array(positions)))
-        expected.append(attention(q[slot, positions], keys, values, heads, window, positions))
+                          values[positions].reshape(len(positions), -1), np.array(positions), *([sinks] if with_sinks else [])))
+        expected.append(attention(q[slot, positions], keys, values, heads, window, positions, sinks))
 
     for positions in ([0, 1, 2, 3], [4], [5, 6, 7], [8, 9]):
         for slot in (0, 1):
             step(slot, positions, k[slot], v[slot])
     k[0, 8:], v[0, 8:] = rng.standard_normal((2, 2, 2, 5))
     step(0, [8, 9], k[0], v[0])
-    for found, want in zip(probe(attention_module("f", heads, window), *steps), expected):
+    for found, want in zip(probe(attention_module("f", heads, window, with_sinks), *steps), expected):
         assert_near(found[0], want)
 
 

@@ -93,7 +93,7 @@ static llvm::Error build(const ModelSource &source, ModuleOp module) {
     cache = CacheAppendOp::create(b, g.loc("cache"), cache, p.slot, k,
                                   linear(h, "attn_v.weight"), p.shared[0]);
     Value o = AttentionOp::create(
-        b, g.loc("attention"), q, cache, p.slot, p.shared[0], heads,
+        b, g.loc("attention"), q, cache, p.slot, p.shared[0], Value(), heads,
         llvm::APFloat(1 / std::sqrt(double(dim))), IntegerAttr());
     x = add(x, linear(o, "attn_output.weight"));
     h = linear(norm(x, "ffn_norm.weight"), "ffn_up.weight");

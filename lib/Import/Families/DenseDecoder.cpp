@@ -116,7 +116,7 @@ buildLatentAttention(GraphBuilder &g, const DenseConfig &c,
   Value cache = CacheAppendOp::create(b, g.loc("cache"), p.carried[1], p.slot,
                                       key, key, positions);
   Value mixed = AttentionOp::create(
-      b, g.loc("attention"), query, cache, p.slot, positions, c.heads,
+      b, g.loc("attention"), query, cache, p.slot, positions, Value(), c.heads,
       llvm::APFloat(c.rope.scoreScale / std::sqrt(double(l.plain + l.rotated))),
       IntegerAttr());
   Value o =
@@ -172,7 +172,7 @@ static SmallVector<Value> buildLayer(GraphBuilder &g, const DenseConfig &c,
     cache =
         CacheAppendOp::create(b, g.loc("cache"), cache, slot, k, v, positions);
     o = AttentionOp::create(
-        b, g.loc("attention"), q, cache, slot, positions, c.heads,
+        b, g.loc("attention"), q, cache, slot, positions, Value(), c.heads,
         llvm::APFloat(1 / std::sqrt(double(c.dim))),
         p.kind->variant ? b.getI64IntegerAttr(p.kind->variant) : IntegerAttr());
   }

@@ -597,6 +597,16 @@ func.func @attention_C4(%c: !cache, %q: tensor<?x8xf32>, %pos: tensor<?xi32>, %s
 
 // -----
 
+!cache = !heddle.cache<full_kv, layers = 1, heads = 2, dim = 4, elem = f32>
+func.func @attention_C5(%c: !cache, %q: tensor<?x8xf32>, %pos: tensor<?xi32>, %slot: index, %s: tensor<3xf32>) {
+  // expected-error @below {{(C5) sinks has 3 elements, needs heads = 2}}
+  %0 = heddle.attention %q, %c[%slot] at %pos sinks %s {heads = 2 : i64, scale = 1.0 : f64}
+    : tensor<?x8xf32>, !cache, tensor<?xi32>, tensor<3xf32>
+  return
+}
+
+// -----
+
 func.func @kernel_C1(%x: tensor<1x8xf32>) {
   // expected-error @below {{(C1) region arguments must match the inputs}}
   heddle.kernel "k" (%x) : (tensor<1x8xf32>) -> () {

@@ -88,8 +88,12 @@ func.func @decoder(%ids: tensor<?xi32>, %pos: tensor<?xi32>, %rows: tensor<?xi32
   %o = heddle.attention %qr, %c1[%slot] at %pos {heads = 9 : i64, scale = 0.125 : f64} : tensor<?x576xf32>, !cache, tensor<?xi32>
   // CHECK: heddle.attention {{.*}} {heads = 9 : i64, scale = 1.250000e-01 : f64, window = 128 : i64}
   %o1 = heddle.attention %o, %c1[%slot] at %pos {heads = 9 : i64, scale = 0.125 : f64, window = 128 : i64} : tensor<?x576xf32>, !cache, tensor<?xi32>
+  // CHECK: heddle.attention {{.*}} at %{{.*}} sinks %{{.*}} {heads = 9 : i64, {{.*}} tensor<?xi32>, tensor<9xf32>
+  %sinks = heddle.param "sinks" : tensor<9xf32>
+  %o2 = heddle.attention %o1, %c1[%slot] at %pos sinks %sinks {heads = 9 : i64, scale = 0.125 : f64}
+    : tensor<?x576xf32>, !cache, tensor<?xi32>, tensor<9xf32>
   // CHECK: heddle.glu %{{.*}}, %{{.*}} {activation = #heddle.activation<silu>} : tensor<?x576xf32>
-  %g = heddle.glu %o, %o1 {activation = #heddle.activation<silu>} : tensor<?x576xf32>
+  %g = heddle.glu %o, %o2 {activation = #heddle.activation<silu>} : tensor<?x576xf32>
   // CHECK: heddle.select_rows %{{.*}}, %{{.*}} : tensor<?x576xf32>, tensor<?xi32>
   %s = heddle.select_rows %g, %rows : tensor<?x576xf32>, tensor<?xi32>
   return %s : tensor<?x576xf32>

@@ -308,13 +308,15 @@ def Heddle_AttentionOp : Heddle_Op<"attention", [Pure, DeclareOpInterfaceMethods
   let description = [{
     For query head h of token t over the keys j <= positions[t] of KV head
     h / (heads / cache heads): softmax_j(scale * q . k_j) weighs v_j. With
-    `window` = W only keys with positions[t] - j < W count. Grouped-query attention
+    `window` = W only keys with positions[t] - j < W count. `sinks` are one more logit per
+    query head, with a value of 0: exp(sinks[h]) is added to what the softmax divides by
+    (arXiv 2309.17453; gpt-oss). Grouped-query attention
     (arXiv 2305.13245); the kernel is an online softmax over fixed segments of keys
     at absolute positions, merged in ascending order (arXiv 2307.08691).
     Shapes: query [T, heads * dim], positions [T], result as query.
 
     Constraints: (C1) the width is heads * dim; (C2) the cache's heads divide heads;
-    (C3) scale is positive; (C4) window, if given, is positive.
+    (C3) scale is positive; (C4) window, if given, is positive; (C5) sinks has heads elements.
 
     Example:
     ```mlir
@@ -323,10 +325,11 @@ def Heddle_AttentionOp : Heddle_Op<"attention", [Pure, DeclareOpInterfaceMethods
     ```
   }];
   let arguments = (ins Heddle_Activation:$query, Heddle_CacheType:$cache, Index:$slot, Heddle_Ids:$positions,
-                       I64Attr:$heads, F64Attr:$scale, OptionalAttr<I64Attr>:$window);
+                       Optional<Heddle_Vector>:$sinks, I64Attr:$heads, F64Attr:$scale,
+                       OptionalAttr<I64Attr>:$window);
   let results = (outs Heddle_Activation:$result);
-  let assemblyFormat = [{ $query `,` $cache `[` $slot `]` `at` $positions attr-dict
-      `:` type($query) `,` type($cache) `,` type($positions) }];
+  let assemblyFormat = [{ $query `,` $cache `[` $slot `]` `at` $positions (`sinks` $sinks^)? attr-dict
+      `:` type($query) `,` type($cache) `,` type($positions) (`,` type($sinks)^)? }];
   let hasVerifier = 1;
 }
 
