@@ -35,7 +35,7 @@ HeadPart splitHeads(llvm::StringRef name) {
 
 llvm::StringRef headEncoding(const HeadPart &part, llvm::StringRef encoding) {
   const EncodingInfo *info = findEncoding(encoding);
-  return part.transposed && info && !isFloat(*info) ? "F32" : encoding;
+  return part.transposed && info && !isFloat(*info) ? "f32" : encoding;
 }
 
 llvm::StringRef StoredParameter::encoding() const {

@@ -6,9 +6,10 @@ import torch
 from transformers import DeepseekV2Config, DeepseekV3Config
 
 import oracle
-from bounds import assert_bitwise
+from bounds import assert_bitwise, assert_same_bits
 from prompts import ids
 from test_moe import change_config
+from tiny_gguf import export
 from tiny_hf import make
 
 LATENT = dict(layers=3, kv_heads=4, kv_lora_rank=32, qk_nope_head_dim=24, qk_rope_head_dim=16, v_head_dim=20,
@@ -52,6 +53,39 @@ def test_transformers(heddle, score, tmp_path, name):
     out = heddle.run(tmp_path / "program", "generate", ids(tokens[:8]), "-n", 24, "--print=tokens", "--ignore-eos",
                      "--temperature=0").stdout
     assert [int(t) for t in out.strip().split(",")] == oracle.hf_greedy(model, tokens[:8], 24)
+
+
+@pytest.mark.parametrize("name, split", [("v2-lite", True), ("v2-lite", False), ("v2-groups", True), ("v3", True),
+                                         ("v3", False)])
+def test_gguf(heddle, score, tmp_path, name, split):
+    """With kv_b as one tensor and as two, what the directory is."""
+    model = build(name)
+    model.save_pretrained(tmp_path / "model")
+    tokens, logits = np.random.default_rng(41).integers(0, 331, 20).tolist(), []
+    for path in (tmp_path / "model", export(model, tmp_path / "model.gguf", split=split)):
+        logits.append(score(None, tokens, command=("reference", path)))
+    # Some numbers of a GGUF are f32, as the logarithm's factor of YaRN.
+    assert np.abs(logits[0] - logits[1]).max() <= 1e-6 * np.abs(logits[0]).max()
+
+
+@pytest.mark.parametrize("split, numeric", [(True, "a8"), (False, "a16")])
+def test_integers(heddle, score, tmp_path, split, numeric):
+    """Products of heads keep their codes; the keys of an undivided kv_b become f32."""
+    model = make(DeepseekV3Config, 42, **(LATENT | dict(
+        kv_lora_rank=64, q_lora_rank=64, qk_nope_head_dim=32, v_head_dim=32, moe_intermediate_size=64,
+        n_shared_experts=1, n_group=4, topk_group=2, layers=2)))
+    path = export(model, tmp_path / "model.gguf", "Q8_0", split=split)
+    heddle("compile", path, "-o", tmp_path / "program", f"--numeric={numeric}", f"--dump-ir={tmp_path / 'ir'}", "--quiet")
+    tokens = np.random.default_rng(42).integers(0, 331, 37).tolist()
+    found = score(tmp_path / "program", tokens, "-t", 1)
+    for threads, chunk in ((1, 1), (2, 5), (2, 17)):
+        assert_same_bits(score(tmp_path / "program", tokens, "-t", threads, f"--chunk={chunk}"), found)
+    module, = (tmp_path / "ir").glob("*-quantize.mlir")
+    keys = "#heddle.enc<i8, group = 32, scale = true>" if split else "#heddle.enc<f32>"
+    assert f"tensor<4x64x32xf32, {keys}>" in module.read_text()
+    same = score(None, tokens, command=("reference", module, f"--weights-from={path}"))
+    worst = np.abs(found - same).max(axis=1) / np.abs(same).max()
+    assert np.median(worst) <= 3 / 127, worst
 
 
 HOSTILE = {

@@ -120,14 +120,15 @@ def write(path, model, vocab_from=None):
     return path
 
 
-def export(model, path, encoding="F32", leave_out=(), **strings):
+def export(model, path, encoding="F32", leave_out=(), split=True, **strings):
     """Writes a transformers model in the conventions of llama.cpp's converter, less
     the tensors `leave_out`, and gives the model the values that the file has in
-    `encoding`. `strings`: more metadata under the architecture, dots as `__`."""
+    `encoding`. `split`: keys and values of latent attention are two tensors. `strings`: more metadata under the architecture, dots as `__`."""
     config, arch = model.config, model.config.model_type
     is_llama = arch in ("llama", "mistral", "mixtral")
     permuted = is_llama or arch == "deepseek"
-    arch = "llama" if is_llama else arch.replace("_moe", "moe")
+    latent = arch in ("deepseek_v2", "deepseek_v3")
+    arch = "deepseek2" if latent else "llama" if is_llama else arch.replace("_moe", "moe")
     writer = gguf.GGUFWriter(str(path), arch)
     writer.add_name(f"tiny-{arch}")
     writer.add_block_count(config.num_hidden_layers)
@@ -135,8 +136,10 @@ def export(model, path, encoding="F32", leave_out=(), **strings):
     writer.add_embedding_length(config.hidden_size)
     writer.add_feed_forward_length(config.intermediate_size)
     writer.add_head_count(config.num_attention_heads)
-    writer.add_head_count_kv(config.num_key_value_heads)
-    if getattr(config, "head_dim", None):
+    writer.add_head_count_kv(1 if latent and split else config.num_key_value_heads)
+    if latent:
+        _add_latent(writer, config, split)
+    elif getattr(config, "head_dim", None):
         writer.add_key_length(config.head_dim)
         writer.add_value_length(config.head_dim)
     writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
@@ -146,9 +149,9 @@ def export(model, path, encoding="F32", leave_out=(), **strings):
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)
     writer.add_file_type(_FILE_TYPE[encoding])
     if hasattr(config, "num_experts_per_tok"):
-        writer.add_expert_count(config.n_routed_experts if arch == "deepseek" else config.num_experts)
+        writer.add_expert_count(config.n_routed_experts if arch.startswith("deepseek") else config.num_experts)
         writer.add_expert_used_count(config.num_experts_per_tok)
-    if arch in ("qwen2moe", "qwen3moe", "deepseek"):
+    if arch in ("qwen2moe", "qwen3moe", "deepseek", "deepseek2"):
         writer.add_expert_feed_forward_length(config.moe_intermediate_size)
     if arch == "deepseek":
         writer.add_expert_shared_count(config.n_shared_experts)
@@ -160,7 +163,7 @@ def export(model, path, encoding="F32", leave_out=(), **strings):
     for key, value in strings.items():
         writer.add_string(f"{arch}.{key.replace('__', '.')}", value)
     from tiny_hf import tensors
-    for name, parameter in tensors(model):
+    for name, parameter in (part for n, p in tensors(model) for part in _parts(model, config, n, p, split)):
         if name.endswith("ffn_gate_inp_shexp.weight"):
             parameter = parameter.flatten()
         values = np.ascontiguousarray(parameter.numpy())
@@ -179,6 +182,40 @@ def export(model, path, encoding="F32", leave_out=(), **strings):
     writer.write_tensors_to_file()
     writer.close()
     return path
+
+
+def _add_latent(writer, config, split):
+    rank, rotated, heads = config.kv_lora_rank, config.qk_rope_head_dim, config.qk_nope_head_dim + config.qk_rope_head_dim
+    if config.q_lora_rank:
+        writer.add_q_lora_rank(config.q_lora_rank)
+    writer.add_kv_lora_rank(rank)
+    writer.add_key_length(rank + rotated if split else heads)
+    writer.add_value_length(rank if split else config.v_head_dim)
+    if split:
+        writer.add_key_length_mla(heads)
+        writer.add_value_length_mla(config.v_head_dim)
+    writer.add_rope_dimension_count(rotated)
+    writer.add_leading_dense_block_count(config.first_k_dense_replace)
+    writer.add_expert_shared_count(config.n_shared_experts)
+    writer.add_expert_weights_scale(config.routed_scaling_factor)
+    if config.model_type == "deepseek_v3":
+        writer.add_expert_weights_norm(config.norm_topk_prob)
+        writer.add_expert_gating_func(gguf.ExpertGatingFuncType.SIGMOID)
+    if config.n_group and config.n_group > 1:
+        writer.add_expert_group_count(config.n_group)
+        writer.add_expert_group_used_count(config.topk_group)
+    if scale := config.rope_parameters.get("mscale_all_dim"):
+        writer.add_rope_scaling_yarn_log_mul(0.1 * scale)
+
+
+def _parts(model, config, name, p, split):
+    """kv_b as it is, or its keys as columns and its values."""
+    if not split or not name.endswith("attn_kv_b.weight"):
+        return [(name, p)]
+    heads = p.view(config.num_attention_heads, -1, config.kv_lora_rank)
+    plain = config.qk_nope_head_dim
+    return [(name.replace("kv_b", "k_b"), heads[:, :plain].transpose(1, 2)),
+            (name.replace("kv_b", "v_b"), heads[:, plain:])]
 
 
 def _add_scaling(writer, config):

@@ -83,12 +83,18 @@ def tensors(model):
     """(name in a GGUF, parameter or a view of one) of a model, its experts as GGUF
     stacks them."""
     arch = {"qwen2_moe": gguf.MODEL_ARCH.QWEN2MOE, "qwen3_moe": gguf.MODEL_ARCH.QWEN3MOE,
-            "deepseek": gguf.MODEL_ARCH.DEEPSEEK, "olmoe": gguf.MODEL_ARCH.OLMOE,
+            "deepseek": gguf.MODEL_ARCH.DEEPSEEK, "deepseek_v2": gguf.MODEL_ARCH.DEEPSEEK2,
+            "deepseek_v3": gguf.MODEL_ARCH.DEEPSEEK2, "olmoe": gguf.MODEL_ARCH.OLMOE,
             "mixtral": gguf.MODEL_ARCH.LLAMA}.get(
                 model.config.model_type, gguf.MODEL_ARCH.QWEN3)
     names = gguf.get_tensor_name_map(arch, model.config.num_hidden_layers)
-    for name, p in model.named_parameters():  # a tied head is not named
+    # A tied head is not named; a router's bias is a buffer.
+    biases = [(name, p) for name, p in model.named_buffers() if name.endswith("e_score_correction_bias")]
+    for name, p in [*model.named_parameters(), *biases]:
         p = p.detach()
+        if name.endswith("e_score_correction_bias"):
+            yield f"blk.{name.split('.')[2]}.exp_probs_b.bias", p
+            continue
         if ".experts." not in name:
             # A router is called as the gate of a unit in some of gguf's tables.
             # The unit of a dense layer is in none of some models with experts.

@@ -223,6 +223,31 @@ static void readGGUFExperts(GraphBuilder &g, DenseConfig &c,
   checkExperts(g, c, key("expert_count"), key("expert_used_count"));
 }
 
+// Where keys and values are projected by one tensor a head has its own key and
+// value lengths; else those of a head have names of their own, and the plain
+// ones are of the latent.
+static void readGGUFLatent(GraphBuilder &g, DenseConfig &c, StringRef prefix) {
+  LatentConfig &l = c.latent;
+  auto key = [&](StringRef name) { return (prefix + name).str(); };
+  auto length = [&](StringRef name) {
+    std::string of = key("attention." + name.str() + "_mla"),
+                other = key("attention." + name.str());
+    return g.integer(g.hasKey(of) ? of : other, 1, 2 * kMostLatent);
+  };
+  if (g.hasKey(key("attention.q_lora_rank")))
+    l.queryRank = g.integer(key("attention.q_lora_rank"), 1, kMostLatent);
+  l.rank = g.integer(key("attention.kv_lora_rank"), 1, kMostLatent);
+  l.rotated = g.integer(key("rope.dimension_count"), 2, kMostLatent);
+  int64_t head = length("key_length");
+  l.value = length("value_length");
+  l.plain = head - l.rotated;
+  if (l.plain < 1 && !g.isMalformed())
+    g.malformed(key("rope.dimension_count"), Twine(l.rotated),
+                "less than the key length " + Twine(head));
+  finishLatent(g, c, key("attention.kv_lora_rank"),
+               key("rope.dimension_count"));
+}
+
 DenseConfig readGGUFConfig(GraphBuilder &g, const DenseFamily &family) {
   std::string prefix = family.arch.str() + ".";
   auto key = [&](StringRef name) { return prefix + name.str(); };
@@ -237,12 +262,14 @@ DenseConfig readGGUFConfig(GraphBuilder &g, const DenseFamily &family) {
   c.epsilon = g.number(key("attention.layer_norm_rms_epsilon"), 1e-12, 1);
   c.dim =
       g.integer(key("attention.key_length"), 1, 1 << 16, c.hidden / c.heads);
+  if (family.latent)
+    readGGUFLatent(g, c, prefix);
   checkNumbers(g, c, key("attention.head_count"), "head_count_kv",
                key("attention.key_length"), "embedding_length",
                key("block_count"), g.hasKey(key("attention.key_length")));
   // Where the file says nothing of these, they are what they are compared with.
   if (int64_t v = g.integer(key("attention.value_length"), 1, 1 << 16, c.dim);
-      v != c.dim)
+      !family.latent && v != c.dim)
     g.unsupported(key("attention.value_length = ") + Twine(v) +
                   ", other than the key length " + Twine(c.dim));
   // The stored order of q and k rows is that of whole heads.
@@ -260,6 +287,15 @@ DenseConfig readGGUFConfig(GraphBuilder &g, const DenseFamily &family) {
   c.outputBias = c.mlpBias =
       family.optionalBias ? Presence::IfStored : Presence::No;
 
+  // Of latent attention alone: what they change elsewhere is not known.
+  if (!family.latent)
+    for (const char *name :
+         {"expert_group_count", "expert_group_used_count",
+          "attention.q_lora_rank", "attention.kv_lora_rank",
+          "attention.key_length_mla", "attention.value_length_mla",
+          "rope.scaling.yarn_log_multiplier"})
+      if (g.hasKey(key(name)))
+        g.unsupported("metadata " + quoted(key(name)));
   g.refuseUnknownKeys(prefix, {"block_count",
                                "embedding_length",
                                "feed_forward_length",
@@ -277,6 +313,13 @@ DenseConfig readGGUFConfig(GraphBuilder &g, const DenseFamily &family) {
                                "expert_shared_feed_forward_length",
                                "expert_weights_norm",
                                "expert_gating_func",
+                               "expert_group_count",
+                               "expert_group_used_count",
+                               "attention.q_lora_rank",
+                               "attention.kv_lora_rank",
+                               "attention.key_length_mla",
+                               "attention.value_length_mla",
+                               "rope.scaling.yarn_log_multiplier",
                                "expert_shared_count",
                                "expert_weights_scale",
                                "leading_dense_block_count",

@@ -75,10 +75,10 @@ llvm::Error buildDeepSeek(const ModelSource &source, mlir::ModuleOp module) {
 }
 
 llvm::Error buildDeepSeekV2(const ModelSource &source, mlir::ModuleOp module) {
-  if (source.format != "huggingface")
-    return failure(ExitCode::Unsupported,
-                   source.path + ": unsupported: general.architecture = "
-                                 "'deepseek2', from a GGUF");
+  // Both write themselves as a deepseek2 GGUF, V3 with a router of sigmoids.
+  if (const MetaValue *gating = source.findMeta("deepseek2.expert_gating_func"))
+    if (source.format != "huggingface" && *gating == MetaValue(uint64_t(2)))
+      return buildDeepSeekV3(source, module);
   return buildDense(source, module,
                     {.arch = "deepseek2",
                      .context = 2048,
