@@ -109,9 +109,18 @@ FailureOr<Values> GLUOp::lowerToLinalg(OpBuilder &builder,
   AffineMap id = b.getMultiDimIdentityMap(2);
   return Values{b.generic(
       operands, b.empty(b.sizes(operands[0])), {id, id, id},
-      [](LinalgBuilder &n, ValueRange v) {
-        Value e = math::ExpOp::create(n, arith::NegFOp::create(n, v[0]));
-        return n.mul(n.div(v[0], n.add(n.constant(1), e)), v[1]);
+      [&](LinalgBuilder &n, ValueRange v) {
+        Value g = v[0], u = v[1], power = g;
+        if (getActivation() == ActivationKind::oai) {
+          g = arith::MinimumFOp::create(n, g, n.constant(7));
+          u = arith::MaximumFOp::create(
+              n, arith::MinimumFOp::create(n, u, n.constant(7)),
+              n.constant(-7));
+          u = n.add(u, n.constant(1));
+          power = n.mul(g, n.constant(1.702));
+        }
+        Value e = math::ExpOp::create(n, arith::NegFOp::create(n, power));
+        return n.mul(n.div(g, n.add(n.constant(1), e)), u);
       })};
 }
 

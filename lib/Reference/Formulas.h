@@ -33,6 +33,9 @@ template <typename T> double dot(const double *x, const T *w, int64_t count) {
          ((sums[1] + sums[5]) + (sums[3] + sums[7]));
 }
 
+/// What a gated unit of that activation makes of a gate and an up.
+double gated(ActivationKind activation, double gate, double up);
+
 /// Elements rounded as #heddle.rows says; whole groups.
 std::vector<double> roundRows(RowsAttr rows, std::vector<double> values);
 

@@ -237,7 +237,7 @@ static llvm::Error evalExperts(Interpreter &, ExpertsOp op, Operands v,
   std::vector<double> gate = routed(v[3], x.floats->data(), ids, false),
                       up = routed(v[4], x.floats->data(), ids, false);
   for (size_t i = 0; i < gate.size(); ++i)
-    gate[i] = gate[i] * sigmoid(gate[i]) * up[i];
+    gate[i] = gated(op.getActivation(), gate[i], up[i]);
   if (op.getHidden())
     gate = roundRows(*op.getHidden(), std::move(gate));
   std::vector<double> ys = routed(v[5], gate.data(), ids, true);

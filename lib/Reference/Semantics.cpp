@@ -168,17 +168,23 @@ static llvm::Error evalRMSNorm(Interpreter &, RMSNormOp op, Operands v,
   return llvm::Error::success();
 }
 
+double gated(ActivationKind activation, double gate, double up) {
+  double slope = 1;
+  if (activation == ActivationKind::oai) {
+    slope = 1.702;
+    gate = std::min(gate, 7.0);
+    up = std::clamp(up, -7.0, 7.0) + 1;
+  }
+  return gate / (1 + std::exp(-slope * gate)) * up;
+}
+
 static llvm::Error evalGLU(Interpreter &, GLUOp op, Operands v,
                            Results &results) {
   if (llvm::Error error = checkRows(op, v[0], v[1]))
     return error;
-  if (op.getActivation() != ActivationKind::silu)
-    return failure(
-        ExitCode::Unsupported,
-        "the reference has no semantics for this activation of heddle.glu");
   std::vector<double> out(*v[0].floats);
   for (size_t i = 0; i < out.size(); ++i)
-    out[i] = out[i] / (1 + std::exp(-out[i])) * (*v[1].floats)[i];
+    out[i] = gated(op.getActivation(), out[i], (*v[1].floats)[i]);
   results.push_back(Data::ofFloats(v[0].shape, std::move(out)));
   return llvm::Error::success();
 }

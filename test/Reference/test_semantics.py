@@ -67,6 +67,17 @@ def test_glu(probe, rng):
     assert uneven[0] == 2
 
 
+def test_clamped_glu(probe):
+    """gpt-oss's: no gate above 7, no up beyond 7 either way, which counts from -1."""
+    module = function("heddle.glu %a, %b {activation = #heddle.activation<oai>} : tensor<?x9xf32>",
+                      ("tensor<?x9xf32>", "tensor<?x9xf32>"), "tensor<?x9xf32>")
+    gate = np.array([[-30, -7.5, -1, 0, 1, 6.9, 7, 7.1, 40]])
+    up = np.array([[7.5, -1, 0, 3, -7.5, 6.5, -6.5, 30, -30]])
+    least = np.minimum(gate, 7)
+    expected = least * 0.5 * (1 + np.tanh(0.851 * least)) * (np.clip(up, -7, 7) + 1)
+    assert_near(probe(module, call("f", gate, up))[0][0], expected)
+
+
 def test_addf(probe, rng):
     module = function("arith.addf %a, %b : tensor<?x9xf32>", ("tensor<?x9xf32>",) * 2, "tensor<?x9xf32>")
     a, b = rng.standard_normal((2, 3, 9))

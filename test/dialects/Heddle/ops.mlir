@@ -94,8 +94,10 @@ func.func @decoder(%ids: tensor<?xi32>, %pos: tensor<?xi32>, %rows: tensor<?xi32
     : tensor<?x576xf32>, !cache, tensor<?xi32>, tensor<9xf32>
   // CHECK: heddle.glu %{{.*}}, %{{.*}} {activation = #heddle.activation<silu>} : tensor<?x576xf32>
   %g = heddle.glu %o, %o2 {activation = #heddle.activation<silu>} : tensor<?x576xf32>
+  // CHECK: heddle.glu {{.*}} {activation = #heddle.activation<oai>}
+  %g1 = heddle.glu %g, %o1 {activation = #heddle.activation<oai>} : tensor<?x576xf32>
   // CHECK: heddle.select_rows %{{.*}}, %{{.*}} : tensor<?x576xf32>, tensor<?xi32>
-  %s = heddle.select_rows %g, %rows : tensor<?x576xf32>, tensor<?xi32>
+  %s = heddle.select_rows %g1, %rows : tensor<?x576xf32>, tensor<?xi32>
   return %s : tensor<?x576xf32>
 }
 

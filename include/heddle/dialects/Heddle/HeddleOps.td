@@ -334,7 +334,9 @@ def Heddle_AttentionOp : Heddle_Op<"attention", [Pure, DeclareOpInterfaceMethods
 }
 
 def Heddle_SwiGLU : I32EnumAttrCase<"silu", 0>;
-def Heddle_ActivationKind : I32EnumAttr<"ActivationKind", "Activation of a gated unit", [Heddle_SwiGLU]> {
+def Heddle_ClampedSwiGLU : I32EnumAttrCase<"oai", 1>;
+def Heddle_ActivationKind : I32EnumAttr<"ActivationKind", "Activation of a gated unit",
+                                        [Heddle_SwiGLU, Heddle_ClampedSwiGLU]> {
   let cppNamespace = "::heddle";
   let genSpecializedAttr = 0;
 }
@@ -346,7 +348,8 @@ def Heddle_GLUOp : Heddle_Op<"glu", [Pure, Heddle_RowWise, AllTypesMatch<["gate"
     DeclareOpInterfaceMethods<Heddle_LinalgLowering>]> {
   let summary = "Gated activation";
   let description = [{
-    `activation(gate) * up`; silu(g) = g / (1 + exp(-g)) (arXiv 2002.05202).
+    `activation(gate) * up`; silu(g) = g / (1 + exp(-g)) (arXiv 2002.05202). `oai` is gpt-oss's clamped
+    form: with g = min(gate, 7) and u = up between -7 and 7, g / (1 + exp(-1.702 g)) * (u + 1).
 
     Example:
     ```mlir
