@@ -44,6 +44,12 @@ MODELS = {
                                        shared_expert_intermediate_size=56), "float32", None),
     "qwen3-moe": (Qwen3MoeConfig, dict(head_dim=32, num_experts=40, num_experts_per_tok=3, moe_intermediate_size=40,
                                        norm_topk_prob=True), "bfloat16", None),
+    "qwen2-moe-some-windows": (Qwen2MoeConfig, dict(
+        num_experts=6, num_experts_per_tok=2, moe_intermediate_size=32, shared_expert_intermediate_size=32,
+        use_sliding_window=True, sliding_window=7, max_window_layers=2), "float32", [7, 0]),
+    "qwen3-moe-window": (Qwen3MoeConfig, dict(
+        num_experts=6, num_experts_per_tok=2, moe_intermediate_size=32, norm_topk_prob=True, use_sliding_window=True,
+        sliding_window=7, max_window_layers=1), "float32", [7, 7]),
     "olmoe": (OlmoeConfig, dict(num_experts=4, num_experts_per_tok=4, eos_token_id=None), "float32", None),
 }
 

@@ -204,7 +204,7 @@ HOSTILE = {
     "dense-beyond-the-last": (change_config(mlp_only_layers=[2]), 3, "mlp_only_layers = a number outside"),
     "dense-by-a-fraction": (change_config(mlp_only_layers=[0.5]), 3, "mlp_only_layers = a fraction"),
     "no-step": (change_config(decoder_sparse_step=0), 3, "decoder_sparse_step = 0"),
-    "a-window": (change_config(use_sliding_window=True, sliding_window=4), 4, "use_sliding_window"),
+    "a-window-of-nothing": (change_config(use_sliding_window=True, sliding_window=0), 3, "sliding_window = 0"),
     "clipped": (change_config(clip_qkv=8.0), 4, "clip_qkv"),
 }
 

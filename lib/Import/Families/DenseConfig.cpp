@@ -341,20 +341,22 @@ DenseConfig readGGUFConfig(GraphBuilder &g, const DenseFamily &family) {
 // Which layers see a window, and how wide it is.
 static std::vector<int64_t>
 readWindows(GraphBuilder &g, const DenseFamily &family, int64_t layers) {
-  bool on = !family.windowBySwitch ? family.window > 0
-                                   : g.boolean("use_sliding_window", false);
+  bool always = family.windowed == Windows::Always;
+  bool on = always ? family.window > 0 : g.boolean("use_sliding_window", false);
   int64_t window = on && g.hasValue("sliding_window")
                        ? g.integer("sliding_window", 1, INT32_MAX)
                        : 0;
   if (on && !g.hasKey("sliding_window"))
     window = family.window;
-  int64_t first = family.windowBySwitch
-                      ? g.integer("max_window_layers", 0, INT32_MAX, 28)
-                      : 0;
+  int64_t border =
+      always ? 0 : g.integer("max_window_layers", 0, INT32_MAX, 28);
   std::vector<int64_t> windows(layers);
-  for (int64_t i = std::min(first, layers); i < layers; ++i)
-    windows[i] = window;
-  if (!g.hasValue("layer_types"))
+  for (int64_t i = 0; i < layers; ++i)
+    if (family.windowed == Windows::Everywhere ||
+        (family.windowed == Windows::EverySecond ? i % 2 == 0 && i < border
+                                                 : i >= border))
+      windows[i] = window;
+  if (family.windowed == Windows::Everywhere || !g.hasValue("layer_types"))
     return windows;
   std::vector<std::string> types = g.strings("layer_types");
   if (int64_t(types.size()) != layers) {
@@ -562,8 +564,6 @@ static void readExperts(GraphBuilder &g, DenseConfig &c,
   c.sparse = readSparse(g, c, deepSeek);
   if (g.hasValue("clip_qkv"))
     g.unsupported("clip_qkv");
-  if (family.windowBySwitch && g.boolean("use_sliding_window", false))
-    g.unsupported("use_sliding_window = true with experts");
 }
 
 static void readLatent(GraphBuilder &g, DenseConfig &c) {

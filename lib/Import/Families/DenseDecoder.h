@@ -17,6 +17,12 @@ namespace heddle::import {
 /// Whether each layer has some tensors: none, all, or those that the file has.
 enum class Presence { No, Yes, IfStored };
 
+/// Which layers see a `sliding_window`. With a switch, only if
+/// `use_sliding_window` says so: from layer `max_window_layers` on or as
+/// `layer_types` says; every second one before that, or as `layer_types` says;
+/// all of them, whatever it says.
+enum class Windows { Always, FromLayer, EverySecond, Everywhere };
+
 /// The routed experts of a family, which are its gated units.
 struct ExpertFamily {
   /// Whether models have them; llama has them in a GGUF alone (Mixtral), where
@@ -64,9 +70,7 @@ struct DenseFamily {
   /// `max_position_embeddings`, `num_key_value_heads` and `head_dim` (0: by the
   /// heads), `sliding_window` (0: none).
   int64_t context = 0, kvHeads = 0, dim = 0, window = 0;
-  /// `sliding_window` counts with `use_sliding_window` alone, from layer
-  /// `max_window_layers` on or as `layer_types` says; else it is every layer's.
-  bool windowBySwitch = false;
+  Windows windowed = Windows::Always;
   /// Multi-head latent attention (DeepSeek-V2, arXiv 2405.04434).
   bool latent = false;
   ExpertFamily experts = {};

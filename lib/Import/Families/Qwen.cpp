@@ -11,7 +11,7 @@ llvm::Error buildQwen2(const ModelSource &source, mlir::ModuleOp module) {
                      .context = 32768,
                      .kvHeads = 32,
                      .window = 4096,
-                     .windowBySwitch = true});
+                     .windowed = Windows::FromLayer});
 }
 
 llvm::Error buildQwen3(const ModelSource &source, mlir::ModuleOp module) {
@@ -23,7 +23,7 @@ llvm::Error buildQwen3(const ModelSource &source, mlir::ModuleOp module) {
                      .kvHeads = 32,
                      .dim = 128,
                      .window = 4096,
-                     .windowBySwitch = true});
+                     .windowed = Windows::FromLayer});
 }
 
 } // namespace heddle::import
