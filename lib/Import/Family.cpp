@@ -38,7 +38,7 @@ static llvm::Expected<const Family *> ofHuggingFace(const ModelSource &source) {
     return pair.first == "auto_map" ||
            llvm::StringRef(pair.first).starts_with("auto_map.");
   });
-  std::string known;
+  std::string known, types; // types: of the architectures of the one name
   for (const auto &[family, owner] : families())
     for (const Architecture &architecture : family.architectures) {
       known += (known.empty() ? "" : ", ") + std::string(architecture.name);
@@ -46,11 +46,11 @@ static llvm::Expected<const Family *> ofHuggingFace(const ModelSource &source) {
               ? *modelType != architecture.modelType
               : names->size() > 1 || names->front() != architecture.name)
         continue;
-      if (*modelType != architecture.modelType)
-        return malformed(source.metadataFile(), "model_type",
-                         quoted(*modelType),
-                         architecture.modelType + llvm::Twine(" as of ") +
-                             architecture.name);
+      if (*modelType != architecture.modelType) {
+        types +=
+            (types.empty() ? "" : ", ") + std::string(architecture.modelType);
+        continue;
+      }
       if (hasCode && !architecture.ownCode)
         return failure(ExitCode::Unsupported,
                        source.metadataFile().str() +
@@ -58,6 +58,9 @@ static llvm::Expected<const Family *> ofHuggingFace(const ModelSource &source) {
                            architecture.name + ", which is never run");
       return &family;
     }
+  if (!types.empty())
+    return malformed(source.metadataFile(), "model_type", quoted(*modelType),
+                     types + " as of " + names->front());
   std::string found =
       names->empty() ? "model_type = " + quoted(*modelType)
                      : "architectures = " + quoted(llvm::join(*names, ", "));

@@ -8,9 +8,8 @@ from transformers import DeepseekV2Config, DeepseekV3Config
 import oracle
 from bounds import assert_bitwise, assert_same_bits
 from prompts import ids
-from test_moe import change_config
 from tiny_gguf import export
-from tiny_hf import make
+from tiny_hf import change_config, make
 
 LATENT = dict(layers=3, kv_heads=4, kv_lora_rank=32, qk_nope_head_dim=24, qk_rope_head_dim=16, v_head_dim=20,
               n_routed_experts=8, num_experts_per_tok=3, moe_intermediate_size=40, first_k_dense_replace=1)
@@ -53,6 +52,15 @@ def test_transformers(heddle, score, tmp_path, name):
     out = heddle.run(tmp_path / "program", "generate", ids(tokens[:8]), "-n", 24, "--print=tokens", "--ignore-eos",
                      "--temperature=0").stdout
     assert [int(t) for t in out.strip().split(",")] == oracle.hf_greedy(model, tokens[:8], 24)
+
+
+def test_kimi_k2(score, tmp_path):
+    """A configuration of deepseek_v3 by another name, which transformers runs by code of the checkpoint."""
+    build("v3-one-group").save_pretrained(tmp_path)
+    tokens = list(range(5, 15))
+    logits = score(None, tokens, command=("reference", tmp_path))
+    change_config(model_type="kimi_k2")(tmp_path)
+    assert_same_bits(score(None, tokens, command=("reference", tmp_path)), logits)
 
 
 @pytest.mark.parametrize("name, split", [("v2-lite", True), ("v2-lite", False), ("v2-groups", True), ("v3", True),

@@ -1,7 +1,6 @@
 """Mixture-of-Experts from other files than test_huggingface.py's, in integers, and
 checkpoints whose experts do not fit together."""
 
-import json
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ import oracle
 from bounds import assert_bitwise, assert_close, assert_close64, assert_same_bits
 from prompts import ids
 from tiny_gguf import export
-from tiny_hf import make, make_deepseek, rope64, save_deepseek
+from tiny_hf import change_config, make, make_deepseek, rope64, save_deepseek
 
 LENGTH = 37
 KINDS = {
@@ -163,13 +162,6 @@ def test_stacked(heddle, score, tmp_path, name):
         heddle("compile", tmp_path / "model", "-o", tmp_path / program, "--numeric=f32", "--quiet")
         logits.append(score(tmp_path / program, tokens))
     assert_same_bits(*logits)
-
-
-def change_config(**changes):
-    def change(path):
-        file = path / "config.json"
-        file.write_text(json.dumps(json.loads(file.read_text()) | changes))
-    return change
 
 
 def change_tensors(edit):

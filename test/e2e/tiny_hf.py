@@ -143,3 +143,11 @@ def rope64(config, beyond=False):
     stretch = factor or config.max_position_embeddings / original
     return (f / np.array(p["long_factor" if beyond else "short_factor"]),
             p.get("attention_factor") or math.sqrt(1 + math.log(stretch) / math.log(original)))
+
+
+def change_config(**changes):
+    """What gives the config.json of a directory other values."""
+    def change(path):
+        file = path / "config.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+    return change
