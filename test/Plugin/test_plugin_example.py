@@ -97,7 +97,7 @@ def test_heddle_opt(tool, example, tmp_path, flags, most, left):
 
 
 def test_listed(tool, example):
-    for what, name in (("families", "relu2"), ("formats", "iq4_nl"), ("passes", "example-fold-scale"),
+    for what, name in (("families", "relu2"), ("formats", "tq2_0"), ("passes", "example-fold-scale"),
                        ("plugins", "example")):
         rows = tool("heddle", "list", what, f"--plugin={example}").stdout.splitlines()
         assert any(row.startswith(name + " ") and "Example.so" in row for row in rows), rows

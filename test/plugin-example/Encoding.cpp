@@ -1,8 +1,8 @@
-//===- Encoding.cpp - GGML's IQ4_NL to codes ------------------------------===//
+//===- Encoding.cpp - GGML's TQ2_0 to codes -------------------------------===//
 //
-// block_iq4_nl of ggml-common.h: an f16 d, then 16 bytes; the low nibbles are
-// elements 0 to 15, the high ones 16 to 31. An element is d times the entry of
-// the table.
+// block_tq2_0 of ggml-common.h: 64 bytes, then an f16 d. A byte holds four
+// elements of two bits that lie 32 apart; half of the bytes are half of the 256
+// elements. An element is d times its bits less one.
 //
 //===----------------------------------------------------------------------===//
 #include "Parts.h"
@@ -10,23 +10,21 @@
 
 using namespace heddle::import;
 
-static constexpr int8_t table[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
-                                     1,    13,   25,  38,  53,  69,  89,  113};
-
 static void decode(const uint8_t *src, int64_t nBlocks, const Decoded &to) {
-  for (int64_t i = 0; i < nBlocks; ++i, src += 18) {
-    std::memcpy(to.scales + i, src, 2);
-    for (int j = 0; j < 16; ++j) {
-      to.codes[32 * i + j] = table[src[2 + j] & 15];
-      to.codes[32 * i + 16 + j] = table[src[2 + j] >> 4];
-    }
+  for (int64_t b = 0; b < nBlocks; ++b, src += 66) {
+    for (int i = 0; i < 256; ++i)
+      to.codes[256 * b + i] =
+          (src[i / 128 * 32 + i % 32] >> i / 32 % 4 * 2 & 3) - 1;
+    // The scale of a block is that of each of its groups.
+    for (int group = 0; group < 8; ++group)
+      std::memcpy(to.scales + 8 * b + group, src + 64, 2);
   }
 }
 
-const EncodingInfo example::iq4nl = {"iq4_nl",
-                                     32,
-                                     18,
-                                     {ElemKind::I8, /*group=*/32,
-                                      /*hasScale=*/true, /*hasMin=*/false,
-                                      /*offset=*/0},
-                                     decode};
+const EncodingInfo example::tq2 = {"tq2_0",
+                                   256,
+                                   66,
+                                   {ElemKind::I8, /*group=*/32,
+                                    /*hasScale=*/true, /*hasMin=*/false,
+                                    /*offset=*/0},
+                                   decode};

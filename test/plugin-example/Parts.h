@@ -20,8 +20,8 @@ namespace example {
 /// What the ops mean to the f64 reference interpreter.
 heddle::reference::Semantics relu2Semantics(), scaleSemantics();
 
-/// GGML's IQ4_NL: 32 indices of four bits into a table of int8, under an f16.
-extern const heddle::import::EncodingInfo iq4nl;
+/// GGML's TQ2_0: 256 numbers of -1, 0 and 1, under an f16.
+extern const heddle::import::EncodingInfo tq2;
 
 /// A decoder whose feed-forward part is a squared ReLU, from GGUF.
 extern const heddle::import::Family family;

@@ -19,7 +19,7 @@ heddleGetPluginInfo() {
         registry.addToPhase("canonicalize", [](mlir::OpPassManager &pm) {
           pm.addPass(example::createFoldScale());
         });
-        registry.addEncoding(example::iq4nl);
+        registry.addEncoding(example::tq2);
         registry.addFamily(example::family);
       }};
   return &info;

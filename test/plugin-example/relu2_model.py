@@ -3,12 +3,12 @@
 import gguf
 import numpy as np
 
-LAYERS, WIDTH, FF, HEADS, VOCAB, CONTEXT = 2, 64, 96, 4, 320, 128
+LAYERS, WIDTH, FF, HEADS, VOCAB, CONTEXT = 2, 256, 512, 4, 320, 128
 EPSILON, FACTOR = 1e-5, 0.5
 
 
 def write(path, seed):
-    """Writes the GGUF: matrices in IQ4_NL, of random bits. Gives its tensors, float64."""
+    """Writes the GGUF: matrices in TQ2_0, of random numbers. Gives its tensors, float64."""
     rng = np.random.default_rng(seed)
     writer = gguf.GGUFWriter(str(path), "relu2")
     writer.add_name("tiny-relu2")
@@ -18,14 +18,15 @@ def write(path, seed):
         writer.add_uint32(f"relu2.{key}", value)
     writer.add_float32("relu2.attention.layer_norm_rms_epsilon", EPSILON)
     writer.add_float32("relu2.feed_forward_scale", FACTOR)
-    kind, tensors = gguf.GGMLQuantizationType.IQ4_NL, {}
+    kind, tensors = gguf.GGMLQuantizationType.TQ2_0, {}
 
     def matrix(name, rows, columns):
-        blocks = rng.integers(0, 256, (rows, columns // 32, 18), np.uint8)
-        # Entries of the table deviate by about 68.
-        d = rng.uniform(0.5, 1.5, blocks.shape[:2]) / (68 * np.sqrt(columns))
-        blocks[:, :, :2] = d.astype("<f2")[..., None].view(np.uint8)
-        blocks = blocks.reshape(rows, -1)
+        numbers = rng.integers(0, 3, (rows, columns // 256, 2, 4, 32), np.uint8)
+        numbers <<= np.array([0, 2, 4, 6], np.uint8)[:, None]
+        # Numbers of -1, 0 and 1 deviate by about 0.8.
+        d = rng.uniform(0.5, 1.5, (rows, columns // 256, 1)) / (0.8 * np.sqrt(columns))
+        blocks = np.concatenate((numbers.sum(3, dtype=np.uint8).reshape(rows, -1, 64),
+                                 d.astype("<f2").view(np.uint8)), -1).reshape(rows, -1)
         writer.add_tensor(f"{name}.weight", blocks, raw_dtype=kind)
         tensors[name] = gguf.quants.dequantize(blocks, kind).astype(np.float64)
 
