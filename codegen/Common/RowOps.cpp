@@ -335,33 +335,30 @@ void RowOps::emit(RopeOp op, int64_t width) {
   });
 }
 
-void RowOps::emit(SliceHeadsOp op, int64_t) {
-  Row x = rows[op.getX()], out = rows[op.getResult()];
-  int64_t head = widthOf(op.getX()) / op.getHeads(), size = op.getSize();
-  b.loop(zero(), b.index(op.getHeads()), 1, [&](Value h) {
-    Value from = b.add(b.mul(h, b.index(head)), b.index(op.getFirst())),
-          to = b.mul(h, b.index(size));
+void RowOps::copyHeads(Row x, int64_t xHead, int64_t xFirst, Row out,
+                       int64_t outHead, int64_t outFirst, int64_t size,
+                       int64_t heads) {
+  b.loop(zero(), b.index(heads), 1, [&](Value h) {
+    Value from = b.add(b.mul(h, b.index(xHead)), b.index(xFirst)),
+          to = b.add(b.mul(h, b.index(outHead)), b.index(outFirst));
     elements(size, [&](Value i, int64_t n) {
       storeN(loadN(x, b.add(from, i), n), out, b.add(to, i));
     });
   });
 }
 
+void RowOps::emit(SliceHeadsOp op, int64_t) {
+  int64_t heads = op.getHeads(), size = op.getSize();
+  copyHeads(rows[op.getX()], widthOf(op.getX()) / heads, op.getFirst(),
+            rows[op.getResult()], size, 0, size, heads);
+}
+
 void RowOps::emit(ConcatHeadsOp op, int64_t) {
+  int64_t heads = op.getHeads(), a = widthOf(op.getA()) / heads,
+          b = widthOf(op.getB()) / heads;
   Row out = rows[op.getResult()];
-  int64_t head = widthOf(op.getResult()) / op.getHeads(), first = 0;
-  for (Value part : {op.getA(), op.getB()}) {
-    Row x = rows[part];
-    int64_t size = widthOf(part) / op.getHeads();
-    b.loop(zero(), b.index(op.getHeads()), 1, [&](Value h) {
-      Value from = b.mul(h, b.index(size)),
-            to = b.add(b.mul(h, b.index(head)), b.index(first));
-      elements(size, [&](Value i, int64_t n) {
-        storeN(loadN(x, b.add(from, i), n), out, b.add(to, i));
-      });
-    });
-    first += size;
-  }
+  copyHeads(rows[op.getA()], a, 0, out, a + b, 0, a, heads);
+  copyHeads(rows[op.getB()], b, 0, out, a + b, a, b, heads);
 }
 
 void RowOps::emit(CacheAppendOp op, int64_t width) {

@@ -59,42 +59,43 @@ static bool isReadable(const TensorEntry &entry) {
   return info && (entry.shape.size() != 1 || isFloat(*info));
 }
 
-// The other side of `stem` among pairs, which `from` and `to` are the halves
-// of.
-static StringRef mapped(StringRef stem, llvm::ArrayRef<TensorNames::Pair> pairs,
-                        StringRef TensorNames::Pair::*from,
-                        StringRef TensorNames::Pair::*to) {
+// What the format calls GGUF's `name`.
+static StringRef mapped(StringRef name,
+                        llvm::ArrayRef<TensorNames::Pair> pairs) {
   auto it = llvm::find_if(
-      pairs, [&](const TensorNames::Pair &pair) { return pair.*from == stem; });
-  return it == pairs.end() ? StringRef() : (*it).*to;
+      pairs, [&](const TensorNames::Pair &pair) { return pair.first == name; });
+  return it == pairs.end() ? StringRef() : it->second;
 }
 
 std::string TensorNames::stored(StringRef name) const {
-  auto [stem, tail] = name.rsplit('.');
   std::string prefix;
-  StringRef own;
-  if (stem.consume_front("blk.")) {
+  SmallVector<llvm::ArrayRef<Pair>> tables = {model};
+  if (name.consume_front("blk.")) {
     StringRef number;
-    std::tie(number, stem) = stem.split('.');
+    std::tie(number, name) = name.split('.');
     prefix = (layerPrefix + number + ".").str();
-    own = mapped(stem, layer, &Pair::first, &Pair::second);
-    for (llvm::ArrayRef<Pair> more : {experts, shared})
-      if (own.empty())
-        own = mapped(stem, more, &Pair::first, &Pair::second);
-  } else {
-    own = mapped(stem, model, &Pair::first, &Pair::second);
+    tables = {layer, experts, shared};
   }
-  if (own.contains('#') || own.ends_with("_bias")) // the whole name
+  auto [stem, tail] = name.rsplit('.');
+  StringRef own;
+  for (llvm::ArrayRef<Pair> table : tables) {
+    if (StringRef whole = mapped(name, table); !whole.empty())
+      return prefix + whole.str();
+    if (own.empty())
+      own = mapped(stem, table);
+  }
+  if (own.contains('#')) // the whole name
     return prefix + own.str();
   return (prefix + (own.empty() ? stem : own) + "." + tail).str();
 }
 
-// Whether `own`, as a table has it, is what a file calls `stored`, less the
-// layer's prefix.
-static bool isNameOf(StringRef own, StringRef stored) {
+// Whether a table's pair has what a file calls `stored`, less the layer's
+// prefix.
+static bool isNameOf(TensorNames::Pair pair, StringRef stored) {
+  StringRef own = pair.second;
   if (own.contains('#'))
     return splitPart(own).base == stored;
-  if (own.ends_with("_bias"))
+  if (pair.first.contains('.'))
     return own == stored;
   StringRef stem = stored.rsplit('.').first;
   if (!own.contains('*'))
@@ -107,7 +108,7 @@ static bool isNameOf(StringRef own, StringRef stored) {
 bool TensorNames::knows(StringRef stored) const {
   auto any = [&](llvm::ArrayRef<Pair> pairs) {
     return llvm::any_of(
-        pairs, [&](const Pair &pair) { return isNameOf(pair.second, stored); });
+        pairs, [&](const Pair &pair) { return isNameOf(pair, stored); });
   };
   uint64_t number;
   if (stored.consume_front(layerPrefix))

@@ -161,7 +161,7 @@ llvm::Error HuggingFaceSource::open() {
   if (llvm::Error error = readConfig())
     return error;
   index();
-  takeTextConfig(*this);
+  bool isComposite = takeTextConfig(*this);
   if (llvm::Error error = readGeneration())
     return error;
   // The single file goes before an index, as in transformers.
@@ -190,8 +190,9 @@ llvm::Error HuggingFaceSource::open() {
     if (llvm::Error error = readShards(**shards))
       return error;
   }
-  if (llvm::Error error = takeTextTensors(*this))
-    return error;
+  if (isComposite)
+    if (llvm::Error error = takeTextTensors(*this))
+      return error;
   index();
   return llvm::Error::success();
 }

@@ -37,9 +37,9 @@ bool isComposite(const ModelSource &source) {
 }
 } // namespace
 
-void takeTextConfig(ModelSource &source) {
+bool takeTextConfig(ModelSource &source) {
   if (!isComposite(source))
-    return;
+    return false;
   std::vector<std::pair<std::string, MetaValue>> taken;
   llvm::StringSet<> names;
   auto take = [&](llvm::StringRef name, const MetaValue &value) {
@@ -66,11 +66,10 @@ void takeTextConfig(ModelSource &source) {
   source.metadata = std::move(taken);
   source.metadataPath += ": text_config";
   source.index();
+  return true;
 }
 
 llvm::Error takeTextTensors(ModelSource &source) {
-  if (!llvm::StringRef(source.metadataPath).ends_with(": text_config"))
-    return llvm::Error::success();
   llvm::StringSet<> names;
   for (TensorEntry &tensor : source.tensors) {
     for (auto [from, to] : kPrefixes)

@@ -214,9 +214,9 @@ static llvm::Error evalConcatHeads(Interpreter &, ConcatHeadsOp op, Operands v,
   int64_t rows = v[0].shape[0] * op.getHeads();
   std::vector<double> out;
   for (int64_t r = 0; r < rows; ++r)
-    for (const Data &part : {v[0], v[1]}) {
-      int64_t size = part.shape[1] / op.getHeads();
-      auto from = part.floats->begin() + r * size;
+    for (const Data *part : {&v[0], &v[1]}) {
+      int64_t size = part->shape[1] / op.getHeads();
+      auto from = part->floats->begin() + r * size;
       out.insert(out.end(), from, from + size);
     }
   results.push_back(Data::ofFloats(

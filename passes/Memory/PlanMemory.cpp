@@ -291,8 +291,6 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
           addParam(cast<StringAttr>(name).getValue(), type);
       start.push_back(it->second);
     }
-    // Of one kind; where there are more, each layer's call has its own.
-    int64_t stride = count > 1 ? start[1] - start[0] : 0;
     Value zero = arith::ConstantIndexOp::create(b, loc, 0),
           one = arith::ConstantIndexOp::create(b, loc, 1),
           end = arith::ConstantIndexOp::create(b, loc, count);
@@ -306,16 +304,10 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
       OpBuilder::InsertionGuard guard(b);
       b.setInsertionPointToEnd(loop.getBody());
       Value layer = loop.getInductionVar();
-      Value base = arith::AddIOp::create(
-          b, loc,
-          arith::MulIOp::create(b, loc, layer,
-                                arith::ConstantIndexOp::create(b, loc, stride)),
-          arith::ConstantIndexOp::create(b, loc, start.empty() ? 0 : start[0]));
       rt::BarrierOp::create(b, loc, f.context, f.tid, f.nthreads);
-      SmallVector<Value> args = {f.context, f.tid, f.nthreads, layer, base};
-      llvm::append_range(args, loop.getRegionIterArgs());
-      llvm::append_range(args, shared);
-      call(b, loc, layers, layer, start, args);
+      SmallVector<Value> carried(loop.getRegionIterArgs());
+      llvm::append_range(carried, shared);
+      callKind(b, layers, f, layer, start, carried);
       SmallVector<Value> swapped(
           loop.getRegionIterArgs().drop_front(first.size()));
       llvm::append_range(swapped,
@@ -341,15 +333,26 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
     return success();
   }
 
-  /// Calls the kind of `layer`; the order of several kinds is a constant table.
-  /// Calls the kind of `layer`, whose first parameter is start[layer]: that of
-  /// `args` if there is one kind alone.
-  void call(OpBuilder &b, Location loc, LayersOp layers, Value layer,
-            ArrayRef<int64_t> start, ArrayRef<Value> args) {
-    if (layers.getKinds().size() == 1) {
+  /// Calls the kind of `layer`, whose first parameter is start[layer]. One kind
+  /// has equally many in each layer; of several the order is a constant table.
+  void callKind(OpBuilder &b, LayersOp layers, const Frame &f, Value layer,
+                ArrayRef<int64_t> start, ArrayRef<Value> others) {
+    Location loc = layers.getLoc();
+    auto call = [&](int64_t kind, Value first) {
+      SmallVector<Value> args = {f.context, f.tid, f.nthreads, layer, first};
+      llvm::append_range(args, others);
       func::CallOp::create(
-          b, loc, cast<FlatSymbolRefAttr>(layers.getKinds()[0]).getValue(),
+          b, loc, cast<FlatSymbolRefAttr>(layers.getKinds()[kind]).getValue(),
           TypeRange(), args);
+    };
+    auto constant = [&](int64_t value) -> Value {
+      return arith::ConstantIndexOp::create(b, loc, value);
+    };
+    if (layers.getKinds().size() == 1) {
+      int64_t stride = start.size() > 1 ? start[1] - start[0] : 0;
+      Value offset = arith::MulIOp::create(b, loc, layer, constant(stride));
+      call(0, arith::AddIOp::create(b, loc, offset,
+                                    constant(start.empty() ? 0 : start[0])));
       return;
     }
     SmallVector<int64_t> cases;
@@ -360,13 +363,8 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
     auto fill = [&](Region &region, std::optional<size_t> index) {
       OpBuilder::InsertionGuard guard(b);
       b.createBlock(&region);
-      if (index) {
-        SmallVector<Value> own(args);
-        own[4] = arith::ConstantIndexOp::create(b, loc, start[*index]);
-        auto kind = cast<FlatSymbolRefAttr>(
-            layers.getKinds()[layers.getOrder()[*index]]);
-        func::CallOp::create(b, loc, kind.getValue(), TypeRange(), own);
-      }
+      if (index)
+        call(layers.getOrder()[*index], constant(start[*index]));
       scf::YieldOp::create(b, loc);
     };
     for (auto [index, region] : llvm::enumerate(select.getCaseRegions()))

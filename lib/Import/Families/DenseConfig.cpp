@@ -25,7 +25,7 @@ TensorNames denseNames(const ModelSource &source) {
       {"attn_kv_a_mqa", "self_attn.kv_a_proj_with_mqa"},
       {"attn_kv_a_norm", "self_attn.kv_a_layernorm"},
       {"attn_kv_b", "self_attn.kv_b_proj"},
-      {"exp_probs_b", "mlp.gate.e_score_correction_bias"},
+      {"exp_probs_b.bias", "mlp.gate.e_score_correction_bias"},
       {"attn_q_norm", "self_attn.q_norm"},
       {"attn_k_norm", "self_attn.k_norm"},
       {"ffn_norm", "post_attention_layernorm"},

@@ -98,7 +98,6 @@ llvm::Error buildDeepSeekV3(const ModelSource &source, mlir::ModuleOp module) {
                      .latent = true,
                      .experts = {.presence = Presence::Yes,
                                  .countKey = "n_routed_experts",
-                                 .normsAlways = false,
                                  .norms = true,
                                  .shared = ExpertFamily::Shared::Plain,
                                  .sigmoid = true,

@@ -65,6 +65,9 @@ private:
   void emit(RopeOp op, int64_t width);
   void emit(CacheAppendOp op, int64_t width);
   void emit(GLUOp op, int64_t width);
+  /// `size` elements of each head of x, from xFirst on, to outFirst of out's.
+  void copyHeads(Row x, int64_t xHead, int64_t xFirst, Row out, int64_t outHead,
+                 int64_t outFirst, int64_t size, int64_t heads);
   void emit(SliceHeadsOp op, int64_t width);
   void emit(ConcatHeadsOp op, int64_t width);
   // MoERowOps.cpp
