@@ -9,8 +9,7 @@
 // The tests run this built with the address and undefined-behaviour sanitizers.
 //
 //===----------------------------------------------------------------------===//
-#include "../../runtime/app/ChatTemplate.h"
-#include "heddle/ChatTemplate/ChatTemplate.h"
+#include "ChatCode.h"
 #include "heddle/Support/Error.h"
 #include "heddle/Support/MappedFile.h"
 #include "heddle/runtime/ChatBytecode.h"
@@ -28,18 +27,7 @@ static rt::ChatCode compile(const std::string &text) {
     llvm::handleAllErrors(code.takeError(), [](const Failure &failure) {
       rt::fail(rt::ExitCode(static_cast<int>(failure.code)), failure.message);
     });
-  rt::ChatCode out;
-  out.instructions = std::move(code->instructions);
-  for (const chat::Constant &constant : code->constants)
-    out.constants.push_back(std::visit(
-        [](const auto &value) -> nlohmann::json {
-          if constexpr (std::is_same_v<decltype(value), const std::monostate &>)
-            return nullptr;
-          else
-            return value;
-        },
-        constant));
-  return out;
+  return programOf(*code);
 }
 
 static Json run(Json &item) {

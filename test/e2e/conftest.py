@@ -32,6 +32,17 @@ def smollm_program(heddle, smollm_gguf, tmp_path_factory):
     return program
 
 
+@pytest.fixture
+def refuses(heddle, tmp_path):
+    """refuses(model, code, words): compiling it ends with one line, which has the words, and makes nothing."""
+    def refused(model, code, words):
+        done = heddle("compile", model, "-o", tmp_path / "program", "--quiet", code=code)
+        assert words in done.stderr and done.stderr.count("\n") == 1, done.stderr
+        assert not (tmp_path / "program").exists()
+
+    return refused
+
+
 @pytest.fixture(scope="session")
 def score(heddle, tmp_path_factory):
     """score(program, tokens, *flags) -> float32 logits (T, vocab)."""

@@ -16,7 +16,8 @@ from tiny_gguf import Tiny, write
 
 X86 = uname().machine == "x86_64"
 pytestmark = pytest.mark.skipif(not X86, reason="runs x86-64 levels")
-MODEL = Tiny(hidden=128, head_dim=32, ff=160, encoding="Q8_0", seed=6)
+MODEL = Tiny(hidden=128, head_dim=32, ff=160, encoding="Q8_0", seed=6,
+             other={"blk.0.attn_q": "MXFP4", "blk.0.attn_v": "IQ4_NL"})  # codes that choose from a table
 TOKENS = np.random.default_rng(7).integers(0, MODEL.vocab, 37).tolist()
 LEVELS = "x86-64-v4+vnni,x86-64-v2,x86-64-v3"
 LLVM = Path("/usr/lib/llvm-22/bin")

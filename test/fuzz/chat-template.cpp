@@ -4,31 +4,14 @@
 // message, a question and an answer). What compiles is run.
 //
 //===----------------------------------------------------------------------===//
-#include "../../runtime/app/ChatTemplate.h"
 #include "../../runtime/app/Utf8.h"
+#include "../ChatTemplate/ChatCode.h"
 #include "Fuzz.h"
-#include "heddle/ChatTemplate/ChatTemplate.h"
 #include "heddle/runtime/Failure.h"
 
 using namespace heddle;
 
 namespace {
-
-rt::ChatCode codeOf(const chat::Code &code) {
-  rt::ChatCode out;
-  out.instructions = code.instructions;
-  for (const chat::Constant &constant : code.constants)
-    out.constants.push_back(std::visit(
-        [](const auto &value) -> nlohmann::json {
-          if constexpr (std::is_same_v<decltype(value), const std::monostate &>)
-            return nullptr;
-          else
-            return value;
-        },
-        constant));
-  out.variables = {"bos_token", "<s>", "eos_token", "</s>"};
-  return out;
-}
 
 rt::Conversation conversationOf(llvm::StringRef text) {
   if (!text.empty())
@@ -53,7 +36,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   }
   try {
     // Code that the compiler wrote refers to nothing outside of itself.
-    rt::ChatTemplate chatTemplate(codeOf(*code));
+    rt::ChatCode program = programOf(*code);
+    program.variables = {"bos_token", "<s>", "eos_token", "</s>"};
+    rt::ChatTemplate chatTemplate(std::move(program));
     rt::Text text = chatTemplate.render(conversationOf(fuzz::nextText(rest)));
     fuzz::require(text.user().empty() || text.user().size() == text.size(),
                   "bytes of no origin");
