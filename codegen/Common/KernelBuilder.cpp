@@ -122,7 +122,14 @@ void KernelBuilder::takeItems(Value counter, Value items, Value threads,
   }
   scf::ConditionOp::create(*this, more, ValueRange(item));
   createBlock(&loop.getAfter(), {}, TypeRange(getIndexType()), getLoc());
-  body(loop.getAfterArguments().front());
+  // Number n is item n / threads of part n % threads: threads that keep pace
+  // each read a stream of their own.
+  Value number = loop.getAfterArguments().front(),
+        part = arith::RemUIOp::create(*this, number, threads),
+        longer = arith::RemUIOp::create(*this, items, threads);
+  Value start = add(mul(part, arith::DivUIOp::create(*this, items, threads)),
+                    arith::MinUIOp::create(*this, part, longer));
+  body(add(start, arith::DivUIOp::create(*this, number, threads)));
   scf::YieldOp::create(*this);
 }
 

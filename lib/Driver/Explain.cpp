@@ -113,7 +113,9 @@ llvm::Error heddle::explainKernels(const llvm::json::Array &kernels,
       auto time = measured->kernels.find(index);
       if (ran != measured->steps.end() && time != measured->kernels.end()) {
         times.measured = time->second;
-        times.predicted = kernel.predicted(options, ran->tokens, options.depth);
+        ExplainOptions then = options;
+        then.dramGBs = ran->dramGBs;
+        times.predicted = kernel.predicted(then, ran->tokens, options.depth);
         ofStep[ran->step] += *times.predicted;
       }
     } else if (limits &&
@@ -146,12 +148,13 @@ llvm::Error heddle::explainKernels(const llvm::json::Array &kernels,
                                          {"tokens", ran.tokens},
                                          {"depth", options.depth},
                                          {"measured_us", ran.us},
+                                         {"dram_gb_s", ran.dramGBs},
                                          {"predicted_us", ofStep[ran.step]}});
       text += fmt::format(
           "{} of {} at depth {}: {:.0f} us, {:.0f} us at the limits, "
-          "{:.0f} %\n",
+          "{:.0f} %, DRAM read {:.1f} GB/s\n",
           ran.step, ran.tokens, options.depth, ran.us, ofStep[ran.step],
-          ran.us > 0 ? ofStep[ran.step] / ran.us * 100 : 0);
+          ran.us > 0 ? ofStep[ran.step] / ran.us * 100 : 0, ran.dramGBs);
     }
     all["steps"] = std::move(steps);
     for (auto &[instruction, gops] : options.dots) {
@@ -246,6 +249,7 @@ llvm::Error heddle::explainProgram(llvm::StringRef program,
     MeasuredStep ran;
     ran.tokens = step->getInteger("tokens").value_or(0);
     ran.us = step->getNumber("us").value_or(0);
+    ran.dramGBs = step->getNumber("dram_gb_s").value_or(0);
     for (const llvm::json::Object *kernel : objects(*step, "kernels")) {
       size_t index = kernel->getInteger("kernel").value_or(0);
       measured.kernels[index] = kernel->getNumber("us").value_or(0);

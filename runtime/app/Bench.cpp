@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 namespace heddle::rt {
 
@@ -149,37 +150,56 @@ int runBench(Program &program, const Options &options) {
       entry["operations"][instruction] = operations;
     result["prefill"].push_back(std::move(entry));
   }
+  std::optional<DramProbe> dram;
+  uint64_t peak = 0;
   for (int64_t depth : options.depths) {
     // Untimed, and once: at a depth of thousands it takes longer than all else.
     session.rewind(0);
     session.feed(all.first(depth));
     for (int64_t gen : options.gens) {
-      std::vector<double> seconds;
+      std::vector<double> seconds, bandwidths;
       session.rewind(depth);
       session.feed(all.subspan(depth, gen));
-      session.rewind(depth);
-      session.feed(all.subspan(depth, 1));
+      if (!dram) {
+        peak = peakResidentBytes();
+        dram.emplace(*run.team);
+      }
+      double before = dram->measure();
       for (int64_t i = 0; i < options.repeat; ++i) {
+        session.rewind(depth);
+        session.feed(all.subspan(depth, 1));
         session.rewind(depth);
         auto start = Clock::now();
         for (int64_t token = 0; token < gen; ++token)
           session.feed(all.subspan(depth + token, 1));
         seconds.push_back(secondsSince(start));
+        double after = dram->measure();
+        bandwidths.push_back((before + after) / 2);
+        before = after;
       }
       nlohmann::json entry = speeds(gen, seconds);
       table += "decode " + std::to_string(gen) + " at depth " +
                std::to_string(depth) + ": " + fixed(entry["tok_s"]) +
                " tokens/s\n";
       entry.update({{"gen", gen}, {"depth", depth}, {"batch", 1}});
-      if (uint64_t bytes = tokenBytes(program.manifest(), depth + gen / 2))
+      entry["dram_gb_s"] = bandwidths;
+      if (uint64_t bytes = tokenBytes(program.manifest(), depth + gen / 2)) {
         entry["bytes_per_token"] = bytes;
+        std::vector<double> shares;
+        for (size_t i = 0; i < bandwidths.size(); ++i)
+          shares.push_back(static_cast<double>(bytes * gen) / seconds[i] / 1e9 /
+                           bandwidths[i]);
+        entry["share_of_dram"] = median(shares);
+        table += "decode at depth " + std::to_string(depth) + ": " +
+                 fixed(median(shares) * 100) + " % of DRAM read\n";
+      }
       result["decode"].push_back(std::move(entry));
     }
   }
 
-  // Before the probe, whose buffer is no part of the model's memory.
-  uint64_t peak = peakResidentBytes();
-  double dram = measureDram(*run.team, options.repeat);
+  // The probe's buffer, resident since it is there, is no part of the model's
+  // memory.
+  peak = std::max(peak, peakResidentBytes() - kProbeBytes);
   std::map<std::string, double> rates;
   result["dot"] = probeDots(run, options.repeat);
   for (const nlohmann::json &dot : result["dot"]) {
@@ -191,15 +211,7 @@ int runBench(Program &program, const Options &options) {
   result["threads"] = run.team->size();
   result["load_s"] = loadSeconds;
   result["peak_rss"] = peak;
-  result["dram_gb_s"] = dram;
-  for (nlohmann::json &entry : result["decode"])
-    if (entry.contains("bytes_per_token")) {
-      double share = entry["bytes_per_token"].get<double>() *
-                     entry["tok_s"].get<double>() / 1e9 / dram;
-      entry["share_of_dram"] = share;
-      table += "decode at depth " + entry["depth"].dump() + ": " +
-               fixed(share * 100) + " % of DRAM read\n";
-    }
+  result["dram_gb_s"] = dram->typical();
   for (nlohmann::json &entry : result["prefill"]) {
     // Seconds at the peak of each instruction, over those it took.
     double seconds = 0;
@@ -218,7 +230,7 @@ int runBench(Program &program, const Options &options) {
   }
   table += "load: " + fixed(loadSeconds) +
            " s\npeak memory: " + formatBytes(peak) +
-           "\nDRAM read: " + fixed(dram) + " GB/s\n" + dots;
+           "\nDRAM read: " + fixed(dram->typical()) + " GB/s\n" + dots;
   printOut(options.json ? result.dump() + "\n" : table);
   return 0;
 }

@@ -15,23 +15,31 @@ namespace heddle::rt {
 namespace {
 
 struct Sample {
-  double seconds;
+  double seconds, dram; // GB/s around it
   Session::KernelTimes kernels;
 };
 
 // The step of `tokens` after `depth` positions whose time is the median of
 // `repeat`: its kernels' times belong together.
 Sample medianStep(Session &session, std::span<const int32_t> tokens,
-                  int64_t depth, size_t kernels, int64_t repeat) {
+                  int64_t depth, size_t kernels, int64_t repeat,
+                  DramProbe &dram) {
   std::vector<Sample> samples;
+  double before = dram.measure();
   for (int64_t i = 0; i < repeat; ++i) {
-    Sample sample{0, Session::KernelTimes(kernels)};
+    Sample sample{0, 0, Session::KernelTimes(kernels)};
+    // The probe took the caches.
+    session.rewind(depth);
+    session.feed(tokens);
     session.rewind(depth);
     session.time(&sample.kernels);
     auto start = Clock::now();
     session.feed(tokens);
     sample.seconds = secondsSince(start);
     session.time(nullptr);
+    double after = dram.measure();
+    sample.dram = (before + after) / 2;
+    before = after;
     samples.push_back(std::move(sample));
   }
   auto middle = samples.begin() + static_cast<ptrdiff_t>(samples.size() / 2);
@@ -68,6 +76,7 @@ int runBenchKernels(Program &program, const Options &options) {
   result["depth"] = depth;
   result["steps"] = nlohmann::json::array();
   std::string table;
+  DramProbe dram(*run.team);
   struct Kind {
     const char *step;
     int64_t least, most; // tokens for which a session takes it
@@ -83,15 +92,16 @@ int runBenchKernels(Program &program, const Options &options) {
     session.feed(all.first(depth + count));
     int64_t repeat = count == 1 ? 8 * options.repeat : options.repeat;
     Sample sample = medianStep(session, all.subspan(depth, count), depth,
-                               manifest.kernels.size(), repeat);
+                               manifest.kernels.size(), repeat, dram);
     nlohmann::json step = {{"step", kind.step},
                            {"tokens", count},
                            {"us", sample.seconds * 1e6},
+                           {"dram_gb_s", sample.dram},
                            {"kernels", nlohmann::json::array()}};
     table += std::string(kind.step) + ", " + std::to_string(count) +
              (count == 1 ? " token" : " tokens") + " at depth " +
              std::to_string(depth) + ": " + fixed(sample.seconds * 1e6) +
-             " us\n";
+             " us, DRAM read around it " + fixed(sample.dram) + " GB/s\n";
     for (size_t i = 0; i < manifest.kernels.size(); ++i) {
       const KernelEntry &kernel = manifest.kernels[i];
       if (kernel.step != kind.step &&
@@ -104,7 +114,7 @@ int runBenchKernels(Program &program, const Options &options) {
     }
     result["steps"].push_back(std::move(step));
   }
-  result["dram_gb_s"] = measureDram(*run.team, options.repeat);
+  result["dram_gb_s"] = dram.typical();
   result["dot"] = probeDots(run, options.repeat);
   printOut(options.json ? result.dump() + "\n" : table);
   return 0;

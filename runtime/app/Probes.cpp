@@ -1,8 +1,6 @@
 //===- Probes.cpp - What the machine can do at best -----------------------===//
 
 #include "Probes.h"
-#include "Sampler.h"
-#include "heddle/runtime/Memory.h"
 #include <algorithm>
 #include <cstring>
 #include <memory>
@@ -16,6 +14,9 @@ namespace {
 // that they are no power of two apart: they would meet in the same sets of the
 // caches.
 constexpr uint64_t kStreams = 4, kRest = 648;
+
+// Passes over the buffer for one result: about 20 ms.
+constexpr int kDramPasses = 3;
 
 struct Probe {
   uint64_t *words;
@@ -69,18 +70,23 @@ void dotJob(void *arg, int64_t tid, int64_t nthreads) {
 
 } // namespace
 
-double measureDram(ThreadTeam &team, int64_t repeat) {
-  Buffer buffer(kProbeBytes);
+DramProbe::DramProbe(ThreadTeam &team) : team(team), buffer(kProbeBytes) {
   auto probe = std::make_unique<Probe>();
   probe->words = static_cast<uint64_t *>(buffer.data());
   team.run(fillJob, probe.get());
+}
+
+double DramProbe::measure() {
+  auto probe = std::make_unique<Probe>();
+  probe->words = static_cast<uint64_t *>(buffer.data());
   std::vector<double> seconds;
-  for (int64_t i = 0; i < repeat; ++i) {
+  for (int pass = 0; pass < kDramPasses; ++pass) {
     auto start = Clock::now();
     team.run(sumJob, probe.get());
     seconds.push_back(secondsSince(start));
   }
-  return static_cast<double>(kProbeBytes) / 1e9 / median(seconds);
+  results.push_back(static_cast<double>(kProbeBytes) / 1e9 / median(seconds));
+  return results.back();
 }
 
 std::vector<DotRate> measureDots(const heddle_level &level, ThreadTeam &team,

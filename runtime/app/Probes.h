@@ -2,6 +2,8 @@
 #ifndef HEDDLE_RUNTIME_APP_PROBES_H
 #define HEDDLE_RUNTIME_APP_PROBES_H
 
+#include "Sampler.h"
+#include "heddle/runtime/Memory.h"
 #include "heddle/runtime/ThreadTeam.h"
 #include "heddle/runtime/heddle_rt.h"
 #include <chrono>
@@ -21,9 +23,23 @@ inline double secondsSince(Clock::time_point start) {
 /// that its sum runs at memory speed.
 constexpr uint64_t kProbeBytes = uint64_t(256) << 20;
 
-/// GB/s that all threads of `team` read from memory together; the median of
-/// `repeat`.
-double measureDram(ThreadTeam &team, int64_t repeat);
+/// Reads kProbeBytes of its own, resident as long as it lives, with all threads
+/// of `team`.
+class DramProbe {
+public:
+  explicit DramProbe(ThreadTeam &team);
+  /// GB/s that they read together; the median of a few passes. A machine's
+  /// bandwidth may change from second to second, so what is held against it is
+  /// measured between two of these.
+  double measure();
+  /// The median of all results so far.
+  double typical() const { return median(results); }
+
+private:
+  ThreadTeam &team;
+  Buffer buffer;
+  std::vector<double> results;
+};
 
 /// The peak of a dot-product instruction: 10^9 multiplications and additions a
 /// second, all threads together.

@@ -11,7 +11,7 @@ that a machine that slows down slows both. Every figure is the median of all
 repetitions. The peer is what test/bench/build_peer.sh or build_openvino.sh made; without
 it only our half runs. A peer that cannot read the file ends the comparison with one line
 and status 4. "of DRAM" is the bytes of weights and cache that a token needs, times
-tokens a second, over the bandwidth that `PROG bench` measured with as many
+tokens a second, over the bandwidth that `PROG bench` measured around it with as many
 threads; "of dot" is the time that a prompt's multiplications and additions take at
 the peak of their instructions, probed in the same runs, over the time it took. Needs an
 idle machine: how many cores other processes took is printed.
@@ -104,6 +104,15 @@ def figures(results):
     return found
 
 
+def bandwidths(results):
+    """The same of decode: GB/s around every repetition."""
+    found = {}
+    for result in results:
+        for x in result["decode"]:
+            found.setdefault(("decode", x["gen"], x["depth"]), []).extend(x["dram_gb_s"])
+    return found
+
+
 class Others:
     """How many cores processes beside ours take."""
 
@@ -149,7 +158,7 @@ def compare(ours, theirs, threads):
     # What a run says of itself: the same in every turn.
     facts = {("prefill", x["tokens"], 0): x for x in ours[0]["prefill"]}
     facts |= {("decode", x["gen"], x["depth"]): x for x in ours[0]["decode"]}
-    peer, rows = figures(theirs), []
+    peer, rows, drams = figures(theirs), [], bandwidths(ours)
     for key, runs in figures(ours).items():
         kind, tokens, depth = key
         row = {"kind": kind, "tokens": tokens, "depth": depth, "threads": threads,
@@ -160,7 +169,8 @@ def compare(ours, theirs, threads):
             row["ratio"] = row["tok_s"] / row["peer_tok_s"]
         if size := facts[key].get("bytes_per_token"):
             row["bytes_per_token"] = size
-            row["of_dram"] = size * row["tok_s"] / 1e9 / dram
+            row["of_dram"] = statistics.median(size * run / 1e9 / around for run, around
+                                               in zip(runs, drams[key], strict=True))
         if operations := facts[key].get("operations"):
             row["operations"] = operations
             limit = sum(n / dots[name]["gop_s"] / 1e9 for name, n in operations.items())

@@ -83,3 +83,15 @@ def test_openvino_refuses(compare, model):
     peer("openvino")
     error = compare("--peer=openvino", code=4).stderr
     assert "OpenVINO GenAI 20" in error and f"cannot load {model}: " in error and error.count("\n") == 1
+
+
+def test_table_of_limits(heddle, model):
+    """A row a thread count: bandwidth, decode's share of it, prefill's kernels' of their peaks."""
+    table = heddle.run(sys.executable, COMPARE.with_name("table.py"), "limits", f"tiny={model}").stdout
+    head, _, *rows = table.splitlines()
+    assert head.startswith("| model, threads | DRAM, GB/s |") and len(rows) == 2
+    for threads, row in zip((1, 2), rows, strict=True):
+        name, dram, decode, _ = (cell.strip() for cell in row.strip("|").split("|"))
+        assert name == f"tiny, {threads}" and float(dram) > 0 and "% (90%)" in decode
+    done = heddle.run(sys.executable, COMPARE.with_name("table.py"), "moe", f"tiny={model}", code=2)
+    assert "model = tiny, the table has deepseek, olmoe, qwen3" in done.stderr

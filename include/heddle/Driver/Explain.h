@@ -23,10 +23,10 @@ struct ExplainOptions {
 
 /// One step, timed by `PROG bench --kernels`.
 struct MeasuredStep {
-  /// As kernels name it; tokens, and microseconds.
+  /// As kernels name it; tokens, microseconds, and the bandwidth around it.
   std::string step;
   int64_t tokens = 0;
-  double us = 0;
+  double us = 0, dramGBs = 0;
 };
 
 struct Measured {

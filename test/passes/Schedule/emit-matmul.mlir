@@ -11,6 +11,10 @@
 // CHECK-SAME: (%[[COUNTER:.*]]: memref<1xi64>, %[[ITEMS:.*]]: index, %[[THREADS:.*]]: index, %{{.*}}: memref<1x2x48xi8>, %{{.*}}: memref<3x2x288xi8>, %{{.*}}: memref<1x48xf32>)
 // CHECK: scf.while
 // CHECK: memref.atomic_rmw addi %{{.*}}, %[[COUNTER]]
+// Numbers walk as many parts as there are threads in turns: each thread reads one stream.
+// CHECK: ^bb0(%[[NUMBER:.*]]: index):
+// CHECK: arith.remui %[[NUMBER]], %[[THREADS]]
+// CHECK: arith.divui %[[NUMBER]], %[[THREADS]]
 // CHECK: scf.for {{.*}} -> (vector<8xf32>, vector<8xf32>)
 // A group is 288 bytes; the one 512 bytes ahead is the second after it, up to the last.
 // CHECK: arith.minui

@@ -59,8 +59,10 @@ public:
               llvm::function_ref<void()> otherwise);
 
   /// Items 0 … `items` - 1 to whichever thread is free: each takes the next
-  /// from `counter` (memref<1xi64>, zero before and after). All `threads` must
-  /// come here once.
+  /// number from `counter` (memref<1xi64>, zero before and after). Numbers walk
+  /// as many parts of the items in turns as there are threads, so that threads
+  /// that keep pace each read one stream of memory. All `threads` must come
+  /// here once.
   void takeItems(Value counter, Value items, Value threads,
                  llvm::function_ref<void(Value item)> body);
 
