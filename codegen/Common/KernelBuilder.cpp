@@ -96,6 +96,16 @@ void KernelBuilder::branch(Value condition, llvm::function_ref<void()> then,
   otherwise();
 }
 
+Value KernelBuilder::opaque(Value value) {
+  Type i64 = getI64Type();
+  Value word = arith::IndexCastOp::create(*this, i64, value);
+  auto hide = LLVM::InlineAsmOp::create(
+      *this, i64, ValueRange(word), /*asm_string=*/"", /*constraints=*/"=r,0",
+      /*has_side_effects=*/false, /*is_align_stack=*/false,
+      LLVM::TailCallKind::None, LLVM::AsmDialectAttr(), ArrayAttr());
+  return arith::IndexCastOp::create(*this, getIndexType(), hide.getRes());
+}
+
 void KernelBuilder::takeItems(Value counter, Value items, Value threads,
                               llvm::function_ref<void(Value)> body) {
   auto loop =
@@ -106,12 +116,12 @@ void KernelBuilder::takeItems(Value counter, Value items, Value threads,
   Value taken = memref::AtomicRMWOp::create(*this, getI64Type(),
                                             arith::AtomicRMWKind::addi, one,
                                             counter, ValueRange(index(0)));
-  Value item = arith::IndexCastOp::create(*this, getIndexType(), taken);
+  Value next = arith::IndexCastOp::create(*this, getIndexType(), taken);
   Value more =
-      arith::CmpIOp::create(*this, arith::CmpIPredicate::ult, item, items);
+      arith::CmpIOp::create(*this, arith::CmpIPredicate::ult, next, items);
   // Whoever leaves last finds the counter that high, and nobody looks at it any
   // more.
-  Value last = arith::CmpIOp::create(*this, arith::CmpIPredicate::eq, item,
+  Value last = arith::CmpIOp::create(*this, arith::CmpIPredicate::eq, next,
                                      sub(add(items, threads), index(1)));
   auto reset = scf::IfOp::create(*this, last, /*withElseRegion=*/false);
   {
@@ -120,7 +130,7 @@ void KernelBuilder::takeItems(Value counter, Value items, Value threads,
     store(arith::ConstantOp::create(*this, getI64IntegerAttr(0)), counter,
           {index(0)});
   }
-  scf::ConditionOp::create(*this, more, ValueRange(item));
+  scf::ConditionOp::create(*this, more, ValueRange(next));
   createBlock(&loop.getAfter(), {}, TypeRange(getIndexType()), getLoc());
   // Number n is item n / threads of part n % threads: threads that keep pace
   // each read a stream of their own.
@@ -129,7 +139,8 @@ void KernelBuilder::takeItems(Value counter, Value items, Value threads,
         longer = arith::RemUIOp::create(*this, items, threads);
   Value start = add(mul(part, arith::DivUIOp::create(*this, items, threads)),
                     arith::MinUIOp::create(*this, part, longer));
-  body(add(start, arith::DivUIOp::create(*this, number, threads)));
+  Value item = add(start, arith::DivUIOp::create(*this, number, threads));
+  body(opaque(item));
   scf::YieldOp::create(*this);
 }
 
