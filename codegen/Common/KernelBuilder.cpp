@@ -106,42 +106,53 @@ Value KernelBuilder::opaque(Value value) {
   return arith::IndexCastOp::create(*this, getIndexType(), hide.getRes());
 }
 
-void KernelBuilder::takeItems(Value counter, Value items, Value threads,
+void KernelBuilder::takeItems(Value counters, Value items, Value threads,
                               llvm::function_ref<void(Value)> body) {
-  auto loop =
-      scf::WhileOp::create(*this, TypeRange(getIndexType()), ValueRange());
-  OpBuilder::InsertionGuard guard(*this);
-  createBlock(&loop.getBefore());
-  Value one = arith::ConstantOp::create(*this, getI64IntegerAttr(1));
-  Value taken = memref::AtomicRMWOp::create(*this, getI64Type(),
-                                            arith::AtomicRMWKind::addi, one,
-                                            counter, ValueRange(index(0)));
-  Value next = arith::IndexCastOp::create(*this, getIndexType(), taken);
-  Value more =
-      arith::CmpIOp::create(*this, arith::CmpIPredicate::ult, next, items);
-  // Whoever leaves last finds the counter that high, and nobody looks at it any
-  // more.
-  Value last = arith::CmpIOp::create(*this, arith::CmpIPredicate::eq, next,
-                                     sub(add(items, threads), index(1)));
+  Value zero = arith::ConstantOp::create(*this, getI64IntegerAttr(0)),
+        one = arith::ConstantOp::create(*this, getI64IntegerAttr(1));
+  // Adds one to a counter; what it was.
+  auto count = [&](Value line, int64_t word) -> Value {
+    Value was = memref::AtomicRMWOp::create(
+        *this, getI64Type(), arith::AtomicRMWKind::addi, one, counters,
+        ValueRange{line, index(word)});
+    return arith::IndexCastOp::create(*this, getIndexType(), was);
+  };
+  Value parts =
+            arith::MinUIOp::create(*this, threads, index(kItemCounters - 1)),
+        own = count(index(0), 0),
+        each = arith::DivUIOp::create(*this, items, parts),
+        longer = arith::RemUIOp::create(*this, items, parts);
+  loop(index(0), parts, 1, [&](Value turn) {
+    Value part = arith::RemUIOp::create(*this, add(own, turn), parts);
+    Value start =
+              add(mul(part, each), arith::MinUIOp::create(*this, part, longer)),
+          size = arith::SelectOp::create(
+              *this,
+              arith::CmpIOp::create(*this, arith::CmpIPredicate::ult, part,
+                                    longer),
+              add(each, index(1)), each);
+    auto take =
+        scf::WhileOp::create(*this, TypeRange(getIndexType()), ValueRange());
+    OpBuilder::InsertionGuard guard(*this);
+    createBlock(&take.getBefore());
+    Value number = count(add(part, index(1)), 0),
+          more = arith::CmpIOp::create(*this, arith::CmpIPredicate::ult, number,
+                                       size);
+    scf::ConditionOp::create(*this, more, ValueRange(number));
+    createBlock(&take.getAfter(), {}, TypeRange(getIndexType()), getLoc());
+    body(opaque(add(start, take.getAfterArguments().front())));
+    scf::YieldOp::create(*this);
+  });
+  // Whoever leaves last leaves all of them zero: nobody looks at them any more.
+  Value last =
+      arith::CmpIOp::create(*this, arith::CmpIPredicate::eq, count(index(0), 1),
+                            sub(threads, index(1)));
   auto reset = scf::IfOp::create(*this, last, /*withElseRegion=*/false);
-  {
-    OpBuilder::InsertionGuard inside(*this);
-    setInsertionPointToStart(reset.thenBlock());
-    store(arith::ConstantOp::create(*this, getI64IntegerAttr(0)), counter,
-          {index(0)});
-  }
-  scf::ConditionOp::create(*this, more, ValueRange(next));
-  createBlock(&loop.getAfter(), {}, TypeRange(getIndexType()), getLoc());
-  // Number n is item n / threads of part n % threads: threads that keep pace
-  // each read a stream of their own.
-  Value number = loop.getAfterArguments().front(),
-        part = arith::RemUIOp::create(*this, number, threads),
-        longer = arith::RemUIOp::create(*this, items, threads);
-  Value start = add(mul(part, arith::DivUIOp::create(*this, items, threads)),
-                    arith::MinUIOp::create(*this, part, longer));
-  Value item = add(start, arith::DivUIOp::create(*this, number, threads));
-  body(opaque(item));
-  scf::YieldOp::create(*this);
+  OpBuilder::InsertionGuard inside(*this);
+  setInsertionPointToStart(reset.thenBlock());
+  store(zero, counters, {index(0), index(1)});
+  loop(index(0), add(parts, index(1)), 1,
+       [&](Value line) { store(zero, counters, {line, index(0)}); });
 }
 
 Value KernelBuilder::load(Value buffer, Values at) {

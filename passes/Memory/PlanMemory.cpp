@@ -6,11 +6,12 @@
 // an epoch run apart. What flows through the layers alternates between two
 // buffers, so that no layer overwrites what it reads.
 //
-// The arena begins with the counters from which threads take items, one a
-// launch. They are zero when a step begins, and whoever takes last leaves them
-// so; a barrier stands between two runs of a launch.
+// The arena begins with the counters from which threads take items, those of
+// each launch. They are zero when a step begins, and whoever leaves last leaves
+// them so; a barrier stands between two runs of a launch.
 //
 //===----------------------------------------------------------------------===//
+#include "heddle/codegen/Common/KernelBuilder.h"
 #include "heddle/codegen/Common/Target.h"
 #include "heddle/passes/Passes.h"
 #include "mlir/Dialect/Affine/Utils.h"
@@ -26,7 +27,7 @@ using namespace mlir;
 using namespace heddle;
 
 namespace {
-constexpr int64_t kLine = 64; // a cache line, so that counters do not share one
+constexpr int64_t kCounterBytes = codegen::kItemCounters * 64;
 
 int64_t alignTo64(int64_t n) { return (n + 63) / 64 * 64; }
 
@@ -156,10 +157,10 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
     Value items =
         (*affine::expandAffineMap(b, loc, launch.getItems(), dims)).front();
     if (takesItems(launch)) {
-      auto type = MemRefType::get({1}, b.getI64Type());
-      Value counter = rt::ArenaOp::create(b, loc, type, f.context,
-                                          kLine * counters++, Value());
-      args.insert(args.begin(), {counter, items, f.nthreads});
+      Value taken =
+          rt::ArenaOp::create(b, loc, codegen::itemCounters(b.getContext()),
+                              f.context, kCounterBytes * counters++, Value());
+      args.insert(args.begin(), {taken, items, f.nthreads});
     } else {
       auto share = rt::ShareOp::create(
           b, loc, b.getIndexType(), b.getIndexType(), items, f.tid, f.nthreads);
@@ -509,7 +510,7 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
   void runOnOperation() override {
     ModuleOp module = getOperation();
     module.walk([&](LaunchOp launch) {
-      counterBytes += takesItems(launch) ? kLine : 0;
+      counterBytes += takesItems(launch) ? kCounterBytes : 0;
     });
     for (const std::string &suffix : codegen::levelSuffixes(module))
       for (const char *step : {"decode", "batch", "prefill"})

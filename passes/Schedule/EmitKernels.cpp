@@ -110,7 +110,7 @@ struct EmitKernels : heddle::impl::EmitKernelsBase<EmitKernels> {
     Type index = builder.getIndexType();
     SmallVector<Type> inputs = {index, index};
     if (isTaken(kernel))
-      inputs = {MemRefType::get({1}, builder.getI64Type()), index, index};
+      inputs = {codegen::itemCounters(&getContext()), index, index};
     for (Type type : kernel.getOperandTypes())
       llvm::append_range(inputs, bufferTypes(type));
     for (Type type : kernel.getResultTypes())

@@ -8,13 +8,11 @@
 // bits for the whole group of four-bit codes, and scales come once a group.
 // CHECK: #[[ITEMS_OF:.*]] = affine_map<(d0) -> (3)>
 // CHECK-LABEL: func.func private @k1.l
-// CHECK-SAME: (%[[COUNTER:.*]]: memref<1xi64>, %[[ITEMS:.*]]: index, %[[THREADS:.*]]: index, %{{.*}}: memref<1x2x48xi8>, %{{.*}}: memref<3x2x288xi8>, %{{.*}}: memref<1x48xf32>)
+// CHECK-SAME: (%[[COUNTERS:.*]]: memref<9x8xi64>, %[[ITEMS:.*]]: index, %[[THREADS:.*]]: index, %{{.*}}: memref<1x2x48xi8>, %{{.*}}: memref<3x2x288xi8>, %{{.*}}: memref<1x48xf32>)
+// A thread takes items of its own part, then of the others; who leaves last resets the counters.
+// CHECK: memref.atomic_rmw addi %{{.*}}, %[[COUNTERS]][%c0, %c0]
 // CHECK: scf.while
-// CHECK: memref.atomic_rmw addi %{{.*}}, %[[COUNTER]]
-// Numbers walk as many parts as there are threads in turns: each thread reads one stream.
-// CHECK: ^bb0(%[[NUMBER:.*]]: index):
-// CHECK: arith.remui %[[NUMBER]], %[[THREADS]]
-// CHECK: arith.divui %[[NUMBER]], %[[THREADS]]
+// CHECK: memref.atomic_rmw addi %{{.*}}, %[[COUNTERS]][%[[PART:.*]], %c0]
 // CHECK: scf.for {{.*}} -> (vector<8xf32>, vector<8xf32>)
 // A group is 288 bytes; the one 512 bytes ahead is the second after it, up to the last.
 // CHECK: arith.minui
@@ -23,6 +21,9 @@
 // CHECK-COUNT-1: llvm.call_intrinsic "llvm.x86.avx2.pmadd.wd"
 // CHECK: arith.sitofp
 // CHECK: math.fma
+// CHECK: memref.atomic_rmw addi %{{.*}}, %[[COUNTERS]][%c0, %c1]
+// CHECK: scf.if
+// CHECK: memref.store %c0_i64, %[[COUNTERS]]
 // CHECK: heddle.launch @k1.l{{.*}} items #[[ITEMS_OF]]
 func.func @codes(%x: !rows, %w: !w) -> tensor<1x48xf32> {
   %0 = heddle.kernel "l" (%x, %w) schedule <"matmul", {lanes = 8 : i64, prefetch = 512 : i64, dot = "avx2.pmaddubsw"}> : (!rows, !w) -> tensor<1x48xf32> {

@@ -18,6 +18,15 @@ namespace heddle::codegen {
 
 using mlir::Value;
 
+/// Lines of counters that threads take items from (KernelBuilder::takeItems()):
+/// one of threads that came and left, one for each of at most eight parts. A
+/// cache line each, so that threads do not wait for one another's.
+constexpr int64_t kItemCounters = 9;
+inline mlir::MemRefType itemCounters(mlir::MLIRContext *context) {
+  return mlir::MemRefType::get({kItemCounters, 8},
+                               mlir::IntegerType::get(context, 64));
+}
+
 class KernelBuilder : public mlir::ImplicitLocOpBuilder {
 public:
   using Values = llvm::SmallVector<Value>;
@@ -63,12 +72,11 @@ public:
   /// anew in each turn of an inner loop (6 % more instructions of a tile).
   Value opaque(Value value);
 
-  /// Items 0 … `items` - 1 to whichever thread is free: each takes the next
-  /// number from `counter` (memref<1xi64>, zero before and after). Numbers walk
-  /// as many parts of the items in turns as there are threads, so that threads
-  /// that keep pace each read one stream of memory. All `threads` must come
-  /// here once.
-  void takeItems(Value counter, Value items, Value threads,
+  /// Items 0 … `items` - 1 to `threads` threads, all of which must come here
+  /// once. Each takes those of a part of its own, one after another, so that it
+  /// reads one stream of memory, and then what is left of the others' parts.
+  /// `counters`: memref<9x8xi64> (itemCounters()), zero before and after.
+  void takeItems(Value counters, Value items, Value threads,
                  llvm::function_ref<void(Value item)> body);
 
   Value load(Value buffer, Values at);

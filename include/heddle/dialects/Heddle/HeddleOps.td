@@ -408,8 +408,8 @@ def Heddle_LaunchOp : Heddle_Op<"launch", [DeclareOpInterfaceMethods<SymbolUserO
   let summary = "Runs an emitted kernel, still on values";
   let description = [{
     Calls `callee`(first item, end item, inputs…, results…) on every thread's share of
-    `items`, or `callee`(counter, items, threads, inputs…, results…), which takes its items
-    from the counter. `items` is an affine map of the rows: the leading dimension of the first result that
+    `items`, or `callee`(counters, items, threads, inputs…, results…), which takes its items
+    from the counters. `items` is an affine map of the rows: the leading dimension of the first result that
     is a tensor, else of the first activation. Input i is
     read only at row = item where `aligned_inputs[i]`, result i is written only there
     where `aligned_results[i]`; a barrier is needed only between a write and a read that
