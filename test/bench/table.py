@@ -7,7 +7,7 @@
 
 `dense` and `moe` are runs of compare.py (see there): tokens a second of both programs, taken in
 turns, as ours / the peer's. `limits` is what `heddle explain --measure` says of the matrix products:
-in decode, all their weights' bytes over their time, as a share of the memory's bandwidth; in
+in decode, all their weights' bytes over their time, as a share of the memory's bandwidth then; in
 prefill, the share of the dot product's peak of the slowest and of the fastest kernel. Each row's
 figures, its peer's and its limits are of one run; models that are not named are left out. Prints
 Markdown. Needs an idle machine.
@@ -15,6 +15,7 @@ Markdown. Needs an idle machine.
 
 import argparse
 import json
+import statistics
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -49,7 +50,8 @@ OPENVINO = [Row("smollm2", threads, {512: None}, None) for threads in (1, 2)] + 
 MOE = [Row(model, threads, {128: 2.5, 512: 2.5}, 1, gen=32)
        for model in ("olmoe", "deepseek", "qwen3") for threads in (1, 2)]
 MOE.append(Row("deepseek", 2, {}, 2.5, gen=32, depth=4096))
-SHARES = {"decode": {"": 0.90}, "prefill": {"vpdpbusd": 0.65, "vdpbf16ps": 0.80}}
+# Of the bandwidth; of an instruction's peak.
+DECODE, PREFILL = 0.90, {"vpdpbusd": 0.65, "vdpbf16ps": 0.80}
 
 
 def run(row, path, options):
@@ -91,30 +93,49 @@ def speed(rows, models, options):
         print("| " + " | ".join(cells) + " |", flush=True)
 
 
+@dataclass
+class Shares:
+    """What one `heddle explain --measure` says of matrix products: decode's share of `dram` GB/s, and
+    of prefill's kernels, by index, the share of the peak and the instruction."""
+    dram: float
+    of_dram: float
+    kernels: dict
+    names: dict
+
+
+def measured(program, threads):
+    done = subprocess.run([HEDDLE, "explain", program, "--measure", "--json", "-t", str(threads)],
+                          check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    told = json.loads(done.stdout)
+    products = {i: k for i, k in enumerate(told["kernels"]) if k["weight_bytes"] and "share" in k}
+    streams = [k for k in products.values() if k["step"].startswith("decode")]
+    size = sum(k["weight_bytes"] * k["times"] for k in streams)
+    dram = next(step["dram_gb_s"] for step in told["steps"] if step["step"].startswith("decode"))
+    # A head that only the last token needs reads more than it computes.
+    prefill = {i: k for i, k in products.items() if k["step"].startswith("prefill") and not k["selected_rows"]
+               and k["times"] > 1}
+    return Shares(dram, size / sum(k["measured_us"] for k in streams) / 1e3 / dram,
+                  {i: k["share"] for i, k in prefill.items()}, {i: k["instruction"] for i, k in prefill.items()})
+
+
 def limits(models, options):
     heads = ["model, threads", "DRAM, GB/s", "decode, matrix products of DRAM", "prefill, kernels of the peak"]
     print("| " + " | ".join(heads) + " |\n" + "|---" * len(heads) + "|")
     for name, path in models.items():
         program = compiled(path, options.numeric)
         for threads in (1, 2):
-            done = subprocess.run([HEDDLE, "explain", program, "--measure", "--json", "-t", str(threads)],
-                                  check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-            told = json.loads(done.stdout)
-            products = [k for k in told["kernels"] if k["weight_bytes"] and "measured_us" in k and "share" in k]
-            streams = [k for k in products if k["step"].startswith("decode")]
-            bytes_, us = (sum(values) for values in zip(*[(k["weight_bytes"] * k["times"], k["measured_us"])
-                                                         for k in streams], strict=True))
-            dram = next(step["dram_gb_s"] for step in told["steps"] if step["step"].startswith("decode"))
-            of_dram = bytes_ / us / 1e3 / dram
-            text = f"{of_dram:.0%} ({SHARES['decode']['']:.0%})" + (" **short**" if of_dram < SHARES["decode"][""] else "")
+            runs = [measured(program, threads) for _ in range(options.runs)]
+            of_dram = statistics.median(run.of_dram for run in runs)
+            text = f"{of_dram:.0%} ({DECODE:.0%})" + (" **short**" if of_dram < DECODE else "")
             parts = []
-            for word, asked in SHARES["prefill"].items():
-                shares = sorted(k["share"] for k in products if k["step"].startswith("prefill")
-                                and word in k["instruction"] and not k["selected_rows"])
+            for word, asked in PREFILL.items():
+                shares = sorted(statistics.median(run.kernels[index] for run in runs)
+                                for index, name_ in runs[0].names.items() if word in name_)
                 if shares:
                     parts.append(f"{word} {shares[0]:.0%} to {shares[-1]:.0%} ({asked:.0%})"
                                  + (" **short**" if shares[0] < asked else ""))
-            print(f"| {name}, {threads} | {dram:.1f} | {text} | {', '.join(parts)} |", flush=True)
+            dram = " ".join(f"{run.dram:.0f}" for run in runs)
+            print(f"| {name}, {threads} | {dram} | {text} | {', '.join(parts)} |", flush=True)
 
 
 def main():
@@ -123,6 +144,7 @@ def main():
     parser.add_argument("models", nargs="+", metavar="NAME=FILE")
     parser.add_argument("--numeric", default="auto")
     parser.add_argument("--repeat", type=int, default=4, help="repetitions, over all turns")
+    parser.add_argument("--runs", type=int, default=3, help="of `limits`, whose medians are printed")
     parser.add_argument("--rounds", type=int, default=2, help="turns of each program")
     parser.add_argument("--peer", choices=PEERS, default="llama.cpp")
     options = parser.parse_args()
