@@ -14,7 +14,8 @@
 // A route before is computed by every thread.
 //
 // Either way a row's product is the chain of LinearTile over its expert's
-// panels, so both forms, and any grouping, make the same bits.
+// panels, and then its bias, so both forms, and any grouping, make the same
+// bits.
 //
 //===----------------------------------------------------------------------===//
 #include "LinearTile.h"
@@ -32,11 +33,11 @@ static RankedTensorType tensorOf(Value v) {
 
 Product codegen::productOf(Operation *op) {
   if (auto linear = dyn_cast<LinearOp>(op))
-    return {linear.getX(), linear.getWeight()};
+    return {linear.getX(), linear.getWeight(), linear.getBias()};
   if (auto grouped = dyn_cast<GroupedMatmulOp>(op))
-    return {grouped.getX(), grouped.getWeight()};
+    return {grouped.getX(), grouped.getWeight(), grouped.getBias()};
   if (auto routed = dyn_cast<RoutedMatmulOp>(op))
-    return {routed.getX(), routed.getWeight()};
+    return {routed.getX(), routed.getWeight(), routed.getBias()};
   return {};
 }
 
@@ -157,7 +158,8 @@ struct ExpertEmitter {
     return memref::CollapseShapeOp::create(b, split, collapse);
   }
 
-  /// Rows of x from `row` on, times panels of `expert` from column `first` on.
+  /// Rows of x from `row` on, times panels of `expert` from column `first` on,
+  /// and the bias of these columns.
   void product(Operation *op, Value expert, Value first, int64_t width,
                Value row, Value count) {
     PackedAttr packed = packedOf(op);
@@ -169,6 +171,19 @@ struct ExpertEmitter {
                         b.div(first, b.index(rows)));
     linear.multiply(panel, (width + rows - 1) / rows, row,
                     grouped ? count : Value(), locals[op->getResult(0)]);
+    Value bias = buffers.lookup(productOf(op).bias);
+    if (!bias)
+      return;
+    auto add = [&](Value i) {
+      Row made = {locals[op->getResult(0)], i, b.index(0)};
+      ops.elements(width, [&](Value at, int64_t n) {
+        Value of = b.loadVec(bias, {expert, b.add(first, at)}, n);
+        ops.storeN(b.add(ops.loadN(made, at, n), of), made, at);
+      });
+    };
+    if (!grouped)
+      return add(b.index(0));
+    b.loop(b.index(0), count, 1, add);
   }
 
   /// Adds slot `slot`'s product, weighed, to the sum. The same operations as
@@ -329,7 +344,8 @@ LogicalResult codegen::emitExperts(KernelBuilder &b, KernelOp kernel,
     return kernel.emitError("unsupported: experts' products of what the "
                             "kernel makes");
   for (Operation *op : parts->products)
-    if (!isThere(productOf(op).weight))
+    if (Product of = productOf(op);
+        !isThere(of.weight) || (of.bias && !isThere(of.bias)))
       return op->emitError("unsupported: a weight that is no parameter");
   if (!grouped && x.getDimSize(0) != 1)
     return kernel.emitError(

@@ -388,13 +388,14 @@ void RowOps::emit(GLUOp op, int64_t width) {
   elements(width, [&](Value i, int64_t n) {
     Value g = loadN(gate, i, n), one = b.splat(g.getType(), 1),
           u = loadN(up, i, n), power = g;
-    if (op.getActivation() == ActivationKind::oai) {
-      Value most = b.splat(g.getType(), 7), least = b.splat(g.getType(), -7);
+    if (ActivationAttr of = op.getActivation(); of.isClamped()) {
+      Value most = b.splat(g.getType(), of.getLimitValue()),
+            least = b.splat(g.getType(), -of.getLimitValue());
       g = arith::MinimumFOp::create(b, g, most);
       u = arith::MaximumFOp::create(b, arith::MinimumFOp::create(b, u, most),
                                     least);
       u = b.add(u, one);
-      power = b.mul(g, b.splat(g.getType(), 1.702));
+      power = b.mul(g, b.splat(g.getType(), of.getAlphaValue()));
     }
     Value e = math::ExpOp::create(b, arith::NegFOp::create(b, power));
     storeN(b.mul(b.div(g, b.add(one, e)), u), out, i);

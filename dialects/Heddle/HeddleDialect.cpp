@@ -4,6 +4,7 @@
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include <cmath>
 
 using namespace mlir;
 using namespace heddle;
@@ -181,6 +182,23 @@ bool PackedAttr::fits(EncAttr enc, int64_t step) {
   // Half a group of nibbles, or a group, is a whole number of steps.
   int64_t codes = enc.isNibbles() ? enc.getGroup() / 2 : enc.getGroup();
   return enc.getGroup() == 1 || codes % step == 0;
+}
+
+LogicalResult
+ActivationAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                       ActivationKind kind, FloatAttr limit, FloatAttr alpha) {
+  for (auto [name, number] :
+       {std::pair<StringRef, FloatAttr>{"limit", limit}, {"alpha", alpha}}) {
+    if (number && kind != ActivationKind::oai) // C1
+      return emitError() << "(C1) " << name << " of "
+                         << stringifyActivationKind(kind)
+                         << ", limit: of oai alone";
+    if (float value = number ? number.getValueAsDouble() : 1;
+        !(value > 0 && std::isfinite(value))) // C2
+      return emitError() << "(C2) " << name << " = " << value
+                         << ", limit positive and finite";
+  }
+  return success();
 }
 
 LogicalResult RowsAttr::verify(function_ref<InFlightDiagnostic()> emitError,

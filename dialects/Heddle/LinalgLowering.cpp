@@ -111,13 +111,14 @@ FailureOr<Values> GLUOp::lowerToLinalg(OpBuilder &builder,
       operands, b.empty(b.sizes(operands[0])), {id, id, id},
       [&](LinalgBuilder &n, ValueRange v) {
         Value g = v[0], u = v[1], power = g;
-        if (getActivation() == ActivationKind::oai) {
-          g = arith::MinimumFOp::create(n, g, n.constant(7));
+        if (ActivationAttr of = getActivation(); of.isClamped()) {
+          double limit = of.getLimitValue();
+          g = arith::MinimumFOp::create(n, g, n.constant(limit));
           u = arith::MaximumFOp::create(
-              n, arith::MinimumFOp::create(n, u, n.constant(7)),
-              n.constant(-7));
+              n, arith::MinimumFOp::create(n, u, n.constant(limit)),
+              n.constant(-limit));
           u = n.add(u, n.constant(1));
-          power = n.mul(g, n.constant(1.702));
+          power = n.mul(g, n.constant(of.getAlphaValue()));
         }
         Value e = math::ExpOp::create(n, arith::NegFOp::create(n, power));
         return n.mul(n.div(g, n.add(n.constant(1), e)), u);

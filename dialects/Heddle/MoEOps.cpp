@@ -174,6 +174,12 @@ LogicalResult DispatchOp::verify() {
   return success();
 }
 
+/// Whether a bias is [E, N] of a weight [E, N, K], or absent.
+static bool fitsBias(Value bias, Value weight) {
+  return !bias ||
+         tensorOf(bias).getShape() == tensorOf(weight).getShape().drop_back();
+}
+
 INFER(GroupedMatmulOp) {
   if (!hasRank(operands[0], 2) || !hasRank(operands[1], 3) ||
       dim(operands[1], 2) < 1)
@@ -195,6 +201,9 @@ LogicalResult GroupedMatmulOp::verify() {
   if (dim(getOffsets(), 0) != experts + 1) // C2
     return emitOpError("(C2) offsets has ")
            << dim(getOffsets(), 0) << " elements, needs " << experts + 1;
+  if (!fitsBias(getBias(), getWeight())) // C3
+    return emitOpError("(C3) bias is ")
+           << tensorOf(getBias()) << ", the weight " << tensorOf(getWeight());
   return success();
 }
 
@@ -218,6 +227,9 @@ LogicalResult RoutedMatmulOp::verify() {
   if (dim(getX(), 0) != dim(getIds(), 0) ||
       dim(getResult(), 0) != dim(getX(), 0)) // C2
     return emitOpError("(C2) x, ids and result have different tokens");
+  if (!fitsBias(getBias(), getWeight())) // C3
+    return emitOpError("(C3) bias is ")
+           << tensorOf(getBias()) << ", the weight " << tensorOf(getWeight());
   return success();
 }
 
@@ -289,5 +301,13 @@ LogicalResult ExpertsOp::verify() {
   if (auto rows = getHidden(); rows && inner % rows->getGroup()) // C4
     return emitOpError("(C4) group = ")
            << rows->getGroup() << " does not divide " << inner;
+  Value biases[] = {getGateBias(), getUpBias(), getDownBias()},
+        made[] = {getGate(), getUp(), getDown()};
+  for (auto [bias, weight] : llvm::zip(biases, made)) // C5
+    if (!bias != !getDownBias() || !fitsBias(bias, weight)) {
+      auto error = emitOpError("(C5) a bias is ");
+      return (bias ? error << tensorOf(bias) : error << "absent")
+             << ", the weight " << tensorOf(weight);
+    }
   return success();
 }

@@ -34,7 +34,7 @@ template <typename T> double dot(const double *x, const T *w, int64_t count) {
 }
 
 /// What a gated unit of that activation makes of a gate and an up.
-double gated(ActivationKind activation, double gate, double up);
+double gated(ActivationAttr activation, double gate, double up);
 
 /// Elements rounded as #heddle.rows says; whole groups.
 std::vector<double> roundRows(RowsAttr rows, std::vector<double> values);

@@ -134,9 +134,9 @@ static llvm::Error evalDispatch(Interpreter &, DispatchOp op, Operands v,
   return llvm::Error::success();
 }
 
-// Row r of x times the matrix of expert `of(r)`.
-static std::vector<double> products(const Data &weight, const double *x,
-                                    int64_t count,
+// Row r of x times the matrix of expert `of(r)`, and its bias, if there is one.
+static std::vector<double> products(const Data &weight, const Data *bias,
+                                    const double *x, int64_t count,
                                     llvm::function_ref<int64_t(int64_t)> of,
                                     llvm::function_ref<int64_t(int64_t)> from) {
   int64_t n = weight.shape[1], k = weight.shape[2];
@@ -149,6 +149,9 @@ static std::vector<double> products(const Data &weight, const double *x,
         out[r * n + i] = weight.weights
                              ? dot(row, weight.weights->data() + at, k)
                              : dot(row, weight.floats->data() + at, k);
+        if (int64_t b = of(r) * n + i; bias)
+          out[r * n + i] +=
+              bias->weights ? (*bias->weights)[b] : (*bias->floats)[b];
       }
   });
   return out;
@@ -172,17 +175,19 @@ static llvm::Error evalGroupedMatmul(Interpreter &, GroupedMatmulOp op,
   auto from = [](int64_t r) { return r; };
   results.push_back(
       Data::ofFloats({x.shape[0], k * w.shape[1]},
-                     products(w, x.floats->data(), count, of, from)));
+                     products(w, op.getBias() ? &v[3] : nullptr,
+                              x.floats->data(), count, of, from)));
   return llvm::Error::success();
 }
 
 // Slots t * k + s of each token times their experts' matrices. x has a row a
 // token or, `own`, a slot.
-static std::vector<double> routed(const Data &weight, const double *x,
-                                  const Data &ids, bool own) {
+static std::vector<double> routed(const Data &weight, const Data *bias,
+                                  const double *x, const Data &ids, bool own) {
   int64_t k = ids.shape[1];
   return products(
-      weight, x, ids.ints->size(), [&](int64_t r) { return (*ids.ints)[r]; },
+      weight, bias, x, ids.ints->size(),
+      [&](int64_t r) { return (*ids.ints)[r]; },
       [&](int64_t r) { return own ? r : r / k; });
 }
 
@@ -194,8 +199,9 @@ static llvm::Error evalRoutedMatmul(Interpreter &, RoutedMatmulOp op,
   if (llvm::Error error = checkRows(op, x, ids))
     return error;
   bool own = x.shape[1] != w.shape[2];
-  results.push_back(Data::ofFloats({x.shape[0], ids.shape[1] * w.shape[1]},
-                                   routed(w, x.floats->data(), ids, own)));
+  results.push_back(Data::ofFloats(
+      {x.shape[0], ids.shape[1] * w.shape[1]},
+      routed(w, op.getBias() ? &v[3] : nullptr, x.floats->data(), ids, own)));
   return llvm::Error::success();
 }
 
@@ -234,13 +240,18 @@ static llvm::Error evalExperts(Interpreter &, ExpertsOp op, Operands v,
     return error;
   if (llvm::Error error = checkRows(op, ids, weights))
     return error;
-  std::vector<double> gate = routed(v[3], x.floats->data(), ids, false),
-                      up = routed(v[4], x.floats->data(), ids, false);
+  const Data *biases = op.getDownBias() ? &v[6] : nullptr; // all or none
+  auto product = [&](int64_t i, const double *rows) {
+    return routed(v[3 + i], biases ? biases + i : nullptr, rows, ids,
+                  /*own=*/i == 2);
+  };
+  std::vector<double> gate = product(0, x.floats->data()),
+                      up = product(1, x.floats->data());
   for (size_t i = 0; i < gate.size(); ++i)
     gate[i] = gated(op.getActivation(), gate[i], up[i]);
   if (op.getHidden())
     gate = roundRows(*op.getHidden(), std::move(gate));
-  std::vector<double> ys = routed(v[5], gate.data(), ids, true);
+  std::vector<double> ys = product(2, gate.data());
   results.push_back(
       combined(ys, weights, v[5].shape[1], [](int64_t slot) { return slot; }));
   return llvm::Error::success();

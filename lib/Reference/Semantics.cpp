@@ -168,12 +168,13 @@ static llvm::Error evalRMSNorm(Interpreter &, RMSNormOp op, Operands v,
   return llvm::Error::success();
 }
 
-double gated(ActivationKind activation, double gate, double up) {
+double gated(ActivationAttr activation, double gate, double up) {
   double slope = 1;
-  if (activation == ActivationKind::oai) {
-    slope = 1.702;
-    gate = std::min(gate, 7.0);
-    up = std::clamp(up, -7.0, 7.0) + 1;
+  if (activation.isClamped()) {
+    double limit = activation.getLimitValue();
+    slope = activation.getAlphaValue();
+    gate = std::min(gate, limit);
+    up = std::clamp(up, -limit, limit) + 1;
   }
   return gate / (1 + std::exp(-slope * gate)) * up;
 }

@@ -16,10 +16,10 @@ struct LowerExperts : heddle::impl::LowerExpertsBase<LowerExperts> {
       OpBuilder b(op);
       Location loc = op.getLoc();
       Value x = op.getX(), ids = op.getIds(), position;
-      std::function<Value(Value, Value)> product;
+      std::function<Value(Value, Value, Value)> product;
       if (cast<RankedTensorType>(x.getType()).getDimSize(0) == 1) {
-        product = [&](Value x, Value weight) -> Value {
-          return RoutedMatmulOp::create(b, loc, x, weight, ids);
+        product = [&](Value x, Value weight, Value bias) -> Value {
+          return RoutedMatmulOp::create(b, loc, x, weight, ids, bias);
         };
       } else {
         int64_t experts =
@@ -27,12 +27,13 @@ struct LowerExperts : heddle::impl::LowerExpertsBase<LowerExperts> {
         auto plan = PlanOp::create(b, loc, ids, experts);
         x = DispatchOp::create(b, loc, x, plan.getOrder());
         position = plan.getPosition();
-        product = [&b, loc, offsets = plan.getOffsets()](
-                      Value x, Value weight) -> Value {
-          return GroupedMatmulOp::create(b, loc, x, weight, offsets);
+        product = [&b, loc, offsets = plan.getOffsets()](Value x, Value weight,
+                                                         Value bias) -> Value {
+          return GroupedMatmulOp::create(b, loc, x, weight, offsets, bias);
         };
       }
-      Value gate = product(x, op.getGate()), up = product(x, op.getUp());
+      Value gate = product(x, op.getGate(), op.getGateBias()),
+            up = product(x, op.getUp(), op.getUpBias());
       Value hidden = GLUOp::create(b, loc, gate, up, op.getActivation());
       if (auto rows = op.getHidden()) {
         auto type = cast<RankedTensorType>(hidden.getType());
@@ -42,7 +43,7 @@ struct LowerExperts : heddle::impl::LowerExpertsBase<LowerExperts> {
                                   *rows),
             hidden);
       }
-      Value ys = product(hidden, op.getDown());
+      Value ys = product(hidden, op.getDown(), op.getDownBias());
       op.replaceAllUsesWith(
           CombineOp::create(b, loc, ys, op.getWeights(), position).getResult());
       op.erase();

@@ -21,7 +21,7 @@ def call(name, *args):
 
 def function(op, inputs, result):
     """A module of one function @f: its arguments are %a, %b, %c…, and OP makes %r."""
-    arguments = ", ".join(f"%{name}: {type}" for name, type in zip("abcdefg", inputs))
+    arguments = ", ".join(f"%{name}: {type}" for name, type in zip("abcdefghi", inputs))
     return f"func.func @f({arguments}) -> {result} {{\n  %r = {op}\n  return %r : {result}\n}}\n"
 
 

@@ -59,53 +59,71 @@ def silu(v):
     return v / (1 + math.exp(-v))
 
 
-def experts(x, ids, weights, gate, up, down):
+def experts(x, ids, weights, gate, up, down, gate_bias, up_bias, down_bias):
     """A loop over tokens, slots and elements."""
     out = np.zeros((len(x), N))
     for t, row in enumerate(x):
         for s, e in enumerate(ids[t]):
-            h = [silu(sum(row * gate[e, i])) * sum(row * up[e, i]) for i in range(I)]
+            h = [silu(sum(row * gate[e, i]) + gate_bias[e, i]) * (sum(row * up[e, i]) + up_bias[e, i])
+                 for i in range(I)]
             for n in range(N):
-                out[t, n] += weights[t, s] * sum(h[i] * down[e, n, i] for i in range(I))
+                out[t, n] += weights[t, s] * (sum(h[i] * down[e, n, i] for i in range(I)) + down_bias[e, n])
     return out
 
 
 TYPES = (f"tensor<?x{D}xf32>", "tensor<?x2xi32>", "tensor<?x2xf32>", f"tensor<{E}x{I}x{D}xf32>",
-         f"tensor<{E}x{I}x{D}xf32>", f"tensor<{E}x{N}x{I}xf32>")
+         f"tensor<{E}x{I}x{D}xf32>", f"tensor<{E}x{N}x{I}xf32>", f"tensor<{E}x{I}xf32>", f"tensor<{E}x{I}xf32>",
+         f"tensor<{E}x{N}xf32>")
 RESULT = f"tensor<?x{N}xf32>"
-EXPERTS = function("heddle.experts %a, %b, %c, %d, %e, %f {activation = #heddle.activation<silu>} : "
-                   + ", ".join(TYPES), TYPES, RESULT)
-ARGUMENTS = ", ".join(f"%{n}: {t}" for n, t in zip("abcdef", TYPES))
-GROUPED = f"""func.func @f({ARGUMENTS}) -> {RESULT} {{
+def forms(biased):
+    """The op, and the two forms that it is lowered to."""
+    types = TYPES if biased else TYPES[:6]
+    op = (f"heddle.experts %a, %b, %c, %d, %e, %f{' biases(%g, %h, %i)' if biased else ''} "
+          f"{{activation = #heddle.activation<silu>}} : {', '.join(types[:6])}"
+          + (f" biases({', '.join(types[6:])})" if biased else ""))
+    arguments = ", ".join(f"%{n}: {t}" for n, t in zip("abcdefghi", types))
+
+    def product(kind, x, width, weight, last, last_type):
+        bias = "abcdef".index(weight) + 3
+        end = (f" bias %{'abcdefghi'[bias]}", f", {TYPES[bias]}") if biased else ("", "")
+        return (f"heddle.{kind}_matmul {x}, %{weight}, {last}{end[0]} : tensor<?x{width}xf32>, "
+                f"{TYPES[bias - 3]}, {last_type}{end[1]}")
+
+    grouped = lambda *a: product("grouped", *a, "%n", f"tensor<{E + 1}xi32>")  # noqa: E731
+    routed = lambda *a: product("routed", *a, "%b", TYPES[1])  # noqa: E731
+    glu = f"heddle.glu %x, %y {{activation = #heddle.activation<silu>}} : tensor<?x{2 * I}xf32>"
+    return (function(op, types, RESULT), f"""func.func @f({arguments}) -> {RESULT} {{
   %o, %p, %n = heddle.plan %b {{experts = {E} : i64}} : tensor<?x2xi32>
   %xs = heddle.dispatch %a, %o : tensor<?x{D}xf32>, tensor<?x2xi32>
-  %g = heddle.grouped_matmul %xs, %d, %n : tensor<?x{2 * D}xf32>, {TYPES[3]}, tensor<{E + 1}xi32>
-  %u = heddle.grouped_matmul %xs, %e, %n : tensor<?x{2 * D}xf32>, {TYPES[4]}, tensor<{E + 1}xi32>
-  %h = heddle.glu %g, %u {{activation = #heddle.activation<silu>}} : tensor<?x{2 * I}xf32>
-  %ys = heddle.grouped_matmul %h, %f, %n : tensor<?x{2 * I}xf32>, {TYPES[5]}, tensor<{E + 1}xi32>
+  %x = {grouped("%xs", 2 * D, "d")}
+  %y = {grouped("%xs", 2 * D, "e")}
+  %z = {glu}
+  %ys = {grouped("%z", 2 * I, "f")}
   %r = heddle.combine %ys, %c, %p : tensor<?x{2 * N}xf32>, tensor<?x2xf32>, tensor<?x2xi32>
   return %r : {RESULT}
 }}
-"""
-ROUTED = f"""func.func @f({ARGUMENTS}) -> {RESULT} {{
-  %g = heddle.routed_matmul %a, %d, %b : {TYPES[0]}, {TYPES[3]}, {TYPES[1]}
-  %u = heddle.routed_matmul %a, %e, %b : {TYPES[0]}, {TYPES[4]}, {TYPES[1]}
-  %h = heddle.glu %g, %u {{activation = #heddle.activation<silu>}} : tensor<?x{2 * I}xf32>
-  %ys = heddle.routed_matmul %h, %f, %b : tensor<?x{2 * I}xf32>, {TYPES[5]}, {TYPES[1]}
+""", f"""func.func @f({arguments}) -> {RESULT} {{
+  %x = {routed("%a", D, "d")}
+  %y = {routed("%a", D, "e")}
+  %z = {glu}
+  %ys = {routed("%z", 2 * I, "f")}
   %r = heddle.combine %ys, %c : tensor<?x{2 * N}xf32>, tensor<?x2xf32>
   return %r : {RESULT}
 }}
-"""
+""")
 
 
 @pytest.mark.parametrize("name", IDS)
-@pytest.mark.parametrize("form", (EXPERTS, GROUPED, ROUTED), ids=("experts", "grouped", "routed"))
-def test_experts(probe, rng, form, name):
-    ids = IDS[name]
+@pytest.mark.parametrize("biased", (False, True), ids=("plain", "biased"))
+@pytest.mark.parametrize("form", range(3), ids=("experts", "grouped", "routed"))
+def test_experts(probe, rng, form, biased, name):
+    ids, module = IDS[name], forms(biased)[form]
     arrays = [rng.standard_normal((len(ids), D)), ids, rng.random(ids.shape)]
     arrays += [rng.standard_normal(shape) for shape in ((E, I, D), (E, I, D), (E, N, I))]
-    found, bad = probe(form, call("f", *arrays), call("f", arrays[0], ids + E, *arrays[2:]))
-    assert_near(found[0], experts(*arrays))
+    biases = [biased * rng.standard_normal(shape) for shape in ((E, I), (E, I), (E, N))]
+    given = arrays + biases if biased else arrays
+    found, bad = probe(module, call("f", *given), call("f", given[0], ids + E, *given[2:]))
+    assert_near(found[0], experts(*arrays, *biases))
     assert bad[0] == 5 and "expert = " in bad[1]
 
 

@@ -67,14 +67,16 @@ def test_glu(probe, rng):
     assert uneven[0] == 2
 
 
-def test_clamped_glu(probe):
-    """gpt-oss's: no gate above 7, no up beyond 7 either way, which counts from -1."""
-    module = function("heddle.glu %a, %b {activation = #heddle.activation<oai>} : tensor<?x9xf32>",
+@pytest.mark.parametrize("limit, alpha, numbers", [
+    (7, 1.702, ""), (6.5, 1.25, ", limit = 6.5 : f64, alpha = 1.25 : f64")])
+def test_clamped_glu(probe, limit, alpha, numbers):
+    """gpt-oss's: no gate above the limit, no up beyond it either way, which counts from -1."""
+    module = function(f"heddle.glu %a, %b {{activation = #heddle.activation<oai{numbers}>}} : tensor<?x9xf32>",
                       ("tensor<?x9xf32>", "tensor<?x9xf32>"), "tensor<?x9xf32>")
     gate = np.array([[-30, -7.5, -1, 0, 1, 6.9, 7, 7.1, 40]])
     up = np.array([[7.5, -1, 0, 3, -7.5, 6.5, -6.5, 30, -30]])
-    least = np.minimum(gate, 7)
-    expected = least * 0.5 * (1 + np.tanh(0.851 * least)) * (np.clip(up, -7, 7) + 1)
+    least = np.minimum(gate, limit)
+    expected = least * 0.5 * (1 + np.tanh(alpha / 2 * least)) * (np.clip(up, -limit, limit) + 1)
     assert_near(probe(module, call("f", gate, up))[0][0], expected)
 
 

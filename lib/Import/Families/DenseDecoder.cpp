@@ -146,11 +146,12 @@ static SmallVector<Value> buildLayer(GraphBuilder &g, const DenseConfig &c,
   auto headNorm = [&](Value v, StringRef name, int64_t heads) {
     return p[name] ? norm(v, name, family.wholeNorms ? 1 : heads) : v;
   };
+  auto activation =
+      ActivationAttr::get(b.getContext(), ActivationKind::silu, {}, {});
   auto gatedUnit = [&](Value v, StringRef suffix) {
     auto name = [&](StringRef stem) { return (stem + suffix).str(); };
     Value gate = linear(v, name("ffn_gate")), up = linear(v, name("ffn_up"));
-    Value made = GLUOp::create(b, g.loc(name("ffn_glu")), gate, up,
-                               ActivationKind::silu);
+    Value made = GLUOp::create(b, g.loc(name("ffn_glu")), gate, up, activation);
     return linear(made, name("ffn_down"));
   };
 
@@ -196,10 +197,11 @@ static SmallVector<Value> buildLayer(GraphBuilder &g, const DenseConfig &c,
       "neg_inf");
   auto route = RouteOp::create(b, g.loc("route"), linear(h, "ffn_gate_inp"),
                                p["exp_probs_b.bias"], router);
-  Value y = ExpertsOp::create(
-      b, g.loc("experts"), h, route.getIds(), route.getWeights(),
-      p["ffn_gate_exps.weight"], p["ffn_up_exps.weight"],
-      p["ffn_down_exps.weight"], ActivationKind::silu, RowsAttr());
+  Value y =
+      ExpertsOp::create(b, g.loc("experts"), h, route.getIds(),
+                        route.getWeights(), p["ffn_gate_exps.weight"],
+                        p["ffn_up_exps.weight"], p["ffn_down_exps.weight"],
+                        Value(), Value(), Value(), activation, RowsAttr());
   if (p["ffn_gate_shexp.weight"]) {
     Value shared = gatedUnit(h, "_shexp");
     if (Value gate = p["ffn_gate_inp_shexp.weight"])

@@ -249,3 +249,58 @@ func.func @gate_rows_C1(%x: tensor<?x64xf32>, %w: tensor<63xf32>) {
   %y = heddle.gate_rows %x, %x, %w : tensor<?x64xf32>, tensor<?x64xf32>, tensor<63xf32>
   return
 }
+
+// -----
+
+func.func @experts_C5(%x: tensor<?x64xf32>, %ids: tensor<?x2xi32>, %w: tensor<?x2xf32>, %g: tensor<8x96x64xf32>, %d: tensor<8x64x96xf32>, %b: tensor<8x96xf32>) {
+  // expected-error @below {{(C5) a bias is 'tensor<8x96xf32>', the weight 'tensor<8x64x96xf32>'}}
+  %y = heddle.experts %x, %ids, %w, %g, %g, %d biases(%b, %b, %b) {activation = #heddle.activation<silu>} : tensor<?x64xf32>, tensor<?x2xi32>, tensor<?x2xf32>, tensor<8x96x64xf32>, tensor<8x96x64xf32>, tensor<8x64x96xf32> biases(tensor<8x96xf32>, tensor<8x96xf32>, tensor<8x96xf32>)
+  return
+}
+
+// -----
+
+func.func @experts_C5_absent(%x: tensor<?x64xf32>, %ids: tensor<?x2xi32>, %w: tensor<?x2xf32>, %g: tensor<8x96x64xf32>, %d: tensor<8x64x96xf32>, %b: tensor<8x96xf32>) {
+  // expected-error @below {{(C5) a bias is 'tensor<8x96xf32>', the weight 'tensor<8x96x64xf32>'}}
+  %y = "heddle.experts"(%x, %ids, %w, %g, %g, %d, %b) {activation = #heddle.activation<silu>, operandSegmentSizes = array<i32: 1, 1, 1, 1, 1, 1, 1, 0, 0>} : (tensor<?x64xf32>, tensor<?x2xi32>, tensor<?x2xf32>, tensor<8x96x64xf32>, tensor<8x96x64xf32>, tensor<8x64x96xf32>, tensor<8x96xf32>) -> tensor<?x64xf32>
+  return
+}
+
+// -----
+
+func.func @experts_encoded_bias(%x: tensor<?x64xf32>, %ids: tensor<?x2xi32>, %w: tensor<?x2xf32>, %g: tensor<8x96x64xf32>, %d: tensor<8x64x96xf32>, %b: tensor<8x96xf32, #heddle.enc<f32>>, %c: tensor<8x64xf32>) {
+  // expected-error @below {{operand #6 must be 2D tensor of f32 without an encoding}}
+  %y = heddle.experts %x, %ids, %w, %g, %g, %d biases(%b, %b, %c) {activation = #heddle.activation<silu>} : tensor<?x64xf32>, tensor<?x2xi32>, tensor<?x2xf32>, tensor<8x96x64xf32>, tensor<8x96x64xf32>, tensor<8x64x96xf32> biases(tensor<8x96xf32, #heddle.enc<f32>>, tensor<8x96xf32, #heddle.enc<f32>>, tensor<8x64xf32>)
+  return
+}
+
+// -----
+
+func.func @grouped_C3(%x: tensor<?x128xf32>, %w: tensor<8x96x64xf32>, %o: tensor<9xi32>, %b: tensor<8x95xf32>) {
+  // expected-error @below {{(C3) bias is 'tensor<8x95xf32>', the weight 'tensor<8x96x64xf32>'}}
+  %y = heddle.grouped_matmul %x, %w, %o bias %b : tensor<?x128xf32>, tensor<8x96x64xf32>, tensor<9xi32>, tensor<8x95xf32>
+  return
+}
+
+// -----
+
+func.func @routed_C3(%x: tensor<1x64xf32>, %w: tensor<8x96x64xf32>, %ids: tensor<1x2xi32>, %b: tensor<7x96xf32>) {
+  // expected-error @below {{(C3) bias is 'tensor<7x96xf32>', the weight 'tensor<8x96x64xf32>'}}
+  %y = heddle.routed_matmul %x, %w, %ids bias %b : tensor<1x64xf32>, tensor<8x96x64xf32>, tensor<1x2xi32>, tensor<7x96xf32>
+  return
+}
+
+// -----
+
+// expected-error @below {{(C1) limit of silu, limit: of oai alone}}
+func.func private @f() attributes {a = #heddle.activation<silu, limit = 7.0 : f64>}
+
+// -----
+
+// expected-error @below {{(C2) limit = 0.000000e+00, limit positive and finite}}
+func.func private @f() attributes {a = #heddle.activation<oai, limit = 0.0 : f64>}
+
+// -----
+
+// expected-error @below {{(C2) alpha = INF, limit positive and finite}}
+func.func private @f() attributes {a = #heddle.activation<oai, alpha = 1.0e39 : f64>}

@@ -17,7 +17,7 @@ func.func @route(%z: tensor<?x8xf32>, %bias: tensor<8xf32>) {
 }
 
 // CHECK-LABEL: @experts
-func.func @experts(%x: tensor<?x64xf32>, %c: !codes, %ids: tensor<?x2xi32>, %w: tensor<?x2xf32>, %gate: !w, %down: !wd) {
+func.func @experts(%x: tensor<?x64xf32>, %c: !codes, %ids: tensor<?x2xi32>, %w: tensor<?x2xf32>, %gate: !w, %down: !wd, %bias: tensor<8x96xf32>, %bias_down: tensor<8x64xf32>) {
   // CHECK: heddle.param "stacked" : tensor<8x96x64xf32, #heddle.enc<bf16>>
   %p = heddle.param "stacked" : tensor<8x96x64xf32, #heddle.enc<bf16>>
   // CHECK: heddle.experts %{{.*}} {activation = #heddle.activation<silu>} : tensor<?x64xf32>, tensor<?x2xi32>, tensor<?x2xf32>,
@@ -26,6 +26,9 @@ func.func @experts(%x: tensor<?x64xf32>, %c: !codes, %ids: tensor<?x2xi32>, %w: 
   // CHECK: heddle.experts %{{.*}} {activation = #heddle.activation<silu>, hidden = #heddle.rows<i8, group = 32>}
   %y1 = heddle.experts %c, %ids, %w, %gate, %gate, %down {activation = #heddle.activation<silu>, hidden = #heddle.rows<i8, group = 32>}
     : !codes, tensor<?x2xi32>, tensor<?x2xf32>, !w, !w, !wd
+  // CHECK: heddle.experts %{{.*}} biases(%[[B:[a-z0-9]+]], %[[B]], %[[BD:[a-z0-9]+]]) {activation = #heddle.activation<oai>} : {{.*}} biases(tensor<8x96xf32>, tensor<8x96xf32>, tensor<8x64xf32>)
+  %y2 = heddle.experts %x, %ids, %w, %gate, %gate, %down biases(%bias, %bias, %bias_down) {activation = #heddle.activation<oai>}
+    : tensor<?x64xf32>, tensor<?x2xi32>, tensor<?x2xf32>, !w, !w, !wd biases(tensor<8x96xf32>, tensor<8x96xf32>, tensor<8x64xf32>)
   // CHECK: %[[ORDER:.*]], %[[POSITION:.*]], %[[OFFSETS:.*]] = heddle.plan %{{.*}} {experts = 8 : i64} : tensor<?x2xi32>
   %order, %position, %offsets = heddle.plan %ids {experts = 8 : i64} : tensor<?x2xi32>
   // CHECK: heddle.dispatch %{{.*}}, %[[ORDER]] : tensor<?x64xf32>, tensor<?x2xi32>
@@ -36,6 +39,10 @@ func.func @experts(%x: tensor<?x64xf32>, %c: !codes, %ids: tensor<?x2xi32>, %w: 
   %g = heddle.grouped_matmul %xs, %gate, %offsets : tensor<?x128xf32>, !w, tensor<9xi32>
   // CHECK: heddle.routed_matmul %{{.*}}, %{{.*}}, %{{.*}} : tensor<?x64xf32>, tensor<8x96x64xf32, {{.*}}>, tensor<?x2xi32>
   %r = heddle.routed_matmul %x, %gate, %ids : tensor<?x64xf32>, !w, tensor<?x2xi32>
+  // CHECK: heddle.grouped_matmul %{{.*}}, %{{.*}}, %[[OFFSETS]] bias %[[B:[a-z0-9]+]] : tensor<?x128xf32>, tensor<8x96x64xf32, {{.*}}>, tensor<9xi32>, tensor<8x96xf32>
+  %gb = heddle.grouped_matmul %xs, %gate, %offsets bias %bias : tensor<?x128xf32>, !w, tensor<9xi32>, tensor<8x96xf32>
+  // CHECK: heddle.routed_matmul %{{.*}}, %{{.*}}, %{{.*}} bias %[[B]] : tensor<?x64xf32>, tensor<8x96x64xf32, {{.*}}>, tensor<?x2xi32>, tensor<8x96xf32>
+  %rb = heddle.routed_matmul %x, %gate, %ids bias %bias : tensor<?x64xf32>, !w, tensor<?x2xi32>, tensor<8x96xf32>
   // CHECK: heddle.routed_matmul %{{.*}}, %{{.*}}, %{{.*}} : tensor<?x192xf32>, tensor<8x64x96xf32, {{.*}}>, tensor<?x2xi32>
   %ys = heddle.routed_matmul %r, %down, %ids : tensor<?x192xf32>, !wd, tensor<?x2xi32>
   // CHECK: heddle.combine %{{.*}}, %{{.*}} : tensor<?x128xf32>, tensor<?x2xf32>

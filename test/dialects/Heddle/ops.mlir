@@ -96,8 +96,10 @@ func.func @decoder(%ids: tensor<?xi32>, %pos: tensor<?xi32>, %rows: tensor<?xi32
   %g = heddle.glu %o, %o2 {activation = #heddle.activation<silu>} : tensor<?x576xf32>
   // CHECK: heddle.glu {{.*}} {activation = #heddle.activation<oai>}
   %g1 = heddle.glu %g, %o1 {activation = #heddle.activation<oai>} : tensor<?x576xf32>
+  // CHECK: heddle.glu {{.*}} {activation = #heddle.activation<oai, limit = 6.000000e+00 : f64, alpha = 1.500000e+00 : f64>}
+  %g2 = heddle.glu %g1, %o1 {activation = #heddle.activation<oai, limit = 6.0 : f64, alpha = 1.5 : f64>} : tensor<?x576xf32>
   // CHECK: heddle.select_rows %{{.*}}, %{{.*}} : tensor<?x576xf32>, tensor<?xi32>
-  %s = heddle.select_rows %g1, %rows : tensor<?x576xf32>, tensor<?xi32>
+  %s = heddle.select_rows %g2, %rows : tensor<?x576xf32>, tensor<?xi32>
   return %s : tensor<?x576xf32>
 }
 

@@ -20,6 +20,30 @@ func.func @one(%x: tensor<1x64xf32>, %ids: tensor<1x2xi32>, %w: tensor<1x2xf32>,
   return %y : tensor<1x64xf32>
 }
 
+// Biases go with their products.
+// CHECK-LABEL: @one_biased
+// CHECK: heddle.routed_matmul %{{.*}}, %{{.*}}, %{{.*}} bias %[[G:[a-z0-9]+]] : tensor<1x64xf32>
+// CHECK: heddle.routed_matmul %{{.*}}, %{{.*}}, %{{.*}} bias %[[U:[a-z0-9]+]] : tensor<1x64xf32>
+// CHECK: heddle.glu {{.*}} {activation = #heddle.activation<oai>}
+// CHECK: heddle.routed_matmul %{{.*}}, %{{.*}}, %{{.*}} bias %[[D:[a-z0-9]+]] : tensor<1x192xf32>, tensor<8x64x96xf32, {{.*}}>, tensor<1x2xi32>, tensor<8x64xf32>
+// CHECK: heddle.combine
+func.func @one_biased(%x: tensor<1x64xf32>, %ids: tensor<1x2xi32>, %w: tensor<1x2xf32>, %up: !up, %down: !down, %b: tensor<8x96xf32>, %c: tensor<8x96xf32>, %d: tensor<8x64xf32>) -> tensor<1x64xf32> {
+  %y = heddle.experts %x, %ids, %w, %up, %up, %down biases(%b, %c, %d) {activation = #heddle.activation<oai>}
+    : tensor<1x64xf32>, tensor<1x2xi32>, tensor<1x2xf32>, !up, !up, !down biases(tensor<8x96xf32>, tensor<8x96xf32>, tensor<8x64xf32>)
+  return %y : tensor<1x64xf32>
+}
+
+// CHECK-LABEL: @many_biased
+// CHECK-SAME: %[[B:[a-z0-9]+]]: tensor<8x96xf32>, %[[C:[a-z0-9]+]]: tensor<8x96xf32>, %[[D:[a-z0-9]+]]: tensor<8x64xf32>
+// CHECK: heddle.grouped_matmul {{.*}} bias %[[B]] :
+// CHECK: heddle.grouped_matmul {{.*}} bias %[[C]] :
+// CHECK: heddle.grouped_matmul {{.*}} bias %[[D]] :
+func.func @many_biased(%x: tensor<?x64xf32>, %ids: tensor<?x2xi32>, %w: tensor<?x2xf32>, %up: !up, %down: !down, %b: tensor<8x96xf32>, %c: tensor<8x96xf32>, %d: tensor<8x64xf32>) -> tensor<?x64xf32> {
+  %y = heddle.experts %x, %ids, %w, %up, %up, %down biases(%b, %c, %d) {activation = #heddle.activation<oai>}
+    : tensor<?x64xf32>, tensor<?x2xi32>, tensor<?x2xf32>, !up, !up, !down biases(tensor<8x96xf32>, tensor<8x96xf32>, tensor<8x64xf32>)
+  return %y : tensor<?x64xf32>
+}
+
 // Rows of codes are dispatched as they are, and what enters `down` is converted.
 // CHECK-LABEL: @many
 // CHECK-SAME: %[[X:.*]]: tensor<?x64xf32, #heddle.rows<i8, group = 32>>, %[[IDS:.*]]: tensor<?x2xi32>, %[[W:.*]]: tensor<?x2xf32>

@@ -93,6 +93,50 @@ func.func @with_sum(%r: tensor<1x48xf32>, %x: tensor<1x128xf32>, %ids: tensor<1x
 
 // -----
 
+!w = tensor<4x48x64xf32, #heddle.packed<<f32>, rows = 16>>
+
+// A bias is that of the expert, added to the finished sum, before the slot's weight.
+// CHECK-LABEL: func.func private @k1.b
+// CHECK-SAME: %[[B:[a-z0-9]+]]: memref<4x48xf32>, %{{[a-z0-9]+}}: memref<1x48xf32>)
+// CHECK: %[[ID:.*]] = memref.load %{{.*}} : memref<1x2xi32>
+// CHECK: %[[E:.*]] = arith.index_cast %[[ID]]
+// CHECK: math.fma
+// CHECK: vector.load %[[B]][%[[E]], %{{.*}}] : memref<4x48xf32>, vector<8xf32>
+// CHECK: arith.addf
+// CHECK: scf.if
+// CHECK: arith.mulf
+func.func @with_bias(%x: tensor<1x128xf32>, %ids: tensor<1x2xi32>, %s: tensor<1x2xf32>, %w: !w, %bias: tensor<4x48xf32>) -> tensor<1x48xf32> {
+  %0 = heddle.kernel "b" (%x, %ids, %s, %w, %bias) schedule <"experts", {lanes = 8 : i64}> : (tensor<1x128xf32>, tensor<1x2xi32>, tensor<1x2xf32>, !w, tensor<4x48xf32>) -> tensor<1x48xf32> {
+  ^bb0(%a: tensor<1x128xf32>, %b: tensor<1x2xi32>, %c: tensor<1x2xf32>, %d: !w, %e: tensor<4x48xf32>):
+    %1 = heddle.routed_matmul %a, %d, %b bias %e : tensor<1x128xf32>, !w, tensor<1x2xi32>, tensor<4x48xf32>
+    %2 = heddle.combine %1, %c : tensor<1x96xf32>, tensor<1x2xf32>
+    heddle.yield %2 : tensor<1x48xf32>
+  }
+  return %0 : tensor<1x48xf32>
+}
+
+// -----
+
+!w = tensor<4x48x64xf32, #heddle.packed<<f32>, rows = 16>>
+
+// Of groups of rows, every row of the block gets its group's.
+// CHECK-LABEL: func.func private @k1.gb
+// CHECK-SAME: %[[B:[a-z0-9]+]]: memref<4x48xf32>, %{{[a-z0-9]+}}: memref<?x96xf32>)
+// CHECK: arith.minsi
+// CHECK: math.fma
+// CHECK: scf.for
+// CHECK: vector.load %[[B]]
+func.func @grouped_bias(%x: tensor<?x128xf32>, %w: !w, %o: tensor<5xi32>, %bias: tensor<4x48xf32>) -> tensor<?x96xf32> {
+  %0 = heddle.kernel "gb" (%x, %w, %o, %bias) schedule <"experts", {lanes = 8 : i64, token_tile = 4 : i64}> : (tensor<?x128xf32>, !w, tensor<5xi32>, tensor<4x48xf32>) -> tensor<?x96xf32> {
+  ^bb0(%a: tensor<?x128xf32>, %b: !w, %c: tensor<5xi32>, %d: tensor<4x48xf32>):
+    %1 = heddle.grouped_matmul %a, %b, %c bias %d : tensor<?x128xf32>, !w, tensor<5xi32>, tensor<4x48xf32>
+    heddle.yield %1 : tensor<?x96xf32>
+  }
+  return %0 : tensor<?x96xf32>
+}
+
+// -----
+
 // The plan is one item; offsets are counted, summed, moved by the placing and moved back.
 // CHECK: #[[ITEMS:.*]] = affine_map<(d0) -> (1)>
 // CHECK-LABEL: func.func private @k1.p

@@ -26,10 +26,10 @@ struct MatmulParts {
 /// Fails with a diagnostic if the kernel has another form.
 mlir::FailureOr<MatmulParts> partsOf(KernelOp kernel);
 
-/// The operands of an op that multiplies rows by a stored weight; null of any
-/// other.
+/// The operands of an op that multiplies rows by a stored weight, and adds a
+/// bias where it has one; null of any other.
 struct Product {
-  Value x, weight;
+  Value x, weight, bias;
   explicit operator bool() const { return bool(weight); }
 };
 Product productOf(mlir::Operation *op);

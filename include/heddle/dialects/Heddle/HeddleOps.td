@@ -340,23 +340,41 @@ def Heddle_ActivationKind : I32EnumAttr<"ActivationKind", "Activation of a gated
   let cppNamespace = "::heddle";
   let genSpecializedAttr = 0;
 }
-def Heddle_ActivationKindAttr : EnumAttr<Heddle_Dialect, Heddle_ActivationKind, "activation"> {
-  let assemblyFormat = "`<` $value `>`";
+def Heddle_ActivationAttr : Heddle_Attr<"Activation", "activation"> {
+  let summary = "The activation of a gated unit, with its numbers";
+  let description = [{
+    Of a gate g and an up u: `silu` is g / (1 + exp(-g)) * u (arXiv 2002.05202). `oai` is gpt-oss's
+    clamped form: with g' = min(g, limit) and u' = u between -limit and limit,
+    g' / (1 + exp(-alpha g')) * (u' + 1). `limit` is 7 and `alpha` 1.702 where they are absent.
+
+    Constraints: (C1) limit and alpha are of `oai`; (C2) both are positive and finite in f32.
+
+    Examples: `#heddle.activation<silu>`, `#heddle.activation<oai, limit = 6.0 : f64>`.
+  }];
+  let parameters = (ins EnumParameter<Heddle_ActivationKind>:$kind,
+                        OptionalParameter<"::mlir::FloatAttr">:$limit,
+                        OptionalParameter<"::mlir::FloatAttr">:$alpha);
+  let assemblyFormat = "`<` $kind (`,` struct($limit, $alpha)^)? `>`";
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    bool isClamped() const { return getKind() == ActivationKind::oai; }
+    double getLimitValue() const { return getLimit() ? getLimit().getValueAsDouble() : 7; }
+    double getAlphaValue() const { return getAlpha() ? getAlpha().getValueAsDouble() : 1.702; }
+  }];
 }
 
 def Heddle_GLUOp : Heddle_Op<"glu", [Pure, Heddle_RowWise, AllTypesMatch<["gate", "up", "result"]>,
     DeclareOpInterfaceMethods<Heddle_LinalgLowering>]> {
   let summary = "Gated activation";
   let description = [{
-    `activation(gate) * up`; silu(g) = g / (1 + exp(-g)) (arXiv 2002.05202). `oai` is gpt-oss's clamped
-    form: with g = min(gate, 7) and u = up between -7 and 7, g / (1 + exp(-1.702 g)) * (u + 1).
+    Element by element what `#heddle.activation` makes of a gate and an up.
 
     Example:
     ```mlir
     %y = heddle.glu %g, %u {activation = #heddle.activation<silu>} : tensor<?x1536xf32>
     ```
   }];
-  let arguments = (ins Heddle_Activation:$gate, Heddle_Activation:$up, Heddle_ActivationKindAttr:$activation);
+  let arguments = (ins Heddle_Activation:$gate, Heddle_Activation:$up, Heddle_ActivationAttr:$activation);
   let results = (outs Heddle_Activation:$result);
   let assemblyFormat = "$gate `,` $up attr-dict `:` type($gate)";
 }

@@ -53,6 +53,9 @@ def Heddle_RouterAttr : Heddle_Attr<"Router", "router"> {
 def Heddle_Slots : TensorRankOf<[I32], [2]>;
 // [E, N, K]: a matrix an expert.
 def Heddle_ExpertWeight : TensorRankOf<[F32], [3]>;
+// [E, N]: a vector an expert, plain.
+def Heddle_ExpertBias : ConfinedType<TensorRankOf<[F32], [2]>,
+    [CPred<"!::llvm::cast<::mlir::RankedTensorType>($_self).getEncoding()">], "2D tensor of f32 without an encoding">;
 
 def Heddle_RouteOp : Heddle_Op<"route", [Pure, Heddle_RowWise, DeclareOpInterfaceMethods<InferTypeOpInterface>]> {
   let summary = "Which experts a token goes to, with what weight";
@@ -77,18 +80,20 @@ def Heddle_RouteOp : Heddle_Op<"route", [Pure, Heddle_RowWise, DeclareOpInterfac
   let hasVerifier = 1;
 }
 
-def Heddle_ExpertsOp : Heddle_Op<"experts", [Pure, DeclareOpInterfaceMethods<InferTypeOpInterface>]> {
+def Heddle_ExpertsOp : Heddle_Op<"experts", [Pure, AttrSizedOperandSegments, DeclareOpInterfaceMethods<InferTypeOpInterface>]> {
   let summary = "Gated units, a few of many for each token";
   let description = [{
     `result[t] = sum_s weights[t, s] * down_e (act(gate_e x_t) * (up_e x_t))` with
     e = ids[t, s] and s ascending. What importers write; lower-experts chooses the form.
+    `biases` are added to what gate, up and down of an expert make (gpt-oss): to a gate and an up
+    before the activation, to a down before its weight.
     With `hidden` the rows before `down` enter it in that form.
-    Shapes: x [T, D], ids and weights [T, k], gate and up [E, I, D], down [E, N, I],
-    result [T, N].
+    Shapes: x [T, D], ids and weights [T, k], gate and up [E, I, D], down [E, N, I], their
+    biases [E, I], [E, I] and [E, N], result [T, N].
 
     Constraints: (C1) gate and up have one shape, of x's width; (C2) down has as many
     experts, and their I as its width; (C3) ids and weights are [T, k] of x's T; (C4) the
-    group of hidden divides I.
+    group of hidden divides I; (C5) there are three biases or none, of these shapes.
 
     Example:
     ```mlir
@@ -97,11 +102,15 @@ def Heddle_ExpertsOp : Heddle_Op<"experts", [Pure, DeclareOpInterfaceMethods<Inf
     ```
   }];
   let arguments = (ins Heddle_Rows:$x, Heddle_Slots:$ids, Heddle_Activation:$weights, Heddle_ExpertWeight:$gate,
-                       Heddle_ExpertWeight:$up, Heddle_ExpertWeight:$down, Heddle_ActivationKindAttr:$activation,
+                       Heddle_ExpertWeight:$up, Heddle_ExpertWeight:$down,
+                       Optional<Heddle_ExpertBias>:$gate_bias, Optional<Heddle_ExpertBias>:$up_bias,
+                       Optional<Heddle_ExpertBias>:$down_bias, Heddle_ActivationAttr:$activation,
                        OptionalAttr<Heddle_RowsAttr>:$hidden);
   let results = (outs Heddle_Activation:$result);
-  let assemblyFormat = [{ $x `,` $ids `,` $weights `,` $gate `,` $up `,` $down attr-dict
-      `:` type($x) `,` type($ids) `,` type($weights) `,` type($gate) `,` type($up) `,` type($down) }];
+  let assemblyFormat = [{ $x `,` $ids `,` $weights `,` $gate `,` $up `,` $down
+      (`biases` `(` $gate_bias^ `,` $up_bias `,` $down_bias `)`)? attr-dict
+      `:` type($x) `,` type($ids) `,` type($weights) `,` type($gate) `,` type($up) `,` type($down)
+      (`biases` `(` type($gate_bias)^ `,` type($up_bias) `,` type($down_bias) `)`)? }];
   let hasVerifier = 1;
 }
 
@@ -151,10 +160,12 @@ def Heddle_GroupedMatmulOp : Heddle_Op<"grouped_matmul", [Pure, DeclareOpInterfa
   let summary = "Matrix products of groups of rows, each with its expert's weight";
   let description = [{
     Row r of the T * k rows of x (k to a row of its type), for offsets[e] <= r < offsets[e + 1],
-    times `weight[e]`: `result[r, n] = sum_i x[r, i] * weight[e, n, i]`, i as in
-    `heddle.linear`. Shapes: x [T, k * K], weight [E, N, K], offsets [E + 1], result [T, k * N].
+    times `weight[e]`: `result[r, n] = sum_i x[r, i] * weight[e, n, i] (+ bias[e, n])`, i as in
+    `heddle.linear`. Shapes: x [T, k * K], weight [E, N, K], offsets [E + 1], bias [E, N],
+    result [T, k * N].
 
-    Constraints: (C1) K divides the width of x; (C2) offsets has E + 1 elements.
+    Constraints: (C1) K divides the width of x; (C2) offsets has E + 1 elements; (C3) bias is
+    [E, N] of the weight.
 
     Example:
     ```mlir
@@ -162,30 +173,35 @@ def Heddle_GroupedMatmulOp : Heddle_Op<"grouped_matmul", [Pure, DeclareOpInterfa
       : tensor<?x128xf32>, tensor<8x96x64xf32, #heddle.enc<f32>>, tensor<9xi32>
     ```
   }];
-  let arguments = (ins Heddle_Rows:$x, Heddle_ExpertWeight:$weight, 1DTensorOf<[I32]>:$offsets);
+  let arguments = (ins Heddle_Rows:$x, Heddle_ExpertWeight:$weight, 1DTensorOf<[I32]>:$offsets,
+                       Optional<Heddle_ExpertBias>:$bias);
   let results = (outs Heddle_Activation:$result);
-  let assemblyFormat = "$x `,` $weight `,` $offsets attr-dict `:` type($x) `,` type($weight) `,` type($offsets)";
+  let assemblyFormat = [{ $x `,` $weight `,` $offsets (`bias` $bias^)? attr-dict
+      `:` type($x) `,` type($weight) `,` type($offsets) (`,` type($bias)^)? }];
   let hasVerifier = 1;
 }
 
 def Heddle_RoutedMatmulOp : Heddle_Op<"routed_matmul", [Pure, DeclareOpInterfaceMethods<InferTypeOpInterface>]> {
   let summary = "Matrix products of a token with the weights of its experts";
   let description = [{
-    `result[t, s * N + n] = sum_i x[t, i] * weight[ids[t, s], n, i]`, or, where x has a row for
-    each slot, of `x[t, s * K + i]`. The form of one token: no plan, only the chosen experts
-    are read. Shapes: x [T, K] or [T, k * K], ids [T, k], weight [E, N, K],
-    result [T, k * N].
+    `result[t, s * N + n] = sum_i x[t, i] * weight[ids[t, s], n, i] (+ bias[ids[t, s], n])`, or,
+    where x has a row for each slot, of `x[t, s * K + i]`. The form of one token: no plan, only
+    the chosen experts are read. Shapes: x [T, K] or [T, k * K], ids [T, k], weight [E, N, K],
+    bias [E, N], result [T, k * N].
 
-    Constraints: (C1) the width of x is K or k * K; (C2) x and ids have one T.
+    Constraints: (C1) the width of x is K or k * K; (C2) x and ids have one T; (C3) bias is
+    [E, N] of the weight.
 
     Example:
     ```mlir
     %y = heddle.routed_matmul %x, %w, %ids : tensor<1x64xf32>, tensor<8x96x64xf32, #heddle.enc<f32>>, tensor<1x2xi32>
     ```
   }];
-  let arguments = (ins Heddle_Rows:$x, Heddle_ExpertWeight:$weight, Heddle_Slots:$ids);
+  let arguments = (ins Heddle_Rows:$x, Heddle_ExpertWeight:$weight, Heddle_Slots:$ids,
+                       Optional<Heddle_ExpertBias>:$bias);
   let results = (outs Heddle_Activation:$result);
-  let assemblyFormat = "$x `,` $weight `,` $ids attr-dict `:` type($x) `,` type($weight) `,` type($ids)";
+  let assemblyFormat = [{ $x `,` $weight `,` $ids (`bias` $bias^)? attr-dict
+      `:` type($x) `,` type($weight) `,` type($ids) (`,` type($bias)^)? }];
   let hasVerifier = 1;
 }
 
