@@ -22,10 +22,10 @@ llvm::Error heddle::packParameter(
     const import::EncodingInfo &info = *import::findEncoding(stored.encoding());
     int64_t width = type.getNumElements() / type.getDimSize(0);
     std::vector<float> row(width);
+    std::vector<uint8_t> scratch;
     for (int64_t i = 0; i < type.getDimSize(0); ++i) {
-      import::dequantize(
-          info, stored.row(storedRow(i), width, width * info.blockBytes), width,
-          row.data());
+      import::dequantize(info, stored.row(storedRow(i), width, scratch), width,
+                         row.data());
       if (llvm::Error error =
               sink({reinterpret_cast<const uint8_t *>(row.data()),
                     row.size() * sizeof(float)}))
@@ -47,7 +47,7 @@ llvm::Error heddle::packParameter(
   // A last group without an encoding's group behind it ends in zeros.
   std::vector<uint8_t> codes(groups * group * elem),
       panel(blocks * packed.getBlockBytes()), groupScales(groups),
-      groupMins(groups);
+      groupMins(groups), scratch;
   std::vector<uint16_t> scales(groups * (group / enc.getGroup())),
       mins(scales.size());
   int64_t panels = packed.getPanels(n);
@@ -55,8 +55,7 @@ llvm::Error heddle::packParameter(
     int64_t first = p % panels * rows, row0 = p / panels * n + first;
     std::fill(panel.begin(), panel.end(), 0);
     for (int64_t r = 0; r < std::min(rows, n - first); ++r) {
-      const uint8_t *src =
-          stored.row(storedRow(row0 + r), k, sourceBlocks * info.blockBytes);
+      const uint8_t *src = stored.row(storedRow(row0 + r), k, scratch);
       info.decode(src, sourceBlocks,
                   {codes.data(), scales.data(), mins.data(), groupScales.data(),
                    groupMins.data()});

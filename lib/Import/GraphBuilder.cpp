@@ -84,7 +84,7 @@ std::string TensorNames::stored(StringRef name) const {
     if (own.empty())
       own = mapped(stem, table);
   }
-  if (own.contains('#')) // the whole name
+  if (!splitView(own).steps.empty()) // the whole name
     return prefix + own.str();
   return (prefix + (own.empty() ? stem : own) + "." + tail).str();
 }
@@ -93,10 +93,9 @@ std::string TensorNames::stored(StringRef name) const {
 // prefix.
 static bool isNameOf(TensorNames::Pair pair, StringRef stored) {
   StringRef own = pair.second;
-  if (own.contains('#'))
-    return splitPart(own).base == stored;
-  if (pair.first.contains('.'))
-    return own == stored;
+  ViewName view = splitView(own);
+  if (!view.steps.empty() || pair.first.contains('.'))
+    return view.base == stored;
   StringRef stem = stored.rsplit('.').first;
   if (!own.contains('*'))
     return own == stem;
@@ -370,8 +369,9 @@ const TensorEntry *GraphBuilder::expect(StringRef stored,
 
 Type GraphBuilder::declare(StringRef name, llvm::ArrayRef<int64_t> shape) {
   std::string stored = names.stored(name);
+  ViewName view = splitView(stored);
   StringRef encoding;
-  if (StringRef(stored).contains('*')) {
+  if (view.base.contains('*')) {
     // One tensor an expert, all alike, and no more than there are.
     bool whole = true;
     for (int64_t e = 0; e < shape[0]; ++e) {
@@ -397,20 +397,19 @@ Type GraphBuilder::declare(StringRef name, llvm::ArrayRef<int64_t> shape) {
     }
     return whole ? typeOf(shape, encoding) : Type();
   }
-  SmallVector<int64_t> whole(shape);
-  if (HeadPart heads = splitHeads(stored); heads.rows) {
-    const TensorEntry *entry =
-        expect(heads.base,
-               {shape[0] * heads.rows, heads.transposed ? shape[1] : shape[2]});
-    return entry ? typeOf(shape, headEncoding(heads, entry->encoding)) : Type();
+  const TensorEntry *entry = expect(view.base, view.stored(shape));
+  if (!entry)
+    return Type();
+  // A bias is plain, also one an expert.
+  if (name.ends_with(".bias") && shape.size() > 1) {
+    if (isFloat(*findEncoding(entry->encoding)))
+      return RankedTensorType::get(shape, b.getF32Type());
+    unsupportedNotes.push_back({source.path, "encoding " + entry->encoding +
+                                                 " of " + quoted(entry->name) +
+                                                 ", a bias"});
+    return Type();
   }
-  PartName split{stored};
-  if (StringRef(stored).contains('#')) {
-    split = splitPart(stored);
-    whole[whole.size() - 2] *= split.parts;
-  }
-  const TensorEntry *entry = expect(split.base, whole);
-  return entry ? typeOf(shape, entry->encoding) : Type();
+  return typeOf(shape, view.encoding(entry->encoding));
 }
 
 LayerStack GraphBuilder::declareLayers(int64_t count,

@@ -1,93 +1,83 @@
 //===- Parameters.cpp - Which stored row a parameter's row is -------------===//
 #include "heddle/Import/Parameters.h"
-#include "heddle/Import/Encoding.h"
 #include "mlir/IR/BuiltinAttributes.h"
+#include "llvm/ADT/STLExtras.h"
 #include <cassert>
 #include <cstring>
+#include <iterator>
 
 namespace heddle::import {
 
-PartName splitPart(llvm::StringRef name) {
-  PartName whole{name}, split;
-  llvm::StringRef rest;
-  std::tie(split.base, rest) = name.rsplit('#');
-  if (rest.consumeInteger(10, split.part) || !rest.consume_front("/") ||
-      rest.consumeInteger(10, split.parts) || !rest.empty() || split.part < 0 ||
-      split.parts < 1 || split.part >= split.parts)
-    return whole;
-  return split;
-}
+//===----------------------------------------------------------------------===//
+// Names
+//===----------------------------------------------------------------------===//
 
-HeadPart splitHeads(llvm::StringRef name) {
-  HeadPart p;
-  llvm::StringRef rest;
-  std::tie(p.base, rest) = name.rsplit('#');
-  p.transposed = rest.consume_back("^T");
+// Takes the step at the front of `text`.
+static std::optional<ViewStep> takeStep(llvm::StringRef &text) {
   constexpr int64_t kMost = int64_t(1) << 31;
-  if (rest.consumeInteger(10, p.first) || !rest.consume_front(":") ||
-      rest.consumeInteger(10, p.count) || !rest.consume_front("/") ||
-      rest.consumeInteger(10, p.rows) || !rest.empty() || p.first < 0 ||
-      p.count < 1 || p.rows > kMost || p.count > p.rows ||
-      p.first > p.rows - p.count)
-    return HeadPart{name};
-  return p;
+  if (text.consume_front("^T"))
+    return ViewStep{ViewStep::Transposed};
+  ViewStep s{ViewStep::Part};
+  if (!text.consume_front("#") || text.consumeInteger(10, s.first))
+    return std::nullopt;
+  if (text.consume_front(":")) {
+    s.kind = ViewStep::Heads;
+    if (text.consumeInteger(10, s.count) || !text.consume_front("/") ||
+        text.consumeInteger(10, s.of) || s.count < 1 || s.count > s.of)
+      return std::nullopt;
+  } else {
+    s.count = 1;
+    if (text.consume_front("%"))
+      s.kind = ViewStep::Every;
+    else if (!text.consume_front("/"))
+      return std::nullopt;
+    if (text.consumeInteger(10, s.of))
+      return std::nullopt;
+  }
+  if (s.of < 1 || s.of > kMost || s.first < 0 || s.first > s.of - s.count)
+    return std::nullopt;
+  return s;
 }
 
-llvm::StringRef headEncoding(const HeadPart &part, llvm::StringRef encoding) {
-  const EncodingInfo *info = findEncoding(encoding);
-  return part.transposed && info && !isFloat(*info) ? "f32" : encoding;
+ViewName splitView(llvm::StringRef name) {
+  size_t at = name.find_first_of("#^");
+  ViewName view{name.take_front(at), {}};
+  llvm::StringRef rest = name.substr(view.base.size());
+  while (!rest.empty()) {
+    std::optional<ViewStep> step = takeStep(rest);
+    if (!step)
+      return {name, {}};
+    view.steps.push_back(*step);
+  }
+  return view;
 }
 
-llvm::StringRef StoredParameter::encoding() const {
-  return headEncoding({"", 0, 0, 0, own != nullptr}, tensors.front()->encoding);
+bool ViewName::transposes() const {
+  return llvm::any_of(steps, [](const ViewStep &step) {
+    return step.kind == ViewStep::Transposed;
+  });
 }
 
-// The columns of each head's rows as rows.
-static std::shared_ptr<std::vector<uint8_t>>
-transposed(const TensorEntry &entry, const EncodingInfo &info,
-           const HeadPart &part) {
-  int64_t k = entry.shape[1], heads = entry.shape[0] / part.rows;
-  bool plain = isFloat(info);
-  int64_t size = plain ? info.blockBytes : 4,
-          rowBytes = k / info.blockElems * info.blockBytes;
-  auto out =
-      std::make_shared<std::vector<uint8_t>>(heads * part.count * k * size);
-  std::vector<float> decoded(k);
-  for (int64_t h = 0; h < heads; ++h)
-    for (int64_t j = 0; j < part.count; ++j) {
-      const uint8_t *row =
-          entry.bytes.data() + (h * part.rows + part.first + j) * rowBytes;
-      if (!plain) {
-        dequantize(info, row, k / info.blockElems, decoded.data());
-        row = reinterpret_cast<const uint8_t *>(decoded.data());
-      }
-      for (int64_t i = 0; i < k; ++i)
-        memcpy(out->data() + ((h * k + i) * part.count + j) * size,
-               row + i * size, size);
+llvm::SmallVector<int64_t>
+ViewName::stored(llvm::ArrayRef<int64_t> shape) const {
+  llvm::SmallVector<int64_t> out(shape);
+  for (const ViewStep &step : llvm::reverse(steps)) {
+    size_t rows = out.size() - 2;
+    if (step.kind == ViewStep::Transposed) {
+      std::swap(out[rows], out[rows + 1]);
+    } else if (step.kind == ViewStep::Heads) {
+      out[0] *= step.of;
+      out.erase(out.begin() + 1);
+    } else {
+      out[rows] *= step.of;
     }
+  }
   return out;
 }
 
-// Rows of heads: see the head of Parameters.h.
-static std::optional<StoredParameter> findHeads(const ModelSource &source,
-                                                const HeadPart &part) {
-  const TensorEntry *entry = source.find(part.base);
-  if (!entry || entry->shape.size() != 2 || entry->shape[0] % part.rows)
-    return std::nullopt;
-  StoredParameter p;
-  p.tensors = {entry};
-  int64_t heads = entry->shape[0] / part.rows, k = entry->shape[1];
-  if (part.transposed) {
-    const EncodingInfo *info = findEncoding(entry->encoding);
-    if (!info)
-      return std::nullopt;
-    p.own = transposed(*entry, *info, part);
-    p.shape = {heads, k, part.count};
-  } else {
-    p.part = part.first, p.parts = part.rows, p.headRows = part.count;
-    p.shape = {heads, part.count, k};
-  }
-  return p;
+llvm::StringRef ViewName::encoding(llvm::StringRef encoding) const {
+  const EncodingInfo *info = findEncoding(encoding);
+  return transposes() && info && !isFloat(*info) ? "f32" : encoding;
 }
 
 std::string expertName(llvm::StringRef name, int64_t expert) {
@@ -95,40 +85,78 @@ std::string expertName(llvm::StringRef name, int64_t expert) {
   return (before + llvm::Twine(expert) + after).str();
 }
 
+//===----------------------------------------------------------------------===//
+// Parameters
+//===----------------------------------------------------------------------===//
+
+// False if the shape has no such part.
+bool StoredParameter::take(const ViewStep &step) {
+  auto &[m, n, k] = dims;
+  if (step.kind == ViewStep::Transposed) {
+    std::swap(n, k);
+    std::swap(strides[1], strides[2]);
+    return true;
+  }
+  if (n % step.of)
+    return false;
+  if (step.kind == ViewStep::Heads) {
+    if (shape.size() != 2 || tensors.size() != 1)
+      return false;
+    m = n / step.of;
+    n = step.count;
+    strides[0] = step.of * strides[1];
+    first += step.first * strides[1];
+    shape.resize(3);
+    return true;
+  }
+  n /= step.of;
+  first += step.first * (step.kind == ViewStep::Every ? 1 : n) * strides[1];
+  if (step.kind == ViewStep::Every)
+    strides[1] *= step.of;
+  return true;
+}
+
 std::optional<StoredParameter> findParameter(const ModelSource &source,
                                              llvm::StringRef name) {
   StoredParameter p;
+  ViewName view{name, {}};
   if (const TensorEntry *entry = source.find(name)) {
     p.tensors = {entry};
-    p.shape = entry->shape;
-    return p;
-  }
-  if (HeadPart heads = splitHeads(name); heads.rows)
-    return findHeads(source, heads);
-  PartName split = splitPart(name);
-  p.part = split.part, p.parts = split.parts;
-  bool perExpert = split.base.contains('*');
-  if (!perExpert) {
-    if (const TensorEntry *entry = source.find(split.base))
-      p.tensors = {entry};
   } else {
-    while (const TensorEntry *entry =
-               source.find(expertName(split.base, p.tensors.size())))
-      p.tensors.push_back(entry);
+    view = splitView(name);
+    if (!view.base.contains('*')) {
+      if (const TensorEntry *entry = source.find(view.base))
+        p.tensors = {entry};
+    } else {
+      while (const TensorEntry *entry =
+                 source.find(expertName(view.base, p.tensors.size())))
+        p.tensors.push_back(entry);
+    }
   }
   if (p.tensors.empty())
     return std::nullopt;
   const TensorEntry &first = *p.tensors.front();
-  p.shape = first.shape;
-  size_t rank = p.shape.size();
-  if (rank < 2 || rank + perExpert > 3 || p.shape[rank - 2] % p.parts)
-    return std::nullopt;
-  p.shape[rank - 2] /= p.parts;
-  if (perExpert)
-    p.shape.insert(p.shape.begin(), p.tensors.size());
   for (const TensorEntry *entry : p.tensors)
     if (entry->shape != first.shape || entry->encoding != first.encoding)
       return std::nullopt;
+  bool perExpert = view.base.contains('*');
+  p.shape = first.shape;
+  size_t rank = p.shape.size();
+  if (perExpert)
+    p.shape.insert(p.shape.begin(), p.tensors.size());
+  if (p.shape.size() > 3 || ((perExpert || view.steps.size()) && rank < 2))
+    return std::nullopt; // of no parameter's shape
+  std::copy_backward(p.shape.begin(), p.shape.end(), std::end(p.dims));
+  p.strides[1] = p.dims[2];
+  p.strides[0] = p.dims[1] * p.dims[2];
+  for (const ViewStep &step : view.steps)
+    if (!p.take(step))
+      return std::nullopt;
+  std::copy_backward(std::end(p.dims) - p.shape.size(), std::end(p.dims),
+                     p.shape.end());
+  const EncodingInfo *info = findEncoding(first.encoding);
+  if (info && view.encoding(first.encoding) != first.encoding)
+    p.decodeAll(*info);
   return p;
 }
 
@@ -139,6 +167,10 @@ bool StoredParameter::fits(llvm::ArrayRef<int64_t> wanted) const {
   return stored == wanted;
 }
 
+llvm::StringRef StoredParameter::encoding() const {
+  return decoded ? llvm::StringRef("f32") : tensors.front()->encoding;
+}
+
 int64_t StoredParameter::numElements() const {
   int64_t n = 1;
   for (int64_t d : shape)
@@ -147,32 +179,87 @@ int64_t StoredParameter::numElements() const {
 }
 
 int64_t StoredParameter::numBytes() const {
-  if (own)
-    return own->size();
-  if (headRows)
-    return tensors.front()->bytes.size() / parts * headRows;
-  int64_t n = 0;
-  for (const TensorEntry *entry : tensors)
-    n += entry->bytes.size();
-  return n / parts;
+  const EncodingInfo *info = findEncoding(encoding());
+  return info ? numElements() / info->blockElems * info->blockBytes : 0;
+}
+
+// `count` blocks of a tensor from the `block`-th on: where they are, or put
+// together of what is stored apart.
+static const uint8_t *blocksOf(const TensorEntry &tensor,
+                               const EncodingInfo &info, int64_t block,
+                               int64_t count, std::vector<uint8_t> &scratch) {
+  if (tensor.scales.empty())
+    return tensor.bytes.data() + block * info.blockBytes;
+  // Scales of a byte, and codes of four bits whose elements 2i and 2i + 1 share
+  // byte i: those of a block have i and i + half.
+  int64_t size = info.blockBytes - 1;
+  scratch.resize(count * info.blockBytes);
+  for (int64_t b = 0; b < count; ++b) {
+    const uint8_t *from = tensor.bytes.data() + (block + b) * size;
+    uint8_t *to = scratch.data() + b * info.blockBytes;
+    *to++ = tensor.scales[block + b];
+    auto code = [&](int64_t i) { return from[i / 2] >> i % 2 * 4 & 15; };
+    for (int64_t i = 0; i < size; ++i)
+      to[i] = code(i) | code(size + i) << 4;
+  }
+  return scratch.data();
+}
+
+void StoredParameter::decodeAll(const EncodingInfo &info) {
+  auto [m, n, k] = dims;
+  int64_t width = tensors.front()->shape.back(),
+          blocks = width / info.blockElems;
+  decoded = std::make_shared<std::vector<float>>(m * n * k);
+  std::vector<float> row(width);
+  std::vector<uint8_t> scratch;
+  for (int64_t i = 0; i < m; ++i) {
+    // A stored row holds what is one k of many n.
+    int64_t last = -1;
+    for (int64_t at2 = 0; at2 < k; ++at2)
+      for (int64_t at1 = 0; at1 < n; ++at1) {
+        int64_t from = at(i, at1, at2);
+        if (from / width != last) {
+          last = from / width;
+          dequantize(
+              info, blocksOf(tensorOf(i), info, last * blocks, blocks, scratch),
+              blocks, row.data());
+        }
+        (*decoded)[(i * n + at1) * k + at2] = row[from % width];
+      }
+  }
+}
+
+// Elements of type T, `stride` apart.
+template <typename T>
+static void gather(const uint8_t *from, int64_t stride, int64_t count,
+                   uint8_t *to) {
+  for (int64_t i = 0; i < count; ++i)
+    memcpy(to + i * sizeof(T), from + i * stride * sizeof(T), sizeof(T));
 }
 
 const uint8_t *StoredParameter::row(int64_t row, int64_t width,
-                                    int64_t rowBytes) const {
-  if (own)
-    return own->data() + row * rowBytes;
-  if (headRows)
-    return tensors.front()->bytes.data() +
-           (row / headRows * parts + part + row % headRows) * rowBytes;
-  if (shape.size() < 3)
-    return tensors.front()->bytes.data() + row * rowBytes;
-  int64_t rows = shape[1] * shape[2] / width, matrix = row / rows;
-  int64_t at = part * rows + row % rows;
-  if (tensors.size() == 1)
-    return tensors.front()->bytes.data() +
-           (matrix * rows * parts + at) * rowBytes;
-  return tensors[matrix]->bytes.data() + at * rowBytes;
+                                    std::vector<uint8_t> &scratch) const {
+  int64_t element = row * width;
+  if (decoded)
+    return reinterpret_cast<const uint8_t *>(decoded->data() + element);
+  int64_t k = element % dims[2], n = element / dims[2] % dims[1],
+          m = element / dims[2] / dims[1];
+  const TensorEntry &tensor = tensorOf(m);
+  const EncodingInfo &info = *findEncoding(tensor.encoding);
+  int64_t from = at(m, n, k), size = info.blockBytes;
+  if (strides[2] == 1)
+    return blocksOf(tensor, info, from / info.blockElems,
+                    width / info.blockElems, scratch);
+  // Floats of a column.
+  scratch.resize(width * size);
+  auto take = size == 4 ? gather<uint32_t> : gather<uint16_t>;
+  take(tensor.bytes.data() + from * size, strides[2], width, scratch.data());
+  return scratch.data();
 }
+
+//===----------------------------------------------------------------------===//
+// Permuted rows
+//===----------------------------------------------------------------------===//
 
 RowPermutations rowPermutations(mlir::ModuleOp module) {
   RowPermutations map;

@@ -207,18 +207,20 @@ llvm::Expected<Data> Interpreter::parameter(StringRef name,
   auto values = std::make_shared<std::vector<float>>(rows * width);
   if (isVector) {
     std::vector<float> all(rows);
-    import::dequantize(*info, stored->row(0, rows, 0), rows / info->blockElems,
-                       all.data());
+    std::vector<uint8_t> scratch;
+    import::dequantize(*info, stored->row(0, rows, scratch),
+                       rows / info->blockElems, all.data());
     for (int64_t r = 0; r < rows; ++r)
       (*values)[r] = all[import::storedRow(permutations, name, r, rows)];
   } else {
     int64_t blocks = width / info->blockElems;
     parallelFor(rows, width, [&](int64_t begin, int64_t end) {
+      std::vector<uint8_t> scratch;
       for (int64_t r = begin; r < end; ++r)
         import::dequantize(
             *info,
             stored->row(import::storedRow(permutations, name, r, rows), width,
-                        blocks * info->blockBytes),
+                        scratch),
             blocks, values->data() + r * width);
     });
   }

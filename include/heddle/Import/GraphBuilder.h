@@ -27,9 +27,9 @@ EncAttr encodingAttr(mlir::MLIRContext &context, const EncodingInfo &info);
 /// `.weight` or
 /// `.bias`, and that of a layer stands behind a prefix and the layer's number.
 /// Stems that are not listed are the same. What the format calls a stem may
-/// have the `*` of Parameters.h for a tensor an expert; one with `#` is the
-/// whole name, without `.weight`. Where GGUF's side has an end, both are whole
-/// names.
+/// have the `*` of Parameters.h for a tensor an expert; one with the steps of a
+/// view is the whole name, without `.weight`. Where GGUF's side has an end,
+/// both are whole names.
 struct TensorNames {
   using Pair = std::pair<llvm::StringRef, llvm::StringRef>;
   llvm::StringRef layerPrefix = "blk.";

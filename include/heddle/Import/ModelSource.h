@@ -32,6 +32,10 @@ struct TensorEntry {
   std::string encoding;
   /// The stored bytes, row after row, in the source's block format.
   llvm::ArrayRef<uint8_t> bytes;
+  /// Where the scales of blocks are stored apart from their codes, a byte each:
+  /// `bytes` then are the codes of MXFP4 as a Hugging Face directory of gpt-oss
+  /// has them (BlockScales.h).
+  llvm::ArrayRef<uint8_t> scales;
   int64_t numElements() const {
     int64_t n = 1;
     for (int64_t d : shape)
