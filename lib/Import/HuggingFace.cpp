@@ -1,5 +1,6 @@
 //===- HuggingFace.cpp - Opening a directory of safetensors ---------------===//
 #include "heddle/Import/HuggingFace.h"
+#include "BlockScales.h"
 #include "Generation.h"
 #include "Json.h"
 #include "Safetensors.h"
@@ -193,6 +194,8 @@ llvm::Error HuggingFaceSource::open() {
   if (isComposite)
     if (llvm::Error error = takeTextTensors(*this))
       return error;
+  if (llvm::Error error = joinBlockScales(*this))
+    return error;
   index();
   return llvm::Error::success();
 }

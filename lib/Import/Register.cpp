@@ -25,6 +25,7 @@ void heddle::import::registerParts(Registry &registry) {
   static constexpr Architecture qwen3MoE[] = {
       {"Qwen3MoeForCausalLM", "qwen3_moe"}};
   static constexpr Architecture olmoe[] = {{"OlmoeForCausalLM", "olmoe"}};
+  static constexpr Architecture gptOss[] = {{"GptOssForCausalLM", "gpt_oss"}};
   static constexpr Architecture deepSeek[] = {
       {"DeepseekForCausalLM", "deepseek", /*ownCode=*/true}};
   static constexpr Architecture deepSeekV2[] = {
@@ -51,6 +52,8 @@ void heddle::import::registerParts(Registry &registry) {
   registry.addFamily(
       {"qwen3_moe", "Qwen 3 (experts)", buildQwen3MoE, qwen3MoE, "qwen3moe"});
   registry.addFamily({"olmoe", "OLMoE", buildOLMoE, olmoe});
+  registry.addFamily({"gpt_oss", "gpt-oss 20B and 120B (experts in MXFP4)",
+                      buildGptOss, gptOss, "gpt-oss"});
   registry.addFamily(
       {"deepseek", "DeepSeek-MoE (v1)", buildDeepSeek, deepSeek});
   registry.addFamily({"deepseek_v2", "DeepSeek-V2 and -V2-Lite",

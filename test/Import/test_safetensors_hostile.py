@@ -2,6 +2,7 @@
 one line, within the limits of import_tools.check."""
 
 import json
+import math
 import os
 
 import pytest
@@ -119,6 +120,36 @@ def test_model_case(case, tmp_path):
 @pytest.mark.parametrize("tool", TOOLS)
 def test_good(tool, tmp_path):
     check(tool, model(tmp_path / "x"), OK, "")
+
+
+def blocks(codes=(2, 3, 4, 16), scales=(2, 3, 4), dtype="U8", name="x_scales"):
+    """A matrix an expert in MXFP4, codes and scales apart."""
+    members, at = {}, 0
+    for tensor, shape, kind in (("x_blocks", codes, dtype), (name, scales, "U8")):
+        size = math.prod(shape)
+        members[tensor] = {"dtype": kind, "shape": list(shape), "data_offsets": [at, at + size]}
+        at += size
+    return safetensors(members, bytes(at))
+
+
+# (name, bytes, exit code, part of the line) where a config says MXFP4
+BLOCKS = [
+    ("good", blocks(), OK, ""),
+    ("of-one-matrix", blocks((3, 4, 16), (3, 4)), OK, ""),
+    ("empty", blocks((2, 0, 4, 16), (2, 0, 4)), MALFORMED, "tensor 'x_blocks' dimension 1 = 0"),
+    ("no-groups", blocks((4, 16), (4,)), MALFORMED, "shape of tensor 'x_blocks' = [4, 16], limit [..., K / 32, 16]"),
+    ("other-size", blocks((2, 3, 4, 8)), MALFORMED, "shape of tensor 'x_blocks' = [2, 3, 4, 8]"),
+    ("no-scales", blocks(name="x_scale"), MALFORMED, "tensor 'x_scales' = absent, limit shape [2, 3, 4]"),
+    ("fewer-scales", blocks(scales=(2, 3, 3)), MALFORMED, "shape of tensor 'x_scales' = [2, 3, 3], limit [2, 3, 4]"),
+    ("signed", blocks(dtype="I8"), MALFORMED, "'x_blocks'.dtype = I8, limit U8"),
+]
+
+
+@pytest.mark.parametrize("case", BLOCKS, ids=[c[0] for c in BLOCKS])
+def test_blocks(case, tmp_path):
+    _, content, code, part = case
+    check("probe", model(tmp_path / "x", files={"model.safetensors": content},
+                         quantization_config={"quant_method": "mxfp4"}), code, part)
 
 
 @pytest.mark.skipif(not HEDDLE, reason="HEDDLE_BIN is not set")

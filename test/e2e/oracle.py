@@ -86,10 +86,13 @@ def hf_logits64(model, tokens, inverse, amplitude=1.0, windows=None):
     """The same of a transformers model, whose rotary positions turn by `inverse`
     and are multiplied by `amplitude`. `windows`: how far each layer sees; 0: all."""
     config = model.config
-    w = {name: p.double() for name, p in tensors(model)}
+    # gpt-oss's GGUF calls the norm before the experts as its checkpoint does.
+    w = {name.replace("post_attention_norm", "ffn_norm"): p.double() for name, p in tensors(model)}
     experts = None
     if hasattr(config, "num_experts_per_tok"):
         experts = (config.num_experts_per_tok, getattr(config, "norm_topk_prob", True))
+    if config.model_type == "gpt_oss":
+        experts = (config.num_experts_per_tok, config.swiglu_limit, config.swiglu_alpha)
     return _decoder64(w, tokens, layers=config.num_hidden_layers, heads=config.num_attention_heads,
                       kv_heads=config.num_key_value_heads,
                       head_dim=getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads,
@@ -112,6 +115,20 @@ def _experts64(h, p, used, normed):
         shared = unit(h, *(p(f"ffn_{n}_shexp") for n in ("gate", "up", "down")))
         gate = p("ffn_gate_inp_shexp")
         out += shared if gate is None else (h @ gate.flatten()).sigmoid()[:, None] * shared
+    return out
+
+
+def _clamped_experts64(h, p, used, limit, alpha):
+    """The same of gpt-oss: biases, a softmax of the chosen logits, the clamped activation."""
+    linear = lambda x, name, e: x @ p(f"ffn_{name}_exps")[e].T + p(f"ffn_{name}_exps", "bias")[e]  # noqa: E731
+    scores = h @ p("ffn_gate_inp").T + p("ffn_gate_inp", "bias")
+    out = torch.zeros_like(h)
+    for t, row in enumerate(h):
+        ids = scores[t].argsort(descending=True, stable=True)[:used]
+        for e, weight in zip(ids, scores[t, ids].softmax(-1)):
+            gate = linear(row, "gate", e).clamp(max=limit)
+            up = linear(row, "up", e).clamp(-limit, limit)
+            out[t] += weight * linear(gate * (alpha * gate).sigmoid() * (up + 1), "down", e)
     return out
 
 
@@ -149,11 +166,16 @@ def _decoder64(w, tokens, layers, heads, kv_heads, head_dim, eps, inverse, neigh
         q, k = rope(q), rope(k)
         k, v = (t.repeat_interleave(heads // kv_heads, 1) for t in (k, v))
         scores = torch.einsum("thd,shd->hts", q, k) / math.sqrt(head_dim) + mask
-        mixed = torch.einsum("hts,shd->thd", scores.softmax(-1), v)
+        if sinks := w.get(f"blk.{i}.attn_sinks.weight") is not None:  # a logit that no key stands behind
+            sink = w[f"blk.{i}.attn_sinks.weight"][:, None, None].expand(heads, count, 1)
+            scores = torch.cat((scores, sink), -1)
+        weights = scores.softmax(-1)
+        mixed = torch.einsum("hts,shd->thd", weights[..., :-1] if sinks else weights, v)
         x = x + linear(mixed.reshape(count, heads * head_dim), "attn_output")
         h = norm(x, p("ffn_norm"))
         if experts and f"blk.{i}.ffn_gate_inp.weight" in w:  # else a dense layer among them
-            x = x + _experts64(h, lambda name: w.get(f"blk.{i}.{name}.weight"), *experts)  # noqa: B023
+            of = lambda name, kind="weight": w.get(f"blk.{i}.{name}.{kind}")  # noqa: B023,E731
+            x = x + (_experts64 if len(experts) == 2 else _clamped_experts64)(h, of, *experts)
             continue
         gate = torch.nn.functional.silu(linear(h, "ffn_gate"))
         x = x + linear(gate * linear(h, "ffn_up"), "ffn_down")

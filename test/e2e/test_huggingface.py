@@ -6,8 +6,8 @@ import json
 import numpy as np
 import pytest
 import torch
-from transformers import (AutoModelForCausalLM, LlamaConfig, MistralConfig, MixtralConfig, OlmoeConfig, Qwen2Config,
-                          Qwen2MoeConfig, Qwen3Config, Qwen3MoeConfig)
+from transformers import (AutoModelForCausalLM, GptOssConfig, LlamaConfig, MistralConfig, MixtralConfig, OlmoeConfig,
+                          Qwen2Config, Qwen2MoeConfig, Qwen3Config, Qwen3MoeConfig)
 
 import oracle
 from bounds import assert_bitwise, assert_close, assert_same_bits
@@ -50,6 +50,10 @@ MODELS = {
     "qwen3-moe-window": (Qwen3MoeConfig, dict(
         num_experts=6, num_experts_per_tok=2, moe_intermediate_size=32, norm_topk_prob=True, use_sliding_window=True,
         sliding_window=7, max_window_layers=1), "float32", [7, 7]),
+    "gpt-oss": (GptOssConfig, dict(
+        head_dim=24, num_local_experts=5, num_experts_per_tok=2, sliding_window=7, swiglu_limit=0.75, rope={
+            "rope_type": "yarn", "factor": 4.0, "truncate": False, "original_max_position_embeddings": 64}),
+        "bfloat16", [7, 0]),
     "olmoe": (OlmoeConfig, dict(num_experts=4, num_experts_per_tok=4, eos_token_id=None), "float32", None),
 }
 

@@ -120,15 +120,15 @@ def write(path, model, vocab_from=None):
     return path
 
 
-def export(model, path, encoding="F32", leave_out=(), split=True, **strings):
+def export(model, path, encoding="F32", leave_out=(), split=True, others=None, **strings):
     """Writes a transformers model in the conventions of llama.cpp's converter, less
     the tensors `leave_out`, and gives the model the values that the file has in
-    `encoding`. `split`: keys and values of latent attention are two tensors. `strings`: more metadata under the architecture, dots as `__`."""
+    `encoding`, or in `others` what is not of experts. `split`: keys and values of latent attention are two tensors. `strings`: more metadata under the architecture, dots as `__`."""
     config, arch = model.config, model.config.model_type
     is_llama = arch in ("llama", "mistral", "mixtral")
     permuted = is_llama or arch == "deepseek"
     latent = arch in ("deepseek_v2", "deepseek_v3")
-    arch = "deepseek2" if latent else "llama" if is_llama else arch.replace("_moe", "moe")
+    arch = "deepseek2" if latent else "llama" if is_llama else arch.replace("_moe", "moe").replace("gpt_oss", "gpt-oss")
     writer = gguf.GGUFWriter(str(path), arch)
     writer.add_name(f"tiny-{arch}")
     writer.add_block_count(config.num_hidden_layers)
@@ -153,6 +153,8 @@ def export(model, path, encoding="F32", leave_out=(), split=True, **strings):
         writer.add_expert_used_count(config.num_experts_per_tok)
     if arch in ("qwen2moe", "qwen3moe", "deepseek", "deepseek2"):
         writer.add_expert_feed_forward_length(config.moe_intermediate_size)
+    if arch == "gpt-oss":
+        writer.add_expert_feed_forward_length(config.intermediate_size)
     if arch == "deepseek":
         writer.add_expert_shared_count(config.n_shared_experts)
         writer.add_expert_weights_scale(1.0)
@@ -167,8 +169,8 @@ def export(model, path, encoding="F32", leave_out=(), split=True, **strings):
         if name.endswith("ffn_gate_inp_shexp.weight"):
             parameter = parameter.flatten()
         values = np.ascontiguousarray(parameter.numpy())
-        plain = values.ndim == 1 or name.endswith("ffn_gate_inp.weight")
-        kind = Type.F32 if plain else Type[encoding]
+        plain = values.ndim == 1 or name.endswith(("ffn_gate_inp.weight", ".bias"))
+        kind = Type.F32 if plain else Type[encoding if "_exps" in name or not others else others]
         stored = gguf.quants.quantize(values, kind)
         parameter.copy_(type(parameter)(gguf.quants.dequantize(stored, kind)))
         heads = {"attn_q": config.num_attention_heads, "attn_k": config.num_key_value_heads}.get(name.split(".")[-2])

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM, DeepseekV2Config, LlamaConfig
+from transformers.integrations.mxfp4 import convert_moe_packed_tensors
 from transformers.models.deepseek_v2.modeling_deepseek_v2 import DeepseekV2Moe
 
 
@@ -79,13 +80,41 @@ def save_deepseek(model, path):
     return path
 
 
+def to_blocks(values):
+    """Rows in MXFP4 (gguf quantizes them) as gpt-oss stores them: codes whose neighbours share
+    a byte, and scales."""
+    stored = gguf.quants.quantize(values.reshape(-1, values.shape[-1]).numpy(), gguf.GGMLQuantizationType.MXFP4)
+    stored = stored.reshape(*values.shape[:-1], -1, 17)
+    codes = np.concatenate((stored[..., 1:] & 15, stored[..., 1:] >> 4), -1)
+    return (torch.from_numpy(codes[..., ::2] | codes[..., 1::2] << 4),
+            torch.from_numpy(np.ascontiguousarray(stored[..., 0])))
+
+
+def save_gpt_oss(model, path):
+    """The directory that OpenAI published it as, with experts in MXFP4. Gives the model their
+    values, by transformers."""
+    stored = {}
+    for name, p in model.state_dict().items():
+        if not name.endswith(("gate_up_proj", "down_proj")):
+            stored[name] = p.contiguous()
+            continue
+        blocks, scales = to_blocks(p.transpose(1, 2))
+        p.copy_(convert_moe_packed_tensors(blocks, scales, dtype=torch.float32))
+        stored |= {f"{name}_blocks": blocks, f"{name}_scales": scales}
+    model.save_pretrained(path)
+    save_file(stored, path / "model.safetensors", {"format": "pt"})
+    change_config(quantization_config={"quant_method": "mxfp4", "modules_to_not_convert": ["model.layers.*.self_attn"]},
+                  initial_context_length=64, experts_per_token=model.config.num_experts_per_tok)(path)
+    return path
+
+
 def tensors(model):
     """(name in a GGUF, parameter or a view of one) of a model, its experts as GGUF
     stacks them."""
     arch = {"qwen2_moe": gguf.MODEL_ARCH.QWEN2MOE, "qwen3_moe": gguf.MODEL_ARCH.QWEN3MOE,
             "deepseek": gguf.MODEL_ARCH.DEEPSEEK, "deepseek_v2": gguf.MODEL_ARCH.DEEPSEEK2,
             "deepseek_v3": gguf.MODEL_ARCH.DEEPSEEK2, "olmoe": gguf.MODEL_ARCH.OLMOE,
-            "mixtral": gguf.MODEL_ARCH.LLAMA}.get(
+            "gpt_oss": gguf.MODEL_ARCH.GPT_OSS, "mixtral": gguf.MODEL_ARCH.LLAMA}.get(
                 model.config.model_type, gguf.MODEL_ARCH.QWEN3)
     names = gguf.get_tensor_name_map(arch, model.config.num_hidden_layers)
     # A tied head is not named; a router's bias is a buffer.
@@ -94,6 +123,9 @@ def tensors(model):
         p = p.detach()
         if name.endswith("e_score_correction_bias"):
             yield f"blk.{name.split('.')[2]}.exp_probs_b.bias", p
+            continue
+        if name.endswith("sinks"):
+            yield f"blk.{name.split('.')[2]}.attn_sinks.weight", p
             continue
         if ".experts." not in name:
             # A router is called as the gate of a unit in some of gguf's tables.
@@ -105,9 +137,15 @@ def tensors(model):
                    names.get_name(name, try_suffixes=(".weight", ".bias"))), p
             continue
         prefix = f"blk.{name.split('.')[2]}.ffn"
-        parts = dict(zip(("gate", "up"), p.chunk(2, 1))) if name.endswith("gate_up_proj") else {"down": p}
+        kind = "bias" if name.endswith("_bias") else "weight"
+        both = "gate_up_proj" in name
+        if model.config.model_type == "gpt_oss":  # gates and ups in turn, matrices transposed
+            p = p.transpose(1, 2) if kind == "weight" else p
+            parts = dict(gate=p[:, ::2], up=p[:, 1::2]) if both else {"down": p}
+        else:
+            parts = dict(zip(("gate", "up"), p.chunk(2, 1))) if both else {"down": p}
         for part, view in parts.items():
-            yield f"{prefix}_{part}_exps.weight", view
+            yield f"{prefix}_{part}_exps.{kind}", view
 
 
 def rope64(config, beyond=False):
@@ -134,8 +172,10 @@ def rope64(config, beyond=False):
                         np.where(wave < original / p["high_freq_factor"], f, middle)), 1.0
     if kind == "yarn":
         pair = lambda turns: dim * math.log(original / (turns * 2 * math.pi)) / (2 * math.log(theta))  # noqa: E731
-        low = max(math.floor(pair(p.get("beta_fast") or 32)), 0)
-        high = min(math.ceil(pair(p.get("beta_slow") or 1)), dim - 1)
+        low, high = pair(p.get("beta_fast") or 32), pair(p.get("beta_slow") or 1)
+        if p.get("truncate", True):
+            low, high = math.floor(low), math.ceil(high)
+        low, high = max(low, 0), min(high, dim - 1)
         ramp = np.clip((i - low) / max(high - low, 0.001), 0, 1)
         amplitude = p.get("attention_factor") or 0.1 * math.log(factor) + 1
         return f / factor * ramp + f * (1 - ramp), amplitude

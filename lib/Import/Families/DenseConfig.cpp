@@ -8,78 +8,6 @@ using namespace mlir;
 
 namespace heddle::import {
 
-TensorNames denseNames(const ModelSource &source) {
-  static constexpr TensorNames::Pair model[] = {
-      {"token_embd", "model.embed_tokens"},
-      {"output_norm", "model.norm"},
-      {"output", "lm_head"}};
-  static constexpr TensorNames::Pair layer[] = {
-      {"attn_norm", "input_layernorm"},
-      {"attn_q", "self_attn.q_proj"},
-      {"attn_k", "self_attn.k_proj"},
-      {"attn_v", "self_attn.v_proj"},
-      {"attn_output", "self_attn.o_proj"},
-      {"attn_q_a", "self_attn.q_a_proj"},
-      {"attn_q_a_norm", "self_attn.q_a_layernorm"},
-      {"attn_q_b", "self_attn.q_b_proj"},
-      {"attn_kv_a_mqa", "self_attn.kv_a_proj_with_mqa"},
-      {"attn_kv_a_norm", "self_attn.kv_a_layernorm"},
-      {"attn_kv_b", "self_attn.kv_b_proj"},
-      {"exp_probs_b.bias", "mlp.gate.e_score_correction_bias"},
-      {"attn_q_norm", "self_attn.q_norm"},
-      {"attn_k_norm", "self_attn.k_norm"},
-      {"ffn_norm", "post_attention_layernorm"},
-      {"ffn_gate", "mlp.gate_proj"},
-      {"ffn_up", "mlp.up_proj"},
-      {"ffn_down", "mlp.down_proj"}};
-  // Experts one by one, by two spellings, and stacked as transformers has them
-  // in memory.
-  static constexpr TensorNames::Pair mlp[] = {
-      {"ffn_gate_inp", "mlp.gate"},
-      {"ffn_gate_exps", "mlp.experts.*.gate_proj"},
-      {"ffn_up_exps", "mlp.experts.*.up_proj"},
-      {"ffn_down_exps", "mlp.experts.*.down_proj"}};
-  static constexpr TensorNames::Pair blockSparse[] = {
-      {"ffn_gate_inp", "block_sparse_moe.gate"},
-      {"ffn_gate_exps", "block_sparse_moe.experts.*.w1"},
-      {"ffn_up_exps", "block_sparse_moe.experts.*.w3"},
-      {"ffn_down_exps", "block_sparse_moe.experts.*.w2"}};
-  static constexpr TensorNames::Pair stacked[] = {
-      {"ffn_gate_inp", "mlp.gate"},
-      {"ffn_gate_exps", "mlp.experts.gate_up_proj#0/2"},
-      {"ffn_up_exps", "mlp.experts.gate_up_proj#1/2"},
-      {"ffn_down_exps", "mlp.experts.down_proj#0/1"}};
-  if (source.format != "huggingface")
-    return {};
-  static constexpr TensorNames::Pair one[] = {
-      {"ffn_gate_inp_shexp", "mlp.shared_expert_gate"},
-      {"ffn_gate_shexp", "mlp.shared_expert.gate_proj"},
-      {"ffn_up_shexp", "mlp.shared_expert.up_proj"},
-      {"ffn_down_shexp", "mlp.shared_expert.down_proj"}};
-  static constexpr TensorNames::Pair several[] = {
-      {"ffn_gate_shexp", "mlp.shared_experts.gate_proj"},
-      {"ffn_up_shexp", "mlp.shared_experts.up_proj"},
-      {"ffn_down_shexp", "mlp.shared_experts.down_proj"}};
-  // The first layers may have no experts.
-  auto has = [&](StringRef name) {
-    return llvm::any_of(source.tensors, [&](const TensorEntry &t) {
-      StringRef rest = t.name;
-      uint64_t number;
-      return rest.consume_front("model.layers.") &&
-             !rest.consumeInteger(10, number) && rest.consume_front(".") &&
-             rest == name;
-    });
-  };
-  TensorNames names = {"model.layers.", model, layer, mlp, one};
-  if (has("block_sparse_moe.gate.weight"))
-    names.experts = blockSparse;
-  else if (has("mlp.experts.gate_up_proj"))
-    names.experts = stacked;
-  if (has("mlp.shared_experts.gate_proj.weight"))
-    names.shared = several;
-  return names;
-}
-
 // Experts: how many, how many of them a token goes to, and how wide they are.
 static void checkExperts(GraphBuilder &g, DenseConfig &c, const Twine &count,
                          const Twine &used) {
@@ -205,13 +133,15 @@ static void readGGUFExperts(GraphBuilder &g, DenseConfig &c,
   int64_t leading = g.integer(key("leading_dense_block_count"), 0, c.layers, 0);
   std::fill_n(c.sparse.begin(), leading, false);
   c.expertNorm = experts.normsAlways || experts.norms;
-  if (!experts.normsAlways)
+  if (!experts.normsAlways && !experts.softmaxOfChosen)
     c.expertNorm = g.boolean(key("expert_weights_norm"), c.expertNorm);
-  int64_t gating = experts.sigmoid ? 2 : 1;
+  int64_t gating = experts.softmaxOfChosen ? 3 : experts.sigmoid ? 2 : 1;
   if (int64_t f = g.integer(key("expert_gating_func"), 0, INT32_MAX, gating);
       f > 0 && f != gating)
     g.unsupported(key("expert_gating_func = ") + Twine(f) + ", other than " +
-                  (experts.sigmoid ? "sigmoid" : "softmax"));
+                  (experts.softmaxOfChosen ? "softmax of the chosen"
+                   : experts.sigmoid       ? "sigmoid"
+                                           : "softmax"));
   if (family.latent) {
     c.expertGroups = g.integer(key("expert_group_count"), 1, kMostExperts, 1);
     c.expertGroupsKept =
@@ -278,14 +208,19 @@ DenseConfig readGGUFConfig(GraphBuilder &g, const DenseFamily &family) {
     g.unsupported(key("rope.dimension_count = ") + Twine(r) +
                   ", other than the head size " + Twine(c.dim));
   readGGUFExperts(g, c, family, prefix);
-  c.windows.assign(c.layers,
-                   g.integer(key("attention.sliding_window"), 0, INT64_MAX, 0));
+  bool alternating = family.windowed == Windows::Alternating;
+  c.windows.assign(
+      c.layers,
+      alternating
+          ? g.integer(key("attention.sliding_window"), 1, INT64_MAX)
+          : g.integer(key("attention.sliding_window"), 0, INT64_MAX, 0));
+  for (int64_t i = 1; alternating && i < c.layers; i += 2)
+    c.windows[i] = 0;
   c.rope = readGGUFRope(g, prefix, c.context, c.dim);
-  c.qkvBias = family.qkvBias        ? Presence::Yes
-              : family.optionalBias ? Presence::IfStored
-                                    : Presence::No;
-  c.outputBias = c.mlpBias =
-      family.optionalBias ? Presence::IfStored : Presence::No;
+  c.rope.truncate = family.yarnTruncates;
+  c.mlpBias = family.optionalBias ? Presence::IfStored : Presence::No;
+  c.outputBias = family.attentionBias ? Presence::Yes : c.mlpBias;
+  c.qkvBias = family.qkvBias ? Presence::Yes : c.outputBias;
 
   // Of latent attention alone: what they change elsewhere is not known.
   if (!family.latent)
@@ -341,7 +276,8 @@ DenseConfig readGGUFConfig(GraphBuilder &g, const DenseFamily &family) {
 // Which layers see a window, and how wide it is.
 static std::vector<int64_t>
 readWindows(GraphBuilder &g, const DenseFamily &family, int64_t layers) {
-  bool always = family.windowed == Windows::Always;
+  bool alternating = family.windowed == Windows::Alternating,
+       always = family.windowed == Windows::Always || alternating;
   bool on = always ? family.window > 0 : g.boolean("use_sliding_window", false);
   int64_t window = on && g.hasValue("sliding_window")
                        ? g.integer("sliding_window", 1, INT32_MAX)
@@ -351,11 +287,14 @@ readWindows(GraphBuilder &g, const DenseFamily &family, int64_t layers) {
   int64_t border =
       always ? 0 : g.integer("max_window_layers", 0, INT32_MAX, 28);
   std::vector<int64_t> windows(layers);
-  for (int64_t i = 0; i < layers; ++i)
-    if (family.windowed == Windows::Everywhere ||
-        (family.windowed == Windows::EverySecond ? i % 2 == 0 && i < border
-                                                 : i >= border))
+  for (int64_t i = 0; i < layers; ++i) {
+    bool second = i % 2 == 0;
+    if (family.windowed == Windows::Everywhere || (alternating && second) ||
+        (family.windowed == Windows::EverySecond && second && i < border) ||
+        ((always || family.windowed == Windows::FromLayer) && !alternating &&
+         i >= border))
       windows[i] = window;
+  }
   if (family.windowed == Windows::Everywhere || !g.hasValue("layer_types"))
     return windows;
   std::vector<std::string> types = g.strings("layer_types");
@@ -379,7 +318,8 @@ readWindows(GraphBuilder &g, const DenseFamily &family, int64_t layers) {
 
 // Fields that say nothing of what a program computes. Those with numbers are
 // checked all the same: what breaks other readers must not pass here.
-static void checkOthers(GraphBuilder &g, int64_t vocab) {
+// `blocks`: weights may be in MXFP4, which their tensors say.
+static void checkOthers(GraphBuilder &g, int64_t vocab, bool blocks) {
   g.number("initializer_range", 0, 1, 0.02);
   if (g.hasValue("attention_dropout"))
     g.number("attention_dropout", 0, 1);
@@ -445,7 +385,9 @@ static void checkOthers(GraphBuilder &g, int64_t vocab) {
                                         "n_group",
                                         "topk_group",
                                         "topk_method",
-                                        "routed_scaling_factor"};
+                                        "routed_scaling_factor",
+                                        "swiglu_limit",
+                                        "swiglu_alpha"};
   static constexpr StringRef kSilent[] = {"_name_or_path",
                                           "transformers_version",
                                           "torch_dtype",
@@ -470,6 +412,8 @@ static void checkOthers(GraphBuilder &g, int64_t vocab) {
                                           "qk_head_dim",
                                           "ep_size",
                                           "num_nextn_predict_layers",
+                                          "initial_context_length",
+                                          "experts_per_token",
                                           "router_jitter_noise"};
   static constexpr StringRef kObjects[] = {"rope_scaling", "rope_parameters",
                                            "quantization_config", "auto_map"};
@@ -482,10 +426,11 @@ static void checkOthers(GraphBuilder &g, int64_t vocab) {
              !llvm::is_contained(kSilent, name))
       g.ignored("config.json " + quoted(key));
   }
-  if (g.hasPrefix("quantization_config."))
-    g.unsupported(
-        "quantization_config.quant_method = " +
-        quoted(g.string("quantization_config.quant_method", "absent")));
+  if (g.hasPrefix("quantization_config.")) {
+    std::string method = g.string("quantization_config.quant_method", "absent");
+    if (!blocks || method != "mxfp4")
+      g.unsupported("quantization_config.quant_method = " + quoted(method));
+  }
 }
 
 // Which layers have experts, and which have one gated unit instead.
@@ -559,7 +504,12 @@ static void readExperts(GraphBuilder &g, DenseConfig &c,
     checkGroups(g, c, experts.sigmoid, "n_group", "topk_group", countKey,
                 "num_experts_per_tok");
   }
-  c.expertNorm = experts.normsAlways || g.boolean("norm_topk_prob", false);
+  c.expertNorm = experts.normsAlways || (!experts.softmaxOfChosen &&
+                                         g.boolean("norm_topk_prob", false));
+  if (experts.clamped) {
+    c.limit = g.number("swiglu_limit", 1e-6, 1e6, c.limit);
+    c.alpha = g.number("swiglu_alpha", 1e-6, 1e6, c.alpha);
+  }
   checkExperts(g, c, countKey, "num_experts_per_tok");
   c.sparse = readSparse(g, c, deepSeek);
   if (g.hasValue("clip_qkv"))
@@ -600,7 +550,7 @@ DenseConfig readHuggingFaceConfig(GraphBuilder &g, const DenseFamily &family) {
                     family.dim ? family.dim : c.hidden / c.heads);
   c.context =
       g.integer("max_position_embeddings", 1, INT32_MAX, family.context);
-  c.epsilon = g.number("rms_norm_eps", 1e-12, 1, 1e-6);
+  c.epsilon = g.number("rms_norm_eps", 1e-12, 1, family.epsilon);
   if (family.latent)
     readLatent(g, c);
   checkNumbers(g, c, "num_attention_heads", "num_key_value_heads", "head_dim",
@@ -608,7 +558,10 @@ DenseConfig readHuggingFaceConfig(GraphBuilder &g, const DenseFamily &family) {
   if (std::string act = g.string("hidden_act", "silu");
       act != "silu" && act != "swish")
     g.unsupported("hidden_act = " + quoted(act));
-  c.rope = readHuggingFaceRope(g, c.context, c.dim);
+  c.rope = readHuggingFaceRope(g, c.context, c.dim, family.theta);
+  if (!family.yarnTruncates && !g.hasPrefix("rope_scaling.") &&
+      !g.hasPrefix("rope_parameters."))
+    g.unsupported("rope_parameters that are left out");
   if (c.rope.kind == RopeScaling::Kind::Dynamic ||
       c.rope.kind == RopeScaling::Kind::Yarn)
     c.context = std::max<int64_t>(
@@ -617,18 +570,19 @@ DenseConfig readHuggingFaceConfig(GraphBuilder &g, const DenseFamily &family) {
   c.windows = readWindows(g, family, c.layers);
   readExperts(g, c, family);
 
-  bool attentionBias = g.boolean("attention_bias", false),
+  bool attentionBias = g.boolean("attention_bias", family.attentionBias),
        mlpBias = g.boolean("mlp_bias", false);
   bool bias = g.boolean("bias", false), qkvBias = g.boolean("qkv_bias", false);
   auto presence = [](bool is) { return is ? Presence::Yes : Presence::No; };
-  bool may = family.optionalBias;
-  c.qkvBias = presence(family.qkvBias || (may && (attentionBias || qkvBias)));
-  c.outputBias = presence(may && (attentionBias || bias));
+  bool may = family.optionalBias, attention = may || family.attentionBias;
+  c.qkvBias = presence(family.qkvBias || (attention && attentionBias) ||
+                       (may && qkvBias));
+  c.outputBias = presence((attention && attentionBias) || (may && bias));
   c.mlpBias = presence(may && (mlpBias || bias));
 
   c.vocab = readVocab(g, "vocab_size", /*required=*/true);
   c.tied = g.boolean("tie_word_embeddings", false);
-  checkOthers(g, c.vocab);
+  checkOthers(g, c.vocab, family.experts.clamped);
   return c;
 }
 

@@ -42,6 +42,11 @@ layerTensors(const DenseConfig &c, const DenseFamily &family, int64_t layer) {
                     {"ffn_down_exps.weight", {e, d, i}}});
     if (family.experts.sigmoid)
       tensors.push_back({"exp_probs_b.bias", {e}});
+    if (family.experts.biases)
+      tensors.append({{"ffn_gate_inp.bias", {e}},
+                      {"ffn_gate_exps.bias", {e, i}},
+                      {"ffn_up_exps.bias", {e, i}},
+                      {"ffn_down_exps.bias", {e, d}}});
     if (int64_t s = c.sharedWidth)
       tensors.append({{"ffn_gate_shexp.weight", {s, d}},
                       {"ffn_up_shexp.weight", {s, d}},
@@ -62,6 +67,8 @@ layerTensors(const DenseConfig &c, const DenseFamily &family, int64_t layer) {
   add(c.qkvBias,
       {{"attn_q.bias", q}, {"attn_k.bias", kv}, {"attn_v.bias", kv}});
   add(c.outputBias, {{"attn_output.bias", d}});
+  if (family.sinks)
+    add(Presence::Yes, {{"attn_sinks.weight", c.heads}});
   if (!sparse)
     add(c.mlpBias,
         {{"ffn_gate.bias", c.ff}, {"ffn_up.bias", c.ff}, {"ffn_down.bias", d}});
@@ -146,8 +153,14 @@ static SmallVector<Value> buildLayer(GraphBuilder &g, const DenseConfig &c,
   auto headNorm = [&](Value v, StringRef name, int64_t heads) {
     return p[name] ? norm(v, name, family.wholeNorms ? 1 : heads) : v;
   };
+  auto number = [&](double value, double usual) {
+    return value == usual ? FloatAttr() : b.getF64FloatAttr(value);
+  };
   auto activation =
-      ActivationAttr::get(b.getContext(), ActivationKind::silu, {}, {});
+      family.experts.clamped
+          ? ActivationAttr::get(b.getContext(), ActivationKind::oai,
+                                number(c.limit, 7), number(c.alpha, 1.702))
+          : ActivationAttr::get(b.getContext(), ActivationKind::silu, {}, {});
   auto gatedUnit = [&](Value v, StringRef suffix) {
     auto name = [&](StringRef stem) { return (stem + suffix).str(); };
     Value gate = linear(v, name("ffn_gate")), up = linear(v, name("ffn_up"));
@@ -173,7 +186,8 @@ static SmallVector<Value> buildLayer(GraphBuilder &g, const DenseConfig &c,
     cache =
         CacheAppendOp::create(b, g.loc("cache"), cache, slot, k, v, positions);
     o = AttentionOp::create(
-        b, g.loc("attention"), q, cache, slot, positions, Value(), c.heads,
+        b, g.loc("attention"), q, cache, slot, positions,
+        p["attn_sinks.weight"], c.heads,
         llvm::APFloat(1 / std::sqrt(double(c.dim))),
         p.kind->variant ? b.getI64IntegerAttr(p.kind->variant) : IntegerAttr());
   }
@@ -187,21 +201,23 @@ static SmallVector<Value> buildLayer(GraphBuilder &g, const DenseConfig &c,
   }
   auto router = RouterAttr::get(
       b.getContext(), c.expertsUsed,
-      family.experts.sigmoid ? "sigmoid" : "softmax", "none",
+      family.experts.softmaxOfChosen ? "none"
+      : family.experts.sigmoid       ? "sigmoid"
+                                     : "softmax",
+      family.experts.softmaxOfChosen ? "softmax" : "none",
       c.expertNorm ? "sum" : "none",
       family.experts.sigmoid && c.expertNorm ? b.getF64FloatAttr(1e-20)
                                              : FloatAttr(),
-      c.expertScale == 1 ? FloatAttr() : b.getF64FloatAttr(c.expertScale),
-      c.expertGroups, c.expertGroupsKept,
+      number(c.expertScale, 1), c.expertGroups, c.expertGroupsKept,
       family.experts.sigmoid && c.expertGroups > 1 ? "sum_top2" : "max",
       "neg_inf");
   auto route = RouteOp::create(b, g.loc("route"), linear(h, "ffn_gate_inp"),
                                p["exp_probs_b.bias"], router);
-  Value y =
-      ExpertsOp::create(b, g.loc("experts"), h, route.getIds(),
-                        route.getWeights(), p["ffn_gate_exps.weight"],
-                        p["ffn_up_exps.weight"], p["ffn_down_exps.weight"],
-                        Value(), Value(), Value(), activation, RowsAttr());
+  Value y = ExpertsOp::create(
+      b, g.loc("experts"), h, route.getIds(), route.getWeights(),
+      p["ffn_gate_exps.weight"], p["ffn_up_exps.weight"],
+      p["ffn_down_exps.weight"], p["ffn_gate_exps.bias"], p["ffn_up_exps.bias"],
+      p["ffn_down_exps.bias"], activation, RowsAttr());
   if (p["ffn_gate_shexp.weight"]) {
     Value shared = gatedUnit(h, "_shexp");
     if (Value gate = p["ffn_gate_inp_shexp.weight"])
@@ -225,7 +241,7 @@ static void checkTied(GraphBuilder &g) {
 
 llvm::Error buildDense(const ModelSource &source, ModuleOp module,
                        const DenseFamily &family) {
-  GraphBuilder g(source, module, denseNames(source));
+  GraphBuilder g(source, module, denseNames(source, family));
   OpBuilder &b = g.b;
   bool isGGUF = source.format != "huggingface";
   DenseConfig c =
@@ -295,9 +311,11 @@ llvm::Error buildDense(const ModelSource &source, ModuleOp module,
       llvm::APFloat(c.rope.theta), llvm::APFloat(rope.scale),
       llvm::APFloat(rope.amplitude), list(rope.frequencies), list(rope.beyond),
       rope.original ? b.getI64IntegerAttr(rope.original) : IntegerAttr());
+  std::string layer = family.arch.str() + "_layer";
+  std::replace(layer.begin(), layer.end(), '-', '_'); // a symbol of code
   ValueRange out =
-      g.layers(family.arch.str() + "_layer", stack, {x, forward.getArgument(3)},
-               {positions, angles}, [&](const GraphBuilder::Layer &layer) {
+      g.layers(layer, stack, {x, forward.getArgument(3)}, {positions, angles},
+               [&](const GraphBuilder::Layer &layer) {
                  return buildLayer(g, c, family, layer);
                });
   x = SelectRowsOp::create(b, g.loc("select_rows"), out[0], rows);

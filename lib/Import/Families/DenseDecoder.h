@@ -20,8 +20,9 @@ enum class Presence { No, Yes, IfStored };
 /// Which layers see a `sliding_window`. With a switch, only if
 /// `use_sliding_window` says so: from layer `max_window_layers` on or as
 /// `layer_types` says; every second one before that, or as `layer_types` says;
-/// all of them, whatever it says.
-enum class Windows { Always, FromLayer, EverySecond, Everywhere };
+/// all of them, whatever it says. Without a switch every second one, the first
+/// among them, or as `layer_types` says.
+enum class Windows { Always, FromLayer, EverySecond, Everywhere, Alternating };
 
 /// The routed experts of a family, which are its gated units.
 struct ExpertFamily {
@@ -42,6 +43,13 @@ struct ExpertFamily {
   /// The router of DeepSeek-V3: sigmoids, a bias for the choice alone, groups
   /// by the sum of their two best.
   bool sigmoid = false;
+  /// The router of gpt-oss: the logits choose, and the weights are the softmax
+  /// of those that are chosen.
+  bool softmaxOfChosen = false;
+  /// Biases of the router and of every expert's gate, up and down.
+  bool biases = false;
+  /// The clamped activation of gpt-oss, by `swiglu_limit` and `swiglu_alpha`.
+  bool clamped = false;
   /// Numbers that a config.json may leave out: experts, those of a token,
   /// width.
   int64_t count = 0, used = 0, width = 0;
@@ -57,6 +65,10 @@ struct DenseFamily {
   /// `attention_bias`
   /// (`qkv_bias` and `bias`, InternLM) and `mlp_bias`.
   bool optionalBias = false;
+  /// Every linear of the attention has one, unless `attention_bias` is false.
+  bool attentionBias = false;
+  /// Each query head has a learnt logit that no key stands behind.
+  bool sinks = false;
   /// Queries and keys are normed over each head, before they are rotated.
   bool headNorms = false;
   /// The same over all heads at once.
@@ -71,6 +83,11 @@ struct DenseFamily {
   /// heads), `sliding_window` (0: none).
   int64_t context = 0, kvHeads = 0, dim = 0, window = 0;
   Windows windowed = Windows::Always;
+  /// `rope_theta` and `rms_norm_eps` of a config.json that does not say.
+  double theta = 10000, epsilon = 1e-6;
+  /// YaRN's bounds are whole pairs; a config.json says so itself, a GGUF
+  /// cannot.
+  bool yarnTruncates = true;
   /// Multi-head latent attention (DeepSeek-V2, arXiv 2405.04434).
   bool latent = false;
   ExpertFamily experts = {};
@@ -108,6 +125,8 @@ struct DenseConfig {
   LatentConfig latent;
   /// What the weights are multiplied by.
   double expertScale = 1;
+  /// Of the clamped activation.
+  double limit = 7, alpha = 1.702;
   /// Per layer, where there are experts: whether it has them, or one gated unit
   /// of width `ff`.
   std::vector<bool> sparse;
@@ -120,7 +139,7 @@ DenseConfig readGGUFConfig(GraphBuilder &g, const DenseFamily &family);
 DenseConfig readHuggingFaceConfig(GraphBuilder &g, const DenseFamily &family);
 
 /// Names of tensors by format, and by how a checkpoint stores experts.
-TensorNames denseNames(const ModelSource &source);
+TensorNames denseNames(const ModelSource &source, const DenseFamily &family);
 
 llvm::Error buildDense(const ModelSource &source, mlir::ModuleOp module,
                        const DenseFamily &family);

@@ -12,6 +12,7 @@ llvm::Error buildQwen3(const ModelSource &source, mlir::ModuleOp module);
 llvm::Error buildMixtral(const ModelSource &source, mlir::ModuleOp module);
 llvm::Error buildQwen2MoE(const ModelSource &source, mlir::ModuleOp module);
 llvm::Error buildQwen3MoE(const ModelSource &source, mlir::ModuleOp module);
+llvm::Error buildGptOss(const ModelSource &source, mlir::ModuleOp module);
 llvm::Error buildOLMoE(const ModelSource &source, mlir::ModuleOp module);
 llvm::Error buildDeepSeek(const ModelSource &source, mlir::ModuleOp module);
 llvm::Error buildDeepSeekV2(const ModelSource &source, mlir::ModuleOp module);

@@ -64,6 +64,28 @@ llvm::Error buildOLMoE(const ModelSource &source, mlir::ModuleOp module) {
                                  .used = 8}});
 }
 
+llvm::Error buildGptOss(const ModelSource &source, mlir::ModuleOp module) {
+  return buildDense(source, module,
+                    {.arch = "gpt-oss",
+                     .attentionBias = true,
+                     .sinks = true,
+                     .context = 131072,
+                     .kvHeads = 8,
+                     .dim = 64,
+                     .window = 128,
+                     .windowed = Windows::Alternating,
+                     .theta = 150000,
+                     .epsilon = 1e-5,
+                     .yarnTruncates = false,
+                     .experts = {.presence = Presence::Yes,
+                                 .widthKey = "intermediate_size",
+                                 .softmaxOfChosen = true,
+                                 .biases = true,
+                                 .clamped = true,
+                                 .count = 128,
+                                 .used = 4}});
+}
+
 llvm::Error buildDeepSeek(const ModelSource &source, mlir::ModuleOp module) {
   return buildDense(source, module,
                     {.arch = "deepseek",

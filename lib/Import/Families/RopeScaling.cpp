@@ -84,7 +84,8 @@ static double yarnScale(double factor, double mscale) {
 // Hugging Face
 //===----------------------------------------------------------------------===//
 
-RopeScaling readHuggingFaceRope(GraphBuilder &g, int64_t context, int64_t dim) {
+RopeScaling readHuggingFaceRope(GraphBuilder &g, int64_t context, int64_t dim,
+                                double theta) {
   using Kind = RopeScaling::Kind;
   RopeScaling s;
   // Version 5 of transformers writes rope_parameters, and reads rope_scaling
@@ -96,7 +97,7 @@ RopeScaling readHuggingFaceRope(GraphBuilder &g, int64_t context, int64_t dim) {
       g.malformed(other, "no object", "an object or null");
   s.theta =
       g.number(g.hasKey(at + "rope_theta") ? at + "rope_theta" : "rope_theta",
-               1, 1e12, 10000.0);
+               1, 1e12, theta);
   if (!(s.theta > 1))
     g.malformed("rope_theta", llvm::Twine(int64_t(s.theta)), "above 1");
   std::string typeKey =

@@ -53,8 +53,10 @@ struct RopeTable {
 RopeTable ropeTable(const RopeScaling &scaling, int64_t dim);
 
 /// The scaling of a Hugging Face config: `rope_parameters`, or `rope_scaling`
-/// and `rope_theta`. `context`: `max_position_embeddings`.
-RopeScaling readHuggingFaceRope(GraphBuilder &g, int64_t context, int64_t dim);
+/// and `rope_theta`, `theta` if there is none. `context`:
+/// `max_position_embeddings`.
+RopeScaling readHuggingFaceRope(GraphBuilder &g, int64_t context, int64_t dim,
+                                double theta);
 
 /// The scaling of a GGUF: `PREFIXrope.…`, and the tensors rope_factors_short
 /// and rope_factors_long. `context`: `context_length`.
