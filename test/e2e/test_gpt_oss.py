@@ -168,6 +168,14 @@ def test_hostile_gguf(refuses, tmp_path, missing):
     refuses(tmp_path / "model.gguf", 3, f"tensor 'blk.0.{missing}' = absent")
 
 
+@pytest.mark.parametrize("gating, code", ((3, 0), (1, 4)))
+def test_gguf_gating(heddle, tmp_path, gating, code):
+    """The router that a file names is the family's, or another."""
+    path = export(build(56, layers=1), tmp_path / "model.gguf", expert_gating_func=gating)
+    done = heddle("import", path, "-o", tmp_path / "graph.mlir", code=code)
+    assert code == 0 or "gpt-oss.expert_gating_func = 1, other than softmax of the chosen" in done.stderr
+
+
 def test_hostile_gguf_bias(refuses, tmp_path):
     """Biases in blocks are no biases."""
     import gguf

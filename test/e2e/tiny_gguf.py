@@ -120,10 +120,10 @@ def write(path, model, vocab_from=None):
     return path
 
 
-def export(model, path, encoding="F32", leave_out=(), split=True, others=None, **strings):
+def export(model, path, encoding="F32", leave_out=(), split=True, others=None, **more):
     """Writes a transformers model in the conventions of llama.cpp's converter, less
     the tensors `leave_out`, and gives the model the values that the file has in
-    `encoding`, or in `others` what is not of experts. `split`: keys and values of latent attention are two tensors. `strings`: more metadata under the architecture, dots as `__`."""
+    `encoding`, or in `others` what is not of experts. `split`: keys and values of latent attention are two tensors. `more`: metadata under the architecture, dots as `__`."""
     config, arch = model.config, model.config.model_type
     is_llama = arch in ("llama", "mistral", "mixtral")
     permuted = is_llama or arch == "deepseek"
@@ -162,8 +162,9 @@ def export(model, path, encoding="F32", leave_out=(), split=True, others=None, *
         writer.add_rope_dimension_count(config.hidden_size // config.num_attention_heads)
     if arch == "qwen2moe":
         writer.add_expert_shared_feed_forward_length(config.shared_expert_intermediate_size)
-    for key, value in strings.items():
-        writer.add_string(f"{arch}.{key.replace('__', '.')}", value)
+    for key, value in more.items():
+        add = writer.add_uint32 if isinstance(value, int) else writer.add_string
+        add(f"{arch}.{key.replace('__', '.')}", value)
     from tiny_hf import tensors
     for name, parameter in (part for n, p in tensors(model) for part in _parts(model, config, n, p, split)):
         if name.endswith("ffn_gate_inp_shexp.weight"):

@@ -208,13 +208,11 @@ DenseConfig readGGUFConfig(GraphBuilder &g, const DenseFamily &family) {
     g.unsupported(key("rope.dimension_count = ") + Twine(r) +
                   ", other than the head size " + Twine(c.dim));
   readGGUFExperts(g, c, family, prefix);
-  bool alternating = family.windowed == Windows::Alternating;
-  c.windows.assign(
-      c.layers,
-      alternating
-          ? g.integer(key("attention.sliding_window"), 1, INT64_MAX)
-          : g.integer(key("attention.sliding_window"), 0, INT64_MAX, 0));
-  for (int64_t i = 1; alternating && i < c.layers; i += 2)
+  bool every = family.windowed != Windows::Alternating;
+  std::string window = key("attention.sliding_window");
+  c.windows.assign(c.layers, every ? g.integer(window, 0, INT64_MAX, 0)
+                                   : g.integer(window, 1, INT64_MAX));
+  for (int64_t i = 1; !every && i < c.layers; i += 2)
     c.windows[i] = 0;
   c.rope = readGGUFRope(g, prefix, c.context, c.dim);
   c.rope.truncate = family.yarnTruncates;
@@ -276,8 +274,8 @@ DenseConfig readGGUFConfig(GraphBuilder &g, const DenseFamily &family) {
 // Which layers see a window, and how wide it is.
 static std::vector<int64_t>
 readWindows(GraphBuilder &g, const DenseFamily &family, int64_t layers) {
-  bool alternating = family.windowed == Windows::Alternating,
-       always = family.windowed == Windows::Always || alternating;
+  bool always = family.windowed == Windows::Always ||
+                family.windowed == Windows::Alternating;
   bool on = always ? family.window > 0 : g.boolean("use_sliding_window", false);
   int64_t window = on && g.hasValue("sliding_window")
                        ? g.integer("sliding_window", 1, INT32_MAX)
@@ -287,14 +285,21 @@ readWindows(GraphBuilder &g, const DenseFamily &family, int64_t layers) {
   int64_t border =
       always ? 0 : g.integer("max_window_layers", 0, INT32_MAX, 28);
   std::vector<int64_t> windows(layers);
-  for (int64_t i = 0; i < layers; ++i) {
-    bool second = i % 2 == 0;
-    if (family.windowed == Windows::Everywhere || (alternating && second) ||
-        (family.windowed == Windows::EverySecond && second && i < border) ||
-        ((always || family.windowed == Windows::FromLayer) && !alternating &&
-         i >= border))
+  auto sees = [&](int64_t i) {
+    switch (family.windowed) {
+    case Windows::Everywhere:
+      return true;
+    case Windows::Alternating:
+      return i % 2 == 0;
+    case Windows::EverySecond:
+      return i % 2 == 0 && i < border;
+    default:
+      return i >= border;
+    }
+  };
+  for (int64_t i = 0; i < layers; ++i)
+    if (sees(i))
       windows[i] = window;
-  }
   if (family.windowed == Windows::Everywhere || !g.hasValue("layer_types"))
     return windows;
   std::vector<std::string> types = g.strings("layer_types");

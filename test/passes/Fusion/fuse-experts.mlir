@@ -11,6 +11,17 @@ func.func @residual(%r: tensor<1x64xf32>, %x: tensor<1x192xf32>, %ids: tensor<1x
   return %2 : tensor<1x64xf32>
 }
 
+// CHECK-LABEL: @biased
+// CHECK-SAME: %[[B:[a-z0-9]+]]: tensor<4x64xf32>)
+// CHECK: heddle.kernel "routed_matmul+combine+addf"(%{{.*}}, %[[B]], %{{.*}})
+// CHECK: heddle.routed_matmul {{.*}} bias
+func.func @biased(%r: tensor<1x64xf32>, %x: tensor<1x192xf32>, %ids: tensor<1x2xi32>, %s: tensor<1x2xf32>, %w: !w, %b: tensor<4x64xf32>) -> tensor<1x64xf32> {
+  %0 = heddle.routed_matmul %x, %w, %ids bias %b : tensor<1x192xf32>, !w, tensor<1x2xi32>, tensor<4x64xf32>
+  %1 = heddle.combine %0, %s : tensor<1x128xf32>, tensor<1x2xf32>
+  %2 = arith.addf %r, %1 : tensor<1x64xf32>
+  return %2 : tensor<1x64xf32>
+}
+
 // A sum with two readers ends the kernel.
 // CHECK-LABEL: @two_readers
 // CHECK: heddle.kernel "routed_matmul+combine"

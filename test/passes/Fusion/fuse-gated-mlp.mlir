@@ -67,3 +67,15 @@ func.func @other_groups(%x: tensor<?x128xf32>, %o: tensor<5xi32>, %p: tensor<5xi
   %2 = heddle.glu %0, %1 {activation = #heddle.activation<silu>} : tensor<?x128xf32>
   return %2 : tensor<?x128xf32>
 }
+
+// Biases are inputs of the kernel, each beside its weight.
+// CHECK-LABEL: @biased
+// CHECK-SAME: %[[B:[a-z0-9]+]]: tensor<4x64xf32>, %[[C:[a-z0-9]+]]: tensor<4x64xf32>)
+// CHECK: heddle.kernel "routed_matmul+routed_matmul+glu"(%{{[a-z0-9]+}}, %{{[a-z0-9]+}}, %{{[a-z0-9]+}}, %[[B]], %{{[a-z0-9]+}}, %[[C]])
+// CHECK-COUNT-2: heddle.routed_matmul {{.*}} bias
+func.func @biased(%x: tensor<1x64xf32>, %ids: tensor<1x2xi32>, %g: !experts, %u: !experts, %b: tensor<4x64xf32>, %c: tensor<4x64xf32>) -> tensor<1x128xf32> attributes {heddle.max_tokens = 1 : i64} {
+  %0 = heddle.routed_matmul %x, %g, %ids bias %b : tensor<1x64xf32>, !experts, tensor<1x2xi32>, tensor<4x64xf32>
+  %1 = heddle.routed_matmul %x, %u, %ids bias %c : tensor<1x64xf32>, !experts, tensor<1x2xi32>, tensor<4x64xf32>
+  %2 = heddle.glu %0, %1 {activation = #heddle.activation<oai>} : tensor<1x128xf32>
+  return %2 : tensor<1x128xf32>
+}
