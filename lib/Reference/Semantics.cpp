@@ -114,6 +114,13 @@ static llvm::Error evalAdd(Interpreter &, arith::AddFOp op, Operands operands,
   return llvm::Error::success();
 }
 
+static llvm::Error evalToFloat(Interpreter &, arith::SIToFPOp, Operands v,
+                               Results &results) {
+  results.push_back(
+      Data::ofFloats(v[0].shape, {v[0].ints->begin(), v[0].ints->end()}));
+  return llvm::Error::success();
+}
+
 //===----------------------------------------------------------------------===//
 // Rows
 //===----------------------------------------------------------------------===//
@@ -453,6 +460,7 @@ static llvm::StringMap<Semantics> &registry() {
     add(builtin, evalLayers);
     add(builtin, evalConstant);
     add(builtin, evalAdd);
+    add(builtin, evalToFloat);
     add(builtin, evalEmbedding);
     add(builtin, evalSelectRows);
     add(builtin, evalRMSNorm);
