@@ -452,10 +452,18 @@ void GraphBuilder::refuseUndeclared() {
       unsupportedNotes.push_back({source.path, "tensor " + quoted(t.name)});
 }
 
-void GraphBuilder::ignoreUndeclared() {
-  for (const TensorEntry &t : source.tensors)
-    if (!declared.contains(t.name))
+void GraphBuilder::ignoreUndeclared(
+    llvm::function_ref<bool(StringRef)> contradicts) {
+  bool found = false;
+  for (const TensorEntry &t : source.tensors) {
+    if (declared.contains(t.name))
+      continue;
+    if (!contradicts(t.name))
       ignored("tensor " + quoted(t.name));
+    else if (!std::exchange(found, true))
+      malformedTensor("tensor " + quoted(t.name), "present",
+                      "what the config says of its layer");
+  }
 }
 
 //===----------------------------------------------------------------------===//

@@ -144,9 +144,10 @@ public:
   void malformedTensor(const llvm::Twine &name, const llvm::Twine &value,
                        const llvm::Twine &limit);
   /// Notes the tensors of the file that were not declared: as unsupported, or
-  /// as ignored.
+  /// as ignored; the first of those that `contradicts` as malformed.
   void refuseUndeclared();
-  void ignoreUndeclared();
+  void
+  ignoreUndeclared(llvm::function_ref<bool(llvm::StringRef name)> contradicts);
 
   //===--------------------------------------------------------------------===//
   // Graph

@@ -55,9 +55,11 @@ static int64_t readVocab(GraphBuilder &g, const Twine &key, bool required) {
 static void checkGroups(GraphBuilder &g, const DenseConfig &c, bool sigmoid,
                         const Twine &groups, const Twine &kept,
                         const Twine &count, const Twine &used) {
-  if (g.isMalformed() || c.expertGroups == 1)
+  if (g.isMalformed())
     return;
   int64_t size = c.experts / c.expertGroups;
+  if (c.expertGroups == 1 && c.expertGroupsKept == 1)
+    return;
   if (c.experts % c.expertGroups)
     g.malformed(groups, Twine(c.expertGroups),
                 "a divisor of " + count + " = " + Twine(c.experts));
@@ -174,6 +176,19 @@ static void readGGUFLatent(GraphBuilder &g, DenseConfig &c, StringRef prefix) {
   if (l.plain < 1 && !g.isMalformed())
     g.malformed(key("rope.dimension_count"), Twine(l.rotated),
                 "less than the key length " + Twine(head));
+  // Beside lengths of heads, the plain ones are those of the one shared key.
+  auto latent = [&](StringRef name, int64_t must, const Twine &what) {
+    std::string plain = key("attention." + name.str());
+    if (int64_t n = g.integer(plain, 1, 2 * kMostLatent, must);
+        n != must && g.hasKey(plain + "_mla") && !g.isMalformed())
+      g.malformed(plain, Twine(n), what + " = " + Twine(must));
+  };
+  latent("key_length", l.rank + l.rotated,
+         key("attention.kv_lora_rank + ") + key("rope.dimension_count"));
+  latent("value_length", l.rank, key("attention.kv_lora_rank"));
+  if (c.kvHeads != 1 && c.kvHeads != c.heads && !g.isMalformed())
+    g.malformed(key("attention.head_count_kv"), Twine(c.kvHeads),
+                "1 or " + key("attention.head_count") + " = " + Twine(c.heads));
   finishLatent(g, c, key("attention.kv_lora_rank"),
                key("rope.dimension_count"));
 }
@@ -440,13 +455,15 @@ static void checkOthers(GraphBuilder &g, int64_t vocab, bool blocks) {
 
 // Which layers have experts, and which have one gated unit instead.
 static std::vector<bool> readSparse(GraphBuilder &g, const DenseConfig &c,
-                                    bool deepSeek) {
+                                    const ExpertFamily &experts) {
+  bool deepSeek = experts.shared == ExpertFamily::Shared::Plain;
   std::vector<bool> sparse(c.layers, true);
   // Every layer that is a multiple of `step`, counted from 0 or from 1.
   int64_t step = g.integer(deepSeek ? "moe_layer_freq" : "decoder_sparse_step",
                            1, INT32_MAX, 1),
-          first =
-              deepSeek ? g.integer("first_k_dense_replace", 0, 10000, 0) : 0;
+          first = deepSeek ? g.integer("first_k_dense_replace", 0, 10000,
+                                       experts.sigmoid ? 3 : 0)
+                           : 0;
   for (int64_t i = 0; i < c.layers; ++i)
     sparse[i] = i >= first && (deepSeek ? i : i + 1) % step == 0;
   StringRef key = "mlp_only_layers";
@@ -495,28 +512,36 @@ static void readExperts(GraphBuilder &g, DenseConfig &c,
       deepSeek && score != known)
     g.unsupported("scoring_func = " + quoted(score));
   if (family.latent) {
-    c.expertScale = g.number("routed_scaling_factor", 1e-6, 1e6, 1.0);
+    c.expertScale = g.number("routed_scaling_factor", 1e-6, 1e6,
+                             experts.sigmoid ? 2.5 : 1.0);
     std::string method =
         g.string("topk_method", experts.sigmoid ? "noaux_tc" : "greedy");
     if (experts.sigmoid
             ? method != "noaux_tc"
             : method != "greedy" && method != "group_limited_greedy")
       g.unsupported("topk_method = " + quoted(method));
-    if (method != "greedy" && g.hasValue("n_group")) {
-      c.expertGroups = g.integer("n_group", 1, kMostExperts);
-      c.expertGroupsKept = g.integer("topk_group", 1, kMostExperts);
+    // V3 has them where its config.json does not say so, V2 has not.
+    auto grouped = [&](StringRef key) {
+      return g.hasValue(key) || (experts.sigmoid && !g.hasKey(key));
+    };
+    if (method != "greedy" && grouped("n_group")) {
+      c.expertGroups = g.integer("n_group", 1, kMostExperts,
+                                 orElse(experts.sigmoid ? 8 : 0));
+      c.expertGroupsKept = g.integer("topk_group", 1, kMostExperts,
+                                     orElse(experts.sigmoid ? 4 : 0));
     }
     checkGroups(g, c, experts.sigmoid, "n_group", "topk_group", countKey,
                 "num_experts_per_tok");
   }
-  c.expertNorm = experts.normsAlways || (!experts.softmaxOfChosen &&
-                                         g.boolean("norm_topk_prob", false));
+  c.expertNorm =
+      experts.normsAlways || (!experts.softmaxOfChosen &&
+                              g.boolean("norm_topk_prob", experts.sigmoid));
   if (experts.clamped) {
     c.limit = g.number("swiglu_limit", 1e-6, 1e6, c.limit);
     c.alpha = g.number("swiglu_alpha", 1e-6, 1e6, c.alpha);
   }
   checkExperts(g, c, countKey, "num_experts_per_tok");
-  c.sparse = readSparse(g, c, deepSeek);
+  c.sparse = readSparse(g, c, experts);
   if (g.hasValue("clip_qkv"))
     g.unsupported("clip_qkv");
 }

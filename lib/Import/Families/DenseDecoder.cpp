@@ -239,6 +239,22 @@ static void checkTied(GraphBuilder &g) {
                       "the same: tie_word_embeddings = true");
 }
 
+// Whether a tensor that the config does not speak of belongs to the experts,
+// the router or the gated unit of one of the layers: then the config is of
+// another model. Layers beyond, which predict further tokens, may be left out.
+static bool isOfExperts(StringRef name, const DenseConfig &c,
+                        const DenseFamily &family) {
+  int64_t layer;
+  if (family.experts.presence != Presence::Yes ||
+      !name.consume_front("model.layers.") || name.consumeInteger(10, layer) ||
+      layer >= c.layers ||
+      (!name.starts_with(".mlp.") && !name.starts_with(".block_sparse_moe.")))
+    return false;
+  static constexpr StringRef kEnds[] = {".weight", ".bias", "_bias", "_proj"};
+  return llvm::any_of(kEnds,
+                      [&](StringRef end) { return name.ends_with(end); });
+}
+
 llvm::Error buildDense(const ModelSource &source, ModuleOp module,
                        const DenseFamily &family) {
   GraphBuilder g(source, module, denseNames(source, family));
@@ -262,7 +278,8 @@ llvm::Error buildDense(const ModelSource &source, ModuleOp module,
   if (isGGUF)
     g.refuseUndeclared();
   else
-    g.ignoreUndeclared();
+    g.ignoreUndeclared(
+        [&](StringRef name) { return isOfExperts(name, c, family); });
   if (c.tied)
     checkTied(g);
   if (llvm::Error error = g.check())
