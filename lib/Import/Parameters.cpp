@@ -1,5 +1,6 @@
 //===- Parameters.cpp - Which stored row a parameter's row is -------------===//
 #include "heddle/Import/Parameters.h"
+#include "heddle/Import/Encoding.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "llvm/ADT/STLExtras.h"
 #include <cassert>
@@ -206,25 +207,24 @@ static const uint8_t *blocksOf(const TensorEntry &tensor,
 }
 
 void StoredParameter::decodeAll(const EncodingInfo &info) {
-  auto [m, n, k] = dims;
   int64_t width = tensors.front()->shape.back(),
           blocks = width / info.blockElems;
-  decoded = std::make_shared<std::vector<float>>(m * n * k);
+  decoded = std::make_shared<std::vector<float>>(numElements());
   std::vector<float> row(width);
   std::vector<uint8_t> scratch;
-  for (int64_t i = 0; i < m; ++i) {
-    // A stored row holds what is one k of many n.
+  // A stored row holds one k of many n, so that few are decoded twice.
+  for (int64_t m = 0; m < dims[0]; ++m) {
     int64_t last = -1;
-    for (int64_t at2 = 0; at2 < k; ++at2)
-      for (int64_t at1 = 0; at1 < n; ++at1) {
-        int64_t from = at(i, at1, at2);
-        if (from / width != last) {
-          last = from / width;
+    for (int64_t k = 0; k < dims[2]; ++k)
+      for (int64_t n = 0; n < dims[1]; ++n) {
+        int64_t from = at(m, n, k), stored = from / width;
+        if (stored != last)
           dequantize(
-              info, blocksOf(tensorOf(i), info, last * blocks, blocks, scratch),
+              info,
+              blocksOf(tensorOf(m), info, stored * blocks, blocks, scratch),
               blocks, row.data());
-        }
-        (*decoded)[(i * n + at1) * k + at2] = row[from % width];
+        last = stored;
+        (*decoded)[(m * dims[1] + n) * dims[2] + k] = row[from % width];
       }
   }
 }

@@ -25,13 +25,14 @@
 #ifndef HEDDLE_IMPORT_PARAMETERS_H
 #define HEDDLE_IMPORT_PARAMETERS_H
 
-#include "heddle/Import/Encoding.h"
 #include "heddle/Import/ModelSource.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/StringMap.h"
 #include <memory>
 
 namespace heddle::import {
+
+struct EncodingInfo;
 
 /// A step behind the name of a tensor.
 struct ViewStep {
