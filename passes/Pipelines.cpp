@@ -13,6 +13,7 @@ using namespace heddle;
 
 static void canonicalizeGraph(OpPassManager &pm) {
   pm.addPass(createSetRopeFrequencies());
+  pm.addPass(createRecogniseExperts());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
 }
@@ -83,6 +84,7 @@ static void target(OpPassManager &pm) {
 
 void heddle::passes::registerParts(Registry &registry) {
   registry.addPass(createSetRopeFrequencies);
+  registry.addPass(createRecogniseExperts);
   registry.addPass(createSetNumericMode);
   registry.addPass([] { return createSpecialize(); });
   registry.addPass(createConvertActivations);

@@ -19,6 +19,49 @@ def SetRopeFrequencies : Pass<"heddle-set-rope-frequencies", "::mlir::ModuleOp">
   }];
 }
 
+def RecogniseExperts : Pass<"heddle-recognise-experts", "::mlir::ModuleOp"> {
+  let summary = "A loop over experts as route and experts";
+  let description = [{
+    In a graph that knows no routing, a layer with experts computes every expert for every token and
+    weighs most with 0. Of E experts, with T tokens, the whole of this becomes one `route` and one `experts`:
+
+    - p = `linalg.softmax` of the logits z [T, E];
+    - rank[t, e], a `linalg.generic` that counts the p[t, j] that are larger than p[t, e], or equal with
+      j < e: the k experts of rank < k are the k largest, of equal ones the first;
+    - w[t, e], a `linalg.generic` that selects p[t, e] where its rank is below k and 0 elsewhere; or this
+      divided by its sums over e;
+    - of each expert e its gated unit (`linear`, `linear`, `glu`, `linear`, all of one x) times column e of w
+      (`tensor.extract_slice`), a `linalg.generic`;
+    - the sum of these by `arith.addf`, in any order, zeros among them.
+
+    The weights are parameters whose names differ in the number of the expert alone, or arguments of a layer
+    kind whose rows of the table name such; one with `*` in its place takes their place, and what nothing
+    reads any more is dropped. Sums of slots go by weight
+    afterwards, largest first, so results differ by rounding.
+
+    Must not fire if an expert is missing or there twice, if units differ in x or activation, have biases, or
+    if their weights do not come of such a routing.
+
+    Before, in part:
+    ```mlir
+    %c = tensor.extract_slice %w[0, 3] [%t, 1] [1, 1] : tensor<?x4xf32> to tensor<?xf32>
+    %g = heddle.linear %x, %gate3 : …
+    %u = heddle.linear %x, %up3 : …
+    %h = heddle.glu %g, %u {activation = #heddle.activation<silu>} : …
+    %d = heddle.linear %h, %down3 : …
+    %m = linalg.generic {…} ins(%d, %c : tensor<?x64xf32>, tensor<?xf32>) …   // d * c
+    %y = arith.addf %y2, %m : tensor<?x64xf32>
+    ```
+    After:
+    ```mlir
+    %gate = heddle.param "experts.*.gate.weight" : tensor<4x96x64xf32, …>
+    %ids, %weights = heddle.route %z {router = #heddle.router<k = 2, score = softmax, norm = sum>} : tensor<?x4xf32>
+    %y = heddle.experts %x, %ids, %weights, %gate, %up, %down {activation = #heddle.activation<silu>} : …
+    ```
+  }];
+  let dependentDialects = ["::heddle::HeddleDialect"];
+}
+
 def SetNumericMode : Pass<"heddle-set-numeric-mode", "::mlir::ModuleOp"> {
   let summary = "Resolves the numeric mode";
   let description = [{
