@@ -4,14 +4,14 @@
 #   build/lib/heddle/sysroot/{x86_64,aarch64}/
 #     crt1.o crti.o crtbeginT.o crtend.o crtn.o
 #     libc.a libm.a libmvec.a libgcc.a libgcc_eh.a libstdc++.a
-#     libpcre2-8.a libheddle_runtime.a
+#     libpcre2-8.a liburing.a libheddle_runtime.a
 #
 # Every directory holds the same names, so one link line serves all (S is the
 # directory, OBJECTS the generated code):
 #
 #   ld.lld -static --gc-sections --eh-frame-hdr -o PROG
 #     S/crt1.o S/crti.o S/crtbeginT.o OBJECTS…
-#     S/libheddle_runtime.a S/libpcre2-8.a S/libstdc++.a
+#     S/libheddle_runtime.a S/libpcre2-8.a S/liburing.a S/libstdc++.a
 #     --start-group S/libgcc.a S/libgcc_eh.a S/libc.a S/libm.a S/libmvec.a --end-group
 #     S/crtend.o S/crtn.o
 #
@@ -43,7 +43,8 @@ function(_heddle_copy_toolchain out arch triple extra)
   file(MAKE_DIRECTORY "${dir}")
   set(missing "")
   foreach(name IN ITEMS crt1.o crti.o crtbeginT.o crtend.o crtn.o libc.a
-                        libgcc.a libgcc_eh.a libstdc++.a libpcre2-8.a)
+                        libgcc.a libgcc_eh.a libstdc++.a libpcre2-8.a
+                        liburing.a)
     if(EXISTS "${extra}/${name}")
       set(path "${extra}/${name}")
     else()

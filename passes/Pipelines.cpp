@@ -43,7 +43,11 @@ static void fuse(OpPassManager &pm) {
   functions.addPass(createFormKernels());
 }
 
-static void layout(OpPassManager &pm) { pm.addPass(createChooseLayouts()); }
+static void layout(OpPassManager &pm) {
+  pm.addPass(createChooseLayouts());
+  pm.addPass(createPlaceExperts());
+  pm.addNestedPass<func::FuncOp>(createFetchExperts());
+}
 
 static void schedule(OpPassManager &pm) {
   pm.addPass(createSetSchedules());
@@ -98,6 +102,8 @@ void heddle::passes::registerParts(Registry &registry) {
   registry.addPass(createFuseHead);
   registry.addPass(createFormKernels);
   registry.addPass([] { return createChooseLayouts(); });
+  registry.addPass(createPlaceExperts);
+  registry.addPass(createFetchExperts);
   registry.addPass([] { return createSetSchedules(); });
   registry.addPass(createRecordKernels);
   registry.addPass(createEmitKernels);

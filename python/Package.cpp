@@ -30,6 +30,7 @@ PYBIND11_MODULE(_heddle, m) {
       .def_readwrite("output", &CompileOptions::output)
       .def_readwrite("target", &CompileOptions::target)
       .def_readwrite("numeric", &CompileOptions::numeric)
+      .def_readwrite("profile", &CompileOptions::profile)
       .def_readwrite("context", &CompileOptions::context)
       .def_readwrite("weights_from", &CompileOptions::weightsFrom)
       .def_readwrite("dump_ir", &CompileOptions::dumpIR)

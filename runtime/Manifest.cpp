@@ -3,6 +3,7 @@
 #include "heddle/runtime/Failure.h"
 #include "heddle/runtime/Program.h"
 #include "heddle/runtime/heddle_rt.h"
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 using nlohmann::json;
@@ -102,7 +103,90 @@ void readGeneration(const json &root, Manifest &m) {
   }
 }
 
+std::vector<int64_t> numbers(const json &object, const char *field,
+                             uint64_t high) {
+  std::vector<int64_t> list;
+  for (const json &value : array(object, field)) {
+    if (!value.is_number_unsigned() || value.get<uint64_t>() > high)
+      bad(field, value.dump(), "0…" + std::to_string(high));
+    list.push_back(value.get<int64_t>());
+  }
+  return list;
+}
+
+// Sets what a program without experts has too: where the dense weights end.
+void readExperts(const json &root, Manifest &m, uint64_t weightsBytes) {
+  constexpr uint64_t kPage = 4096, kMostExperts = 65536;
+  m.denseBytes = weightsBytes;
+  auto it = root.find("experts");
+  if (it == root.end() || it->is_null())
+    return;
+  if (!it->is_object())
+    bad("experts", it->dump(), "an object");
+  m.expertIndex = number(*it, "index", 0, weightsBytes);
+  std::vector<bool> seen;
+  for (const json &entry : array(*it, "groups")) {
+    if (!entry.is_object())
+      bad("experts.groups", entry.dump(), "an array of objects");
+    ExpertGroup group;
+    uint64_t count = number(entry, "experts", 1, kMostExperts);
+    group.params = numbers(entry, "params", INT32_MAX);
+    group.offset = number(entry, "offset", 0, m.expertIndex);
+    group.stride = number(entry, "stride", kPage, kMaxSize / kMostExperts);
+    if (group.params.empty())
+      bad("experts.groups.params", "[]", "at least one");
+    if (group.offset % kPage || group.stride % kPage ||
+        group.stride > (m.expertIndex - group.offset) / count)
+      bad("experts.groups.end",
+          std::to_string(group.offset + group.stride * count),
+          std::to_string(m.expertIndex) + ", in whole pages");
+    seen.assign(count, false);
+    for (int64_t expert : numbers(entry, "order", count - 1)) {
+      if (seen[expert])
+        bad("experts.groups.order", std::to_string(expert), "each once");
+      seen[expert] = true;
+      group.order.push_back(static_cast<int32_t>(expert));
+    }
+    if (group.order.size() != count)
+      bad("experts.groups.order", std::to_string(group.order.size()),
+          std::to_string(count) + " experts");
+    if (entry.contains("uses"))
+      group.uses = numbers(entry, "uses", INT64_MAX);
+    if (!group.uses.empty() && group.uses.size() != count)
+      bad("experts.groups.uses", std::to_string(group.uses.size()),
+          std::to_string(count) + " experts");
+    m.denseBytes = std::min(m.denseBytes, group.offset);
+    m.expertGroups.push_back(std::move(group));
+  }
+  uint64_t index = (m.expertCount() + 2) * 8;
+  if (index > weightsBytes - m.expertIndex)
+    bad("experts.index", std::to_string(m.expertIndex),
+        std::to_string(index) + " bytes before " +
+            std::to_string(weightsBytes));
+}
+
 } // namespace
+
+uint64_t Manifest::expertBytes() const {
+  uint64_t most = 0;
+  for (const ExpertGroup &group : expertGroups)
+    most = std::max(most, group.stride);
+  return most;
+}
+
+uint64_t Manifest::expertCount() const {
+  uint64_t count = 0;
+  for (const ExpertGroup &group : expertGroups)
+    count += group.order.size();
+  return count;
+}
+
+uint64_t Manifest::mostExperts() const {
+  uint64_t most = 0;
+  for (const ExpertGroup &group : expertGroups)
+    most = std::max<uint64_t>(most, group.order.size());
+  return most;
+}
 
 Manifest parseManifest(const std::string &content, uint64_t weightsBytes) {
   bool tooDeep = false;
@@ -158,6 +242,7 @@ Manifest parseManifest(const std::string &content, uint64_t weightsBytes) {
     for (auto &[name, value] : it->items())
       m.bytesByEncoding[name] = number(*it, name.c_str(), 0, kMaxSize);
   }
+  readExperts(root, m, weightsBytes);
   for (const json &entry : array(root, "params")) {
     if (!entry.is_object())
       bad("params", entry.dump(), "an array of objects");
@@ -166,11 +251,22 @@ Manifest parseManifest(const std::string &content, uint64_t weightsBytes) {
     if (p.offset % 64 != 0)
       bad("params." + p.name + ".offset", std::to_string(p.offset),
           "a multiple of 64");
-    if (p.offset > weightsBytes || p.bytes > weightsBytes - p.offset)
+    for (size_t g = 0; g < m.expertGroups.size() && p.group < 0; ++g)
+      if (const auto &list = m.expertGroups[g].params;
+          std::find(list.begin(), list.end(),
+                    static_cast<int64_t>(m.params.size())) != list.end())
+        p.group = static_cast<int64_t>(g);
+    uint64_t most = p.group < 0 ? m.denseBytes : m.expertGroups[p.group].stride;
+    if (p.offset > most || p.bytes > most - p.offset)
       bad("params." + p.name + ".end", std::to_string(p.offset + p.bytes),
-          std::to_string(weightsBytes));
+          std::to_string(most));
     m.params.push_back(std::move(p));
   }
+  for (const ExpertGroup &group : m.expertGroups)
+    for (int64_t index : group.params)
+      if (index >= static_cast<int64_t>(m.params.size()))
+        bad("experts.groups.params", std::to_string(index),
+            std::to_string(m.params.size()) + " parameters");
   for (const json &entry : array(root, "caches")) {
     if (!entry.is_object())
       bad("caches", entry.dump(), "an array of objects");

@@ -25,6 +25,9 @@ constexpr uint64_t kThreadBytes = uint64_t(256) << 10;
 // 43 bytes of a table and at least 6 of the text.
 constexpr uint64_t kTokenizerFactor = 10;
 
+// Rings, lists and hashes of a run whose experts come from the file.
+constexpr uint64_t kReaderBytes = uint64_t(2) << 20;
+
 constexpr uint64_t kPage = 4096;
 
 // What a Buffer maps.
@@ -171,6 +174,9 @@ MemoryPlan planMemory(const Program &program, const MemoryRequest &request) {
              ? "compile with `--context=" + std::to_string(request.context) +
                    "`"
              : "");
+  uint64_t available = availableMemory();
+  uint64_t most =
+      std::min(available, request.limit ? request.limit : available);
   auto planFor = [&](int64_t context, int64_t positions) {
     MemoryPlan plan;
     plan.context = context;
@@ -187,9 +193,19 @@ MemoryPlan planMemory(const Program &program, const MemoryRequest &request) {
     plan.other = kProcessBytes + kThreadBytes * request.threads +
                  kTokenizerFactor * program.tokenizerSize() +
                  request.extraBytes;
+    // Experts that do not fit stay in the file, but those of any layer.
+    if (manifest.expertGroups.empty() || request.loading != Loading::Auto ||
+        plan.total() <= most)
+      return plan;
+    plan.other += kReaderBytes;
+    uint64_t rest = rounded(manifest.denseBytes) + plan.anonymous() + kHugePage,
+             slots = rest < most ? (most - rest) / manifest.expertBytes() : 0;
+    plan.expertSlots =
+        std::clamp(slots, manifest.mostExperts(), manifest.expertCount());
+    plan.weights = rounded(manifest.denseBytes) +
+                   rounded(plan.expertSlots * manifest.expertBytes());
     return plan;
   };
-  uint64_t available = availableMemory();
   auto fits = [&](const MemoryPlan &plan) {
     return (!request.limit || plan.total() <= request.limit) &&
            plan.total() <= available;
@@ -207,6 +223,8 @@ MemoryPlan planMemory(const Program &program, const MemoryRequest &request) {
     }
   }
   std::string at = " at a context of " + std::to_string(plan.context);
+  if (plan.expertSlots)
+    at += " and " + std::to_string(plan.expertSlots) + " experts";
   std::string hint = plan.context > kLeastDefaultContext
                          ? "a smaller context needs less: `-c " +
                                std::to_string(kLeastDefaultContext) + "`"
@@ -220,6 +238,7 @@ MemoryPlan planMemory(const Program &program, const MemoryRequest &request) {
   // pages the system can drop and read again.
   if (request.loading == Loading::Auto && plan.total() > available) {
     plan.copyWeights = false;
+    plan.expertSlots = 0;
     plan.weights = program.weightsSize();
   }
   uint64_t held = plan.copyWeights ? plan.total() : plan.anonymous();
@@ -232,8 +251,10 @@ MemoryPlan planMemory(const Program &program, const MemoryRequest &request) {
   // because caches strided by their capacity touch every page at once.
   if (request.positions > 0 && request.positions < plan.context) {
     MemoryPlan smaller = planFor(plan.context, request.positions);
-    if (!plan.copyWeights)
+    if (!plan.copyWeights) {
       smaller.weights = plan.weights;
+      smaller.expertSlots = 0;
+    }
     smaller.copyWeights = plan.copyWeights;
     plan = smaller;
   }

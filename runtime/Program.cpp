@@ -23,14 +23,6 @@ constexpr uint64_t kTrailerBytes = 96;
 // A manifest or tokenizer above this was not written by the compiler.
 constexpr uint64_t kMaxSection = uint64_t(1) << 30;
 
-// Byte-wise, so that the file's little-endian order holds on every host.
-uint64_t load64(const char *from) {
-  uint64_t value = 0;
-  for (int i = 7; i >= 0; --i)
-    value = value << 8 | static_cast<unsigned char>(from[i]);
-  return value;
-}
-
 std::string selfPath() {
   std::string path(4096, '\0');
   ssize_t length = readlink("/proc/self/exe", path.data(), path.size());
@@ -53,11 +45,23 @@ void Program::changed(const std::string &what) const {
        "compile it again with `heddle compile MODEL -o " + filePath + "`");
 }
 
+// Byte-wise, so that the file's little-endian order holds on every host.
+uint64_t loadLittle64(const char *from) {
+  uint64_t value = 0;
+  for (int i = 7; i >= 0; --i)
+    value = value << 8 | static_cast<unsigned char>(from[i]);
+  return value;
+}
+
 std::string Program::readRange(uint64_t offset, uint64_t bytes) const {
+  return readRange(file, offset, bytes);
+}
+
+std::string Program::readRange(int fd, uint64_t offset, uint64_t bytes) const {
   std::string data(bytes, '\0');
   uint64_t done = 0;
   while (done < bytes) {
-    ssize_t n = pread(file, data.data() + done, bytes - done, offset + done);
+    ssize_t n = pread(fd, data.data() + done, bytes - done, offset + done);
     if (n < 0 && errno == EINTR)
       continue;
     if (n < 0)
@@ -80,7 +84,7 @@ Program::Program() : filePath(selfPath()) {
   std::string trailer = readRange(fileBytes - kTrailerBytes, kTrailerBytes);
   if (trailer.compare(0, 8, "HEDDLEP1") != 0)
     changed("trailer = absent");
-  auto field = [&](int at) { return load64(trailer.data() + at); };
+  auto field = [&](int at) { return loadLittle64(trailer.data() + at); };
   if (field(88) != XXH3_64bits(trailer.data(), 88))
     changed("trailer hash = different");
   if (field(80) != fileBytes)

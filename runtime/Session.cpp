@@ -11,8 +11,12 @@ Session::Session(Program &program, const heddle_level &level,
     : manifest(program.manifest()), level(level), plan(plan),
       state(plan.stateBytes()) {
   const uint8_t *weights = program.weights();
-  for (const ParamEntry &param : manifest.params)
-    params.push_back(weights + param.offset);
+  if (!manifest.expertGroups.empty())
+    expertStore = std::make_unique<Experts>(program, plan, team);
+  for (size_t i = 0; i < manifest.params.size(); ++i)
+    params.push_back(manifest.params[i].group < 0
+                         ? weights + manifest.params[i].offset
+                         : expertStore->table(i));
   auto *at = static_cast<uint8_t *>(state.data());
   for (const CacheEntry &cache : manifest.caches) {
     caches.push_back(at);
@@ -113,6 +117,8 @@ void Session::step(std::span<const int32_t> tokens, int64_t rows) {
                 : count <= manifest.batchTokens ? level.batch
                                                 : level.prefill;
   context_.team->run(stepJob, &context_);
+  if (expertStore)
+    expertStore->check();
   if (times)
     addTimes(Clock::now());
   next += count;

@@ -102,41 +102,60 @@ void Program::openExternalWeights() {
                                 "; the file changed since it was compiled");
 }
 
-void Program::readWeights(ThreadTeam &team, uint8_t *into, bool mapped,
-                          bool release) {
+void Program::readWeights(ThreadTeam &team, Extent extent, uint8_t *into,
+                          bool mapped, bool release) {
   Reading reading;
   reading.file = weightsOffset ? file : weightsFd;
   reading.offset = weightsOffset;
-  reading.bytes = weightsBytes;
+  reading.bytes = extent.bytes;
   reading.mapped = mapped;
   reading.release = release;
-  reading.hashes.resize((weightsBytes + kPiece - 1) / kPiece);
+  reading.hashes.resize((extent.bytes + kPiece - 1) / kPiece);
   reading.scratch = !into;
   Buffer scratch(into ? 0 : kPiece * team.size());
   reading.into = into ? into : static_cast<uint8_t *>(scratch.data());
   // Advice only: threads that take turns read in order all the same.
   (void)posix_fadvise(reading.file, static_cast<off_t>(weightsOffset),
-                      static_cast<off_t>(weightsBytes), POSIX_FADV_SEQUENTIAL);
+                      static_cast<off_t>(extent.bytes), POSIX_FADV_SEQUENTIAL);
   team.run(readJob, &reading);
-  if (int error = reading.error) {
-    const std::string &path = weightsOffset ? filePath : weightsPath;
-    if (error != kEndOfFile)
-      fail(ExitCode::InputOutput, path + ": " + strerror(error));
-    changed("weights end = beyond the file, limit " +
-            std::to_string(weightsBytes) + " bytes of weights");
-  }
+  if (int error = reading.error)
+    failedWeights(error == kEndOfFile ? 0 : error,
+                  "weights end = beyond the file, limit " +
+                      std::to_string(weightsBytes) + " bytes of weights");
   if (XXH3_64bits(reading.hashes.data(), reading.hashes.size() * 8) !=
-      weightsHash)
+      extent.hash)
     changed("weights hash = different");
+}
+
+void Program::failedWeights(int error, const std::string &what) const {
+  if (error)
+    fail(ExitCode::InputOutput,
+         (weightsOffset ? filePath : weightsPath) + ": " + strerror(error));
+  changed(what);
+}
+
+std::vector<uint64_t> Program::readExpertIndex() const {
+  std::vector<uint64_t> index(manifestData.expertCount() + 2);
+  std::string bytes =
+      readRange(weightsFile(), weightsOffset + manifestData.expertIndex,
+                index.size() * 8);
+  for (size_t i = 0; i < index.size(); ++i)
+    index[i] = loadLittle64(bytes.data() + i * 8);
+  if (XXH3_64bits(bytes.data(), bytes.size() - 8) != index.back())
+    changed("hash of the experts' hashes = different");
+  return index;
 }
 
 void Program::loadWeights(const MemoryPlan &plan, ThreadTeam &team) {
   if (!weightsOffset && weightsFd < 0)
     openExternalWeights();
+  Extent all{weightsBytes, weightsHash};
   if (plan.copyWeights) {
-    weightsCopy = std::make_unique<Buffer>(weightsBytes);
+    if (plan.expertSlots)
+      all = {manifestData.denseBytes, readExpertIndex().front()};
+    weightsCopy = std::make_unique<Buffer>(all.bytes);
     auto *into = static_cast<uint8_t *>(weightsCopy->data());
-    readWeights(team, into, /*mapped=*/false, plan.releaseFile);
+    readWeights(team, all, into, /*mapped=*/false, plan.releaseFile);
     weightsData = into;
     return;
   }
@@ -148,14 +167,15 @@ void Program::loadWeights(const MemoryPlan &plan, ThreadTeam &team) {
                               ": weights = " + std::to_string(weightsBytes) +
                               " bytes cannot be mapped: " + strerror(errno));
   weightsData = static_cast<uint8_t *>(mapped);
-  readWeights(team, static_cast<uint8_t *>(mapped), /*mapped=*/true,
+  readWeights(team, all, static_cast<uint8_t *>(mapped), /*mapped=*/true,
               /*release=*/false);
 }
 
 void Program::verifyWeights(ThreadTeam &team) {
   if (!weightsOffset && weightsFd < 0)
     openExternalWeights();
-  readWeights(team, nullptr, /*mapped=*/false, /*release=*/false);
+  readWeights(team, {weightsBytes, weightsHash}, nullptr, /*mapped=*/false,
+              /*release=*/false);
 }
 
 } // namespace heddle::rt

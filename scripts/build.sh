@@ -11,7 +11,7 @@ dir=$BUILD
 # configures.
 pybind11=("$BUILD"/venv/lib/python3*/site-packages/pybind11/share/cmake/pybind11/pybind11Config.cmake)
 if [ ! -f "$dir/build.ninja" ] || [ CMakePresets.json -nt "$dir/build.ninja" ] ||
-  [ "$BUILD/cross/aarch64/lib/libpcre2-8.a" -nt "$dir/build.ninja" ] ||
+  [ "$BUILD/cross/aarch64/lib/liburing.a" -nt "$dir/build.ninja" ] ||
   [ "${pybind11[0]}" -nt "$dir/build.ninja" ]; then
   say "configuring $preset"
   "$CMAKE" --preset "$preset"

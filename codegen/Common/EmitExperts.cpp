@@ -11,7 +11,8 @@
 //   that the slot names; or, where a combine follows, all slots' rows, whose
 //   weighed sum stays in the nearest cache.
 //
-// A route before is computed by every thread.
+// A route before is computed by every thread, which then has the experts'
+// weights fetched where they may be elsewhere.
 //
 // Either way a row's product is the chain of LinearTile over its expert's
 // panels, and then its bias, so both forms, and any grouping, make the same
@@ -21,6 +22,7 @@
 #include "LinearTile.h"
 #include "heddle/codegen/Common/EmitMatmul.h"
 #include "heddle/codegen/Common/RowOps.h"
+#include "heddle/dialects/HeddleRT/HeddleRT.h"
 #include <numeric>
 
 using namespace mlir;
@@ -49,6 +51,11 @@ FailureOr<ExpertParts> codegen::expertPartsOf(KernelOp kernel) {
   for (Operation &op : kernel.getBody().front().without_terminator()) {
     if (auto route = dyn_cast<RouteOp>(op); route && made.empty()) {
       parts.route = route;
+      continue;
+    }
+    if (auto fetch = dyn_cast<FetchOp>(op);
+        fetch && parts.products.empty() && !parts.fetch) {
+      parts.fetch = fetch;
       continue;
     }
     if (auto combine = dyn_cast<CombineOp>(op);
@@ -164,11 +171,16 @@ struct ExpertEmitter {
                Value row, Value count) {
     PackedAttr packed = packedOf(op);
     auto weight = tensorOf(productOf(op).weight);
-    LinearTile linear(b, schedule, packed, weights[op->getResult(0)],
-                      rowsOf(op), x, weight.getDimSize(2), !grouped);
-    int64_t rows = packed.getRows();
-    Value panel = b.add(b.mul(expert, b.index(packed.getPanels(parts.width))),
-                        b.div(first, b.index(rows)));
+    int64_t rows = packed.getRows(), panels = packed.getPanels(parts.width),
+            k = weight.getDimSize(2);
+    Value matrix = weights[op->getResult(0)],
+          panel = b.div(first, b.index(rows));
+    if (packed.getTable())
+      matrix = rt::ExpertOp::create(b, matrixBuffer(packed, panels, k), matrix,
+                                    expert);
+    else
+      panel = b.add(b.mul(expert, b.index(panels)), panel);
+    LinearTile linear(b, schedule, packed, matrix, rowsOf(op), x, k, !grouped);
     linear.multiply(panel, (width + rows - 1) / rows, row,
                     grouped ? count : Value(), locals[op->getResult(0)]);
     Value bias = buffers.lookup(productOf(op).bias);
@@ -334,6 +346,13 @@ LogicalResult codegen::emitExperts(KernelBuilder &b, KernelOp kernel,
       e.ops.rows[v] = {e.buffers[v], b.index(0), b.index(0)};
     if (failed(e.ops.emit(route.getOperation(), 1)))
       return mlir::failure();
+  }
+  if (FetchOp fetch = parts->fetch) {
+    if (!e.buffers.count(fetch.getChosen()))
+      return fetch.emitError("unsupported: experts that the kernel chooses");
+    for (Value weight : fetch.getWeights())
+      rt::FetchOp::create(b, e.buffers[weight], e.buffers[fetch.getChosen()],
+                          fetch.isGrouped());
   }
   Product product = productOf(any);
   auto x = tensorOf(product.x);

@@ -159,7 +159,8 @@ EncAttr::verifyEncoding(ArrayRef<int64_t> shape, Type elementType,
 }
 
 LogicalResult PackedAttr::verify(function_ref<InFlightDiagnostic()> emitError,
-                                 EncAttr enc, int64_t rows, int64_t step) {
+                                 EncAttr enc, int64_t rows, int64_t step,
+                                 bool) {
   if (rows < 1 || rows > 1024) // C1
     return emitError() << "(C1) rows = " << rows << ", limit 1 to 1024";
   if (!fits(enc, step)) // C2
@@ -221,6 +222,9 @@ bool RowsAttr::fits(StringRef elem, int64_t group) {
 LogicalResult
 PackedAttr::verifyEncoding(ArrayRef<int64_t> shape, Type elementType,
                            function_ref<InFlightDiagnostic()> emitError) const {
+  if (getTable() && shape.size() != 3) // C3
+    return emitError() << "(C3) a table of matrices with rank " << shape.size()
+                       << ", limit 3";
   return verifyEncoded(getEnc(), shape, elementType, emitError);
 }
 
@@ -254,6 +258,11 @@ bool heddle::isActivation(ShapedType type, bool orRows) {
          tensor.getDimSize(1) >= 1 && tensor.getDimSize(1) <= INT32_MAX;
 }
 
+MemRefType heddle::matrixBuffer(PackedAttr packed, int64_t panels, int64_t k) {
+  return MemRefType::get({panels, packed.getBlocks(k), packed.getBlockBytes()},
+                         IntegerType::get(packed.getContext(), 8));
+}
+
 SmallVector<Type> heddle::bufferTypes(Type type) {
   if (auto tensor = dyn_cast<RankedTensorType>(type)) {
     Type i8 = IntegerType::get(type.getContext(), 8);
@@ -270,9 +279,11 @@ SmallVector<Type> heddle::bufferTypes(Type type) {
     auto packed = dyn_cast_or_null<PackedAttr>(tensor.getEncoding());
     if (!packed)
       return {MemRefType::get(tensor.getShape(), tensor.getElementType())};
-    int64_t panels = packed.getPanels(tensor.getShape()),
-            blocks = packed.getBlocks(tensor.getShape().back());
-    return {MemRefType::get({panels, blocks, packed.getBlockBytes()}, i8)};
+    if (packed.getTable())
+      return {MemRefType::get({kTableHeader + tensor.getDimSize(0)},
+                              IntegerType::get(type.getContext(), 64))};
+    return {matrixBuffer(packed, packed.getPanels(tensor.getShape()),
+                         tensor.getShape().back())};
   }
   if (auto cache = dyn_cast<CacheType>(type)) {
     int64_t layers = cache.getLayers(), heads = cache.getHeads(),

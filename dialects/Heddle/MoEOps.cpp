@@ -233,6 +233,23 @@ LogicalResult RoutedMatmulOp::verify() {
   return success();
 }
 
+LogicalResult FetchOp::verify() {
+  if (getWeights().empty())
+    return emitOpError("(C1) needs a weight");
+  for (Value weight : getWeights()) {
+    auto packed = encodingOf<PackedAttr>(weight);
+    if (!packed || !packed.getTable()) // C1
+      return emitOpError("(C1) the weight ")
+             << weight.getType() << " has no table";
+    auto offsets = cast<RankedTensorType>(getChosen().getType());
+    int64_t experts = cast<RankedTensorType>(weight.getType()).getDimSize(0);
+    if (isGrouped() && offsets.getDimSize(0) != experts + 1) // C2
+      return emitOpError("(C2) ")
+             << offsets.getDimSize(0) << " offsets, limit " << experts + 1;
+  }
+  return success();
+}
+
 INFER(CombineOp) {
   if (!hasRank(operands[0], 2) || !hasRank(operands[1], 2) ||
       dim(operands[1], 1) < 1)

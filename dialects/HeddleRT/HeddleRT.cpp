@@ -25,6 +25,29 @@ LogicalResult ParamOp::verify() {
   return success();
 }
 
+static bool isTable(Type type) {
+  auto buffer = cast<MemRefType>(type);
+  return buffer.getRank() == 1 && buffer.hasStaticShape() &&
+         buffer.getElementType().isSignlessInteger(64);
+}
+
+LogicalResult ExpertOp::verify() {
+  if (!cast<MemRefType>(getType()).hasStaticShape()) // C1
+    return emitOpError("(C1) needs a buffer of static shape");
+  if (!isTable(getTable().getType())) // C2
+    return emitOpError("(C2) table is ") << getTable().getType();
+  return success();
+}
+
+LogicalResult FetchOp::verify() {
+  auto chosen = cast<MemRefType>(getChosen().getType());
+  if (!isTable(getTable().getType()) || !chosen.hasStaticShape() ||
+      !chosen.getElementType().isSignlessInteger(32)) // C1
+    return emitOpError("(C1) table is ")
+           << getTable().getType() << ", chosen " << chosen;
+  return success();
+}
+
 LogicalResult CacheOp::verify() {
   if (cast<MemRefType>(getType()).getNumDynamicDims() != 1) // C1
     return emitOpError("(C1) needs exactly one dynamic dimension");

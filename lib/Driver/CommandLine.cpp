@@ -64,6 +64,10 @@ cl::list<std::string> pluginFiles("plugin",
                                   SUB(cl::sub(compileCmd), cl::sub(explainCmd),
                                       cl::sub(importCmd), cl::sub(listCmd),
                                       cl::sub(referenceCmd)));
+cl::opt<std::string> profile(
+    "profile",
+    cl::desc("what PROG profile wrote: experts lie in the order of use"),
+    SUB(cl::sub(compileCmd)));
 cl::opt<std::string> tuning("tuning", cl::desc("tuning record"),
                             SUB(cl::sub(compileCmd)));
 cl::opt<std::string>
@@ -139,6 +143,7 @@ llvm::Expected<CompileOptions> commonOptions() {
   if (contextLength.getNumOccurrences())
     options.context = contextLength;
   options.weightsFrom = weightsFrom;
+  options.profile = profile;
   if (jobs.getNumOccurrences()) {
     if (jobs < 1)
       return usage(fmt::format("jobs = {}, limit at least 1", jobs.getValue()));

@@ -4,15 +4,14 @@
 #include "heddle/Driver/GenerationData.h"
 #include "heddle/Driver/Link.h"
 #include "heddle/Driver/ModuleFile.h"
-#include "heddle/Driver/Packer.h"
-#include "heddle/Driver/ProgramWriter.h"
+#include "heddle/Driver/ProgramWeights.h"
+#include "heddle/Driver/RoutingProfile.h"
 #include "heddle/Driver/TokenizerData.h"
 #include "heddle/Import/Encoding.h"
 #include "heddle/Import/Family.h"
 #include "heddle/Import/GraphBuilder.h"
 #include "heddle/Import/Importer.h"
 #include "heddle/Import/ModelSource.h"
-#include "heddle/Import/Parameters.h"
 #include "heddle/Plugin/Registry.h"
 #include "heddle/Support/Error.h"
 #include "heddle/Support/OutputFile.h"
@@ -155,6 +154,8 @@ private:
       return error;
     if (auto error = configure())
       return error;
+    if (auto error = addProfile())
+      return error;
     // Before the phases: what is wrong with a checkpoint is said at once.
     if (last + 1 == phases().size() && options.emit == "program") {
       int64_t vocab = number(*module, "heddle.vocab");
@@ -290,6 +291,23 @@ private:
       given.push_back(b.getStringAttr(option));
     if (!given.empty())
       (*module)->setAttr("heddle.pass_options", b.getArrayAttr(given));
+    return llvm::Error::success();
+  }
+
+  /// The profile into a module attribute, of which no later phase makes more.
+  llvm::Error addProfile() {
+    if (options.profile.empty())
+      return llvm::Error::success();
+    if (next > size_t(findPhase("layout")))
+      return heddle::failure(
+          ExitCode::Usage,
+          fmt::format("{}: profile = {}, limit a module before layout",
+                      options.model, options.profile));
+    auto uses =
+        readRoutingProfile(context, options.profile, *source, sourceHash());
+    if (!uses)
+      return uses.takeError();
+    (*module)->setAttr("heddle.expert_uses", *uses);
     return llvm::Error::success();
   }
 
@@ -477,15 +495,8 @@ private:
     return llvm::Error::success();
   }
 
-  llvm::json::Value
-  manifest(const std::vector<WeightJob> &jobs,
-           const std::vector<int64_t> &offsets, int64_t parameters,
-           const std::map<std::string, int64_t> &bytesByEncoding) {
-    llvm::json::Array params, caches;
-    for (size_t i = 0; i < jobs.size(); ++i)
-      params.push_back(llvm::json::Object{{"name", jobs[i].name},
-                                          {"offset", offsets[i]},
-                                          {"bytes", jobs[i].bytes}});
+  llvm::json::Value manifest(ProgramWeights &weights) {
+    llvm::json::Array caches;
     int64_t multiple = 1;
     for (Attribute attr :
          (*module)->getAttrOfType<ArrayAttr>("heddle.caches")) {
@@ -502,7 +513,7 @@ private:
     for (const codegen::Level *level : llvm::reverse(levels))
       names.push_back(level->name);
     llvm::json::Object encodings;
-    for (auto &[name, bytes] : bytesByEncoding)
+    for (auto &[name, bytes] : weights.bytesByEncoding)
       encodings[name] = bytes;
     return llvm::json::Object{
         {"format", 1},
@@ -516,14 +527,15 @@ private:
         {"vocab", number(*module, "heddle.vocab")},
         {"layers", number(*module, "heddle.layers")},
         {"hidden", number(*module, "heddle.hidden")},
-        {"parameters", parameters},
+        {"parameters", weights.parameters},
         {"bytes_by_encoding", std::move(encodings)},
         {"context", number(*module, "heddle.context")},
         {"model_context", number(*module, "heddle.model_context")},
         {"arena_bytes", number(*module, "heddle.arena_bytes")},
         {"batch_tokens", number(*module, "heddle.batch_tokens")},
         {"prefill_tokens", number(*module, "heddle.prefill_tokens")},
-        {"params", std::move(params)},
+        {"params", std::move(weights.params)},
+        {"experts", std::move(weights.experts)},
         {"caches", std::move(caches)},
         {"kernels", kernelsOf(*module)},
         {"generation", generation},
@@ -535,11 +547,14 @@ private:
                            "GCC libstdc++ and libgcc 12: GPL-3.0 with the "
                            "runtime library exception",
                            "PCRE2 10.42: BSD-3-Clause", "nlohmann-json: MIT",
-                           "CLI11: BSD-3-Clause", "xxHash: BSD-2-Clause"}}};
+                           "CLI11: BSD-3-Clause", "xxHash: BSD-2-Clause",
+                           "liburing 2.3: MIT"}}};
   }
 
   /// BLAKE3 over names, shapes, encodings and bytes.
   std::string sourceHash() {
+    if (!hashed.empty())
+      return hashed;
     llvm::BLAKE3 hash;
     for (const import::TensorEntry &tensor : source->tensors) {
       hash.update(tensor.name);
@@ -550,7 +565,8 @@ private:
       hash.update(tensor.bytes);
     }
     auto digest = hash.final<32>();
-    return llvm::toHex(ArrayRef<uint8_t>(digest.data(), digest.size()), true);
+    return hashed = llvm::toHex(ArrayRef<uint8_t>(digest.data(), digest.size()),
+                                true);
   }
 
   llvm::Error finish() {
@@ -585,55 +601,14 @@ private:
 
     ProgramParts parts;
     parts.elfPath = elf.path;
-    auto names = (*module)->getAttrOfType<ArrayAttr>("heddle.params"),
-         types = (*module)->getAttrOfType<ArrayAttr>("heddle.param_types");
-    std::map<std::string, int64_t> bytesByEncoding;
-    int64_t parameters = 0;
-    import::RowPermutations permutations = import::rowPermutations(*module);
-    for (auto [nameAttr, typeAttr] : llvm::zip(names, types)) {
-      std::string name = cast<StringAttr>(nameAttr).str();
-      auto type = cast<RankedTensorType>(cast<TypeAttr>(typeAttr).getValue());
-      std::optional<import::StoredParameter> stored =
-          import::findParameter(*source, name);
-      if (!stored || !stored->fits(type.getShape()))
-        return heddle::failure(
-            ExitCode::Malformed,
-            fmt::format("{}: tensor {} is not the one the graph was made from",
-                        source->path, name));
-      std::string encoding = stored->encoding().str();
-      const import::EncodingInfo *info = import::findEncoding(encoding);
-      if (auto packed = encodingOf<PackedAttr>(type)) {
-        if (!info || import::encodingAttr(context, *info) != packed.getEnc())
-          return heddle::failure(
-              ExitCode::Malformed,
-              fmt::format("{}: tensor {} has encoding {}, not the graph's",
-                          source->path, name, encoding));
-      } else if (!info || !import::isFloat(*info)) {
-        return heddle::failure(
-            ExitCode::Malformed,
-            fmt::format(
-                "{}: tensor {} has encoding {}, the graph's is of floats",
-                source->path, name, encoding));
-      }
-      parameters += stored->numElements();
-      bytesByEncoding[encoding] += stored->numBytes();
-      parts.weights.push_back(
-          {name, packedBytes(type), [=](const ByteSink &sink) {
-             return packParameter(
-                 *stored, type,
-                 [&](int64_t row) {
-                   return import::storedRow(permutations, name, row,
-                                            stored->shape[0]);
-                 },
-                 sink);
-           }});
-    }
-    std::vector<int64_t> offsets;
-    layoutWeights(parts.weights, offsets);
-    parts.manifest =
-        manifest(parts.weights, offsets, parameters, bytesByEncoding);
+    auto weights = planWeights(*module, *source);
+    if (!weights)
+      return weights.takeError();
+    size_t parameters = weights->params.size();
+    parts.manifest = manifest(*weights);
+    parts.weights = std::move(weights->jobs);
     parts.tokenizer = std::move(tokenizer);
-    say(fmt::format("packing {} parameters", parts.weights.size()));
+    say(fmt::format("packing {} parameters", parameters));
     if (auto error = writeProgram(std::move(parts), options.output,
                                   options.externalWeights))
       return error;
@@ -650,6 +625,7 @@ private:
   OwningOpRef<ModuleOp> module;
   SmallVector<const codegen::Level *> levels; // best last
   size_t next = 0;
+  std::string hashed;        // sourceHash()
   llvm::StringSet<> applied; // pass options that found their pass
   std::optional<llvm::json::Value> tokenizer;
   llvm::json::Value generation = nullptr; // of the manifest

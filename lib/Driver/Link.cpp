@@ -46,7 +46,7 @@ llvm::Error heddle::linkProgram(llvm::StringRef sysroot, llvm::StringRef arch,
     args.push_back(dir + name);
   args.insert(args.end(), objects.begin(), objects.end());
   for (const char *name :
-       {"libheddle_runtime.a", "libpcre2-8.a", "libstdc++.a"})
+       {"libheddle_runtime.a", "libpcre2-8.a", "liburing.a", "libstdc++.a"})
     args.push_back(dir + name);
   args.push_back("--start-group");
   for (const char *name :

@@ -125,6 +125,57 @@ bool isKernelRecord(Attribute attr) {
          });
 }
 
+/// Names to lists of numbers that `fits`.
+bool isByExpert(Attribute attr, bool (*fits)(ArrayRef<int64_t>)) {
+  auto layers = dyn_cast<DictionaryAttr>(attr);
+  return layers && llvm::all_of(layers, [&](NamedAttribute layer) {
+           auto list = dyn_cast<DenseI64ArrayAttr>(layer.getValue());
+           return list && fits(list.asArrayRef());
+         });
+}
+
+bool areCounts(ArrayRef<int64_t> list) {
+  return llvm::all_of(list, [](int64_t n) { return n >= 0; });
+}
+
+bool isPermutation(ArrayRef<int64_t> list) {
+  std::vector<bool> seen(list.size());
+  for (int64_t n : list) {
+    if (n < 0 || n >= static_cast<int64_t>(list.size()) || seen[n])
+      return false;
+    seen[n] = true;
+  }
+  return true;
+}
+
+/// Every parameter with a table is in one group, with others of as many
+/// experts.
+bool areGroups(ArrayAttr groups, ArrayAttr types) {
+  auto tableOf = [&](int64_t i) {
+    auto type = cast<RankedTensorType>(cast<TypeAttr>(types[i]).getValue());
+    auto packed = encodingOf<PackedAttr>(type);
+    return packed && packed.getTable() ? type : RankedTensorType();
+  };
+  std::vector<bool> seen(types.size());
+  for (Attribute attr : groups ? groups.getValue() : ArrayRef<Attribute>()) {
+    auto group = dyn_cast<DenseI64ArrayAttr>(attr);
+    if (!group || group.empty())
+      return false;
+    int64_t experts = 0;
+    for (int64_t i : group.asArrayRef()) {
+      if (i < 0 || i >= static_cast<int64_t>(seen.size()) || seen[i] ||
+          !tableOf(i) || (experts && experts != tableOf(i).getDimSize(0)))
+        return false;
+      seen[i] = true;
+      experts = tableOf(i).getDimSize(0);
+    }
+  }
+  for (size_t i = 0; i < seen.size(); ++i)
+    if (!seen[i] && tableOf(i))
+      return false;
+  return true;
+}
+
 bool isString(Attribute attr) { return isa<StringAttr>(attr); }
 
 void checkAttributes(Checker &c, size_t phase) {
@@ -164,6 +215,12 @@ void checkAttributes(Checker &c, size_t phase) {
     int64_t batch = c.integer("batch_tokens", 1, 1 << 20);
     c.integer("prefill_tokens", batch, 1 << 20);
   }
+  if (Attribute uses = c.get("expert_uses");
+      uses && !isByExpert(uses, areCounts))
+    c.bad("expert_uses", uses, "names to array<i64> that are not negative");
+  if (Attribute map = c.get("resident_map");
+      map && !isByExpert(map, isPermutation))
+    c.bad("resident_map", map, "names to permutations, array<i64>");
   if (c.get("kernels"))
     c.array("kernels", "an array of what heddle-record-kernels writes",
             isKernelRecord);
@@ -176,6 +233,13 @@ void checkAttributes(Checker &c, size_t phase) {
       c.bad("param_types", types,
             fmt::format("as many as heddle.params, {}", names.size()));
     c.array("caches", "an array of types of caches with a block", isCache);
+    Attribute groups = c.get("expert_groups");
+    if (types && c.error.empty() &&
+        ((groups && !isa<ArrayAttr>(groups)) ||
+         !areGroups(cast_or_null<ArrayAttr>(groups), types)))
+      c.bad("expert_groups", groups,
+            "arrays of the indices of parameters with a table, each once, "
+            "those of a group with as many experts");
   }
 }
 

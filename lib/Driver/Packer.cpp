@@ -12,9 +12,11 @@ int64_t heddle::packedBytes(RankedTensorType type) {
   return type.getNumElements() * 4;
 }
 
-llvm::Error heddle::packParameter(
-    const import::StoredParameter &stored, RankedTensorType type,
-    llvm::function_ref<int64_t(int64_t)> storedRow, const ByteSink &sink) {
+llvm::Error
+heddle::packParameter(const import::StoredParameter &stored,
+                      RankedTensorType type,
+                      llvm::function_ref<int64_t(int64_t)> storedRow,
+                      const ByteSink &sink, std::optional<int64_t> matrix) {
   auto packed = encodingOf<PackedAttr>(type);
   if (!packed) {
     // A row is an element of a vector, or a row of a plain matrix. Narrower
@@ -51,7 +53,9 @@ llvm::Error heddle::packParameter(
   std::vector<uint16_t> scales(groups * (group / enc.getGroup())),
       mins(scales.size());
   int64_t panels = packed.getPanels(n);
-  for (int64_t p = 0; p < matrices * panels; ++p) {
+  for (int64_t p = matrix.value_or(0) * panels,
+               end = matrix ? p + panels : matrices * panels;
+       p < end; ++p) {
     int64_t first = p % panels * rows, row0 = p / panels * n + first;
     std::fill(panel.begin(), panel.end(), 0);
     for (int64_t r = 0; r < std::min(rows, n - first); ++r) {

@@ -2,7 +2,9 @@
 #include "heddle/Driver/ProgramWriter.h"
 #include "heddle/Support/Error.h"
 #include "heddle/Support/OutputFile.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Endian.h"
+#include "llvm/Support/MathExtras.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 
@@ -56,44 +58,91 @@ private:
   std::string piece, hashes;
 };
 
-llvm::Error writeWeights(OutputFile &file, llvm::ArrayRef<WeightJob> jobs,
-                         uint64_t &hash) {
-  PieceHash pieces;
-  static const char zeros[64] = {};
-  for (const WeightJob &job : jobs) {
-    int64_t done = 0;
-    auto add = [&](llvm::StringRef data) {
-      pieces.update(data);
-      return put(file, data);
-    };
-    llvm::Error error = job.write([&](llvm::ArrayRef<uint8_t> bytes) {
-      done += bytes.size();
-      return add(llvm::StringRef(reinterpret_cast<const char *>(bytes.data()),
-                                 bytes.size()));
-    });
-    if (error)
+/// Writes the weights, and after experts their hashes.
+class WeightWriter {
+public:
+  explicit WeightWriter(OutputFile &file) : file(file) {}
+
+  llvm::Error run(llvm::ArrayRef<WeightJob> jobs, uint64_t &hash) {
+    for (const WeightJob &job : jobs) {
+      if (llvm::Error error = pad(job.alignment))
+        return error;
+      if (job.alignment == kExpertAlignment)
+        endPart();
+      int64_t done = 0;
+      llvm::Error error = job.write([&](llvm::ArrayRef<uint8_t> bytes) {
+        done += bytes.size();
+        return add(llvm::toStringRef(bytes));
+      });
+      if (error)
+        return error;
+      if (done != job.bytes)
+        return failure(ExitCode::Bug,
+                       job.name + ": packed " + std::to_string(done) +
+                           " bytes, planned " + std::to_string(job.bytes));
+    }
+    bool experts = !index.empty();
+    if (llvm::Error error = pad(experts ? kExpertAlignment : 64))
       return error;
-    if (done != job.bytes)
-      return failure(ExitCode::Bug,
-                     job.name + ": packed " + std::to_string(done) +
-                         " bytes, planned " + std::to_string(job.bytes));
-    if (llvm::Error padding =
-            add(llvm::StringRef(zeros, (64 - done % 64) % 64)))
-      return padding;
+    if (experts) {
+      endPart();
+      append(XXH3_64bits(index.data(), index.size()));
+      if (llvm::Error error = add(std::string(index)))
+        return error;
+    }
+    hash = all.value();
+    return llvm::Error::success();
   }
-  hash = pieces.value();
-  return llvm::Error::success();
-}
+
+private:
+  llvm::Error add(llvm::StringRef data) {
+    at += data.size();
+    all.update(data);
+    if (index.empty())
+      dense.update(data);
+    else
+      XXH3_64bits_update(&expert, data.data(), data.size());
+    return put(file, data);
+  }
+  llvm::Error pad(int64_t multiple) {
+    static const char zeros[kExpertAlignment] = {};
+    return add(llvm::StringRef(zeros, (multiple - at % multiple) % multiple));
+  }
+  void append(uint64_t value) {
+    char bytes[8];
+    llvm::support::endian::write64le(bytes, value);
+    index.append(bytes, 8);
+  }
+  /// What came since the last call is whole.
+  void endPart() {
+    append(index.empty() ? dense.value() : XXH3_64bits_digest(&expert));
+    XXH3_64bits_reset(&expert);
+  }
+
+  OutputFile &file;
+  int64_t at = 0;
+  PieceHash all, dense;
+  XXH3_state_t expert;
+  std::string index;
+};
 } // namespace
 
-int64_t heddle::layoutWeights(llvm::ArrayRef<WeightJob> jobs,
-                              std::vector<int64_t> &offsets) {
-  int64_t at = 0;
+WeightLayout heddle::layoutWeights(llvm::ArrayRef<WeightJob> jobs) {
+  WeightLayout layout;
+  int64_t at = 0, experts = 0;
   for (const WeightJob &job : jobs) {
-    offsets.push_back(at);
-    at += (job.bytes + 63) / 64 * 64;
+    at = llvm::alignTo(at, job.alignment);
+    if (job.alignment == kExpertAlignment && experts++ == 0)
+      layout.experts = at;
+    layout.offsets.push_back(at);
+    at += job.bytes;
   }
-  return at;
+  layout.bytes = llvm::alignTo(at, experts ? kExpertAlignment : 64);
+  if (experts) {
+    layout.index = layout.bytes;
+    layout.bytes += 8 * (1 + experts + 1);
+  }
+  return layout;
 }
 
 llvm::Error heddle::writeProgram(ProgramParts parts, llvm::StringRef output,
@@ -103,8 +152,7 @@ llvm::Error heddle::writeProgram(ProgramParts parts, llvm::StringRef output,
   if (!elf)
     return failure(ExitCode::InputOutput,
                    parts.elfPath + ": " + elf.getError().message());
-  std::vector<int64_t> offsets;
-  uint64_t weightBytes = layoutWeights(parts.weights, offsets), weightHash = 0,
+  uint64_t weightBytes = layoutWeights(parts.weights).bytes, weightHash = 0,
            weightAt = 0;
   OutputFile program, beside;
   if (externalWeights) {
@@ -113,7 +161,7 @@ llvm::Error heddle::writeProgram(ProgramParts parts, llvm::StringRef output,
         llvm::sys::path::filename(name).str();
     if (llvm::Error error = beside.open(name))
       return error;
-    if (llvm::Error error = writeWeights(beside, parts.weights, weightHash))
+    if (llvm::Error error = WeightWriter(beside).run(parts.weights, weightHash))
       return error;
   }
   if (llvm::Error error = program.open(output))
@@ -138,7 +186,8 @@ llvm::Error heddle::writeProgram(ProgramParts parts, llvm::StringRef output,
   if (!externalWeights) {
     if (llvm::Error error = section("", weightAt))
       return error;
-    if (llvm::Error error = writeWeights(program, parts.weights, weightHash))
+    if (llvm::Error error =
+            WeightWriter(program).run(parts.weights, weightHash))
       return error;
   }
   std::string trailer = "HEDDLEP1";

@@ -1,6 +1,6 @@
 //===- Generation.cpp - What a checkpoint says of generating --------------===//
 #include "Generation.h"
-#include "Json.h"
+#include "heddle/Import/Json.h"
 #include "heddle/Import/SpanReader.h"
 #include "llvm/ADT/STLExtras.h"
 #include <fmt/format.h>

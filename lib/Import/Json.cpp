@@ -1,5 +1,5 @@
 //===- Json.cpp - JSON from a checkpoint, checked -------------------------===//
-#include "Json.h"
+#include "heddle/Import/Json.h"
 #include "heddle/Import/SpanReader.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringSet.h"

@@ -1,6 +1,6 @@
 //===- Safetensors.cpp - One safetensors file's header, checked -----------===//
 #include "Safetensors.h"
-#include "Json.h"
+#include "heddle/Import/Json.h"
 #include "heddle/Import/SpanReader.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"

@@ -1,6 +1,7 @@
 //===- LowerRuntime.cpp - The runtime boundary to the C ABI ---------------===//
 //
-// Offsets are those of `heddle_context` in heddle/runtime/heddle_rt.h.
+// Offsets are those of `heddle_context` in heddle/runtime/heddle_rt.h; a table
+// is its `heddle_experts`, word by word.
 //
 //===----------------------------------------------------------------------===//
 #include "heddle/passes/Passes.h"
@@ -8,6 +9,7 @@
 #include "mlir/Conversion/LLVMCommon/MemRefBuilder.h"
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include <cstddef>
 
@@ -57,6 +59,19 @@ struct LowerRuntime : heddle::impl::LowerRuntimeBase<LowerRuntime> {
     auto constant = [&](Location loc, int64_t v) -> Value {
       return LLVM::ConstantOp::create(b, loc, i64, b.getI64IntegerAttr(v));
     };
+    auto toPointer = [&](Location loc, Value word) -> Value {
+      return LLVM::IntToPtrOp::create(b, loc, pointer, word);
+    };
+    auto ifNotNull = [&](Location loc, Value callee,
+                         llvm::function_ref<void()> then) {
+      Value wanted =
+          LLVM::ICmpOp::create(b, loc, LLVM::ICmpPredicate::ne, callee,
+                               LLVM::ZeroOp::create(b, loc, pointer));
+      auto branch = scf::IfOp::create(b, loc, wanted, /*withElseRegion=*/false);
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPointToStart(branch.thenBlock());
+      then();
+    };
     /// A contiguous buffer at `data`; `dynamic` is its one dynamic size.
     auto descriptor = [&](Location loc, MemRefType type, Value data,
                           Value dynamic) -> Value {
@@ -95,6 +110,35 @@ struct LowerRuntime : heddle::impl::LowerRuntimeBase<LowerRuntime> {
         Value data = LLVM::LoadOp::create(b, loc, pointer, slot);
         param.replaceAllUsesWith(
             descriptor(loc, cast<MemRefType>(param.getType()), data, {}));
+      } else if (auto expert = dyn_cast<rt::ExpertOp>(op)) {
+        Value word = arith::AddIOp::create(
+            b, loc, expert.getIndex(),
+            arith::ConstantIndexOp::create(b, loc, kTableHeader));
+        Value address = memref::LoadOp::create(b, loc, expert.getTable(), word);
+        expert.replaceAllUsesWith(descriptor(loc,
+                                             cast<MemRefType>(expert.getType()),
+                                             toPointer(loc, address), {}));
+      } else if (auto fetch = dyn_cast<rt::FetchOp>(op)) {
+        Value callee = toPointer(
+            loc, memref::LoadOp::create(
+                     b, loc, fetch.getTable(),
+                     ValueRange{arith::ConstantIndexOp::create(b, loc, 0)}));
+        auto count =
+            cast<MemRefType>(fetch.getChosen().getType()).getNumElements();
+        auto type = LLVM::LLVMFunctionType::get(
+            LLVM::LLVMVoidType::get(context), {pointer, pointer, i64, i64});
+        ifNotNull(loc, callee, [&] {
+          auto dataOf = [&](Value buffer) {
+            return toPointer(
+                loc, toI64(loc, memref::ExtractAlignedPointerAsIndexOp::create(
+                                    b, loc, buffer)));
+          };
+          SmallVector<Value> args = {
+              callee, dataOf(fetch.getTable()), dataOf(fetch.getChosen()),
+              constant(loc, fetch.getGrouped() ? count - 1 : count),
+              constant(loc, fetch.getGrouped())};
+          LLVM::CallOp::create(b, loc, type, args);
+        });
       } else if (auto cache = dyn_cast<rt::CacheOp>(op)) {
         Value table =
             loadAt(loc, ctx, offsetof(heddle_context, caches), pointer);
@@ -150,18 +194,13 @@ struct LowerRuntime : heddle::impl::LowerRuntimeBase<LowerRuntime> {
       } else if (auto mark = dyn_cast<rt::MarkOp>(op)) {
         Value callee =
             loadAt(loc, ctx, offsetof(heddle_context, mark), pointer);
-        Value wanted =
-            LLVM::ICmpOp::create(b, loc, LLVM::ICmpPredicate::ne, callee,
-                                 LLVM::ZeroOp::create(b, loc, pointer));
-        auto branch =
-            scf::IfOp::create(b, loc, wanted, /*withElseRegion=*/false);
-        OpBuilder::InsertionGuard guard(b);
-        b.setInsertionPointToStart(branch.thenBlock());
-        auto type = LLVM::LLVMFunctionType::get(
-            LLVM::LLVMVoidType::get(context), {pointer, i64, i64});
-        SmallVector<Value> args = {callee, ctx, toI64(loc, mark.getTid()),
-                                   constant(loc, mark.getKernel())};
-        LLVM::CallOp::create(b, loc, type, args);
+        ifNotNull(loc, callee, [&] {
+          auto type = LLVM::LLVMFunctionType::get(
+              LLVM::LLVMVoidType::get(context), {pointer, i64, i64});
+          SmallVector<Value> args = {callee, ctx, toI64(loc, mark.getTid()),
+                                     constant(loc, mark.getKernel())};
+          LLVM::CallOp::create(b, loc, type, args);
+        });
       }
       op->erase();
     }

@@ -1,5 +1,6 @@
 //===- ChooseLayouts.cpp - The layout that kernels read -------------------===//
 #include "heddle/codegen/Common/Dot.h"
+#include "heddle/codegen/Common/EmitMatmul.h"
 #include "heddle/passes/Passes.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "llvm/ADT/DenseSet.h"
@@ -19,12 +20,34 @@ bool isPlainF32(Type type) {
   return enc && enc.getElem() == "f32";
 }
 
-/// The weights of plain f32 that ops on the generic path alone read, wherever
-/// their name occurs: panels of one row leave them as the row-major matrix that
-/// linalg knows.
-class RowMajorWeights {
+bool isExpertWeight(Type type) {
+  return encodingOf<EncAttr>(type) &&
+         cast<RankedTensorType>(type).getRank() == 3;
+}
+
+/// Ops on the generic path: panels of one row leave a weight as the row-major
+/// matrix that linalg knows.
+bool readsRowMajor(OpOperand &use) {
+  Operation *op = use.getOwner();
+  return !isa<LinearOp, EmbeddingOp>(op) &&
+         (isa<LinalgLoweringInterface>(op) ||
+          isa_and_nonnull<linalg::LinalgDialect, tensor::TensorDialect>(
+              op->getDialect()));
+}
+
+/// Products that take one matrix of many.
+bool readsByExpert(OpOperand &use) {
+  codegen::Product product = codegen::productOf(use.getOwner());
+  return product && !isa<LinearOp>(use.getOwner()) &&
+         product.weight == use.get();
+}
+
+/// The weights of a kind that certain readers alone have, wherever their name
+/// occurs.
+class WeightsOf {
 public:
-  explicit RowMajorWeights(ModuleOp module) {
+  WeightsOf(ModuleOp module, bool (*isKind)(Type), bool (*reads)(OpOperand &))
+      : isKind(isKind), reads(reads) {
     module.walk(
         [&](ParamOp param) { add(param.getName(), param.getResult()); });
     module.walk([&](LayersOp layers) {
@@ -37,51 +60,51 @@ public:
           add(cast<StringAttr>(name).getValue(), arg);
       }
     });
-    // One layout for a name and for a layer kind's argument: a packed reader
+    // One layout for a name and for a layer kind's argument: another reader
     // decides for all.
     for (bool changed = true; changed;) {
       changed = false;
       for (auto &[name, value] : uses) {
-        if (!packedNames.contains(name) && !packedValues.contains(value))
+        if (!otherNames.contains(name) && !otherValues.contains(value))
           continue;
-        changed |= packedNames.insert(name).second;
-        changed |= packedValues.insert(value).second;
+        changed |= otherNames.insert(name).second;
+        changed |= otherValues.insert(value).second;
       }
     }
   }
 
-  /// Values to store with panels of one row.
   llvm::SetVector<Value> get() const {
     llvm::SetVector<Value> values;
     for (auto &[name, value] : uses)
-      if (!packedValues.contains(value))
+      if (!otherValues.contains(value))
         values.insert(value);
     return values;
   }
 
 private:
+  bool (*isKind)(Type);
+  bool (*reads)(OpOperand &);
   SmallVector<std::pair<StringRef, Value>> uses;
-  llvm::StringSet<> packedNames;
-  llvm::DenseSet<Value> packedValues;
+  llvm::StringSet<> otherNames;
+  llvm::DenseSet<Value> otherValues;
 
   void add(StringRef name, Value value) {
-    if (!isPlainF32(value.getType()))
+    if (!isKind(value.getType()))
       return;
     uses.push_back({name, value});
-    if (value.use_empty() || !llvm::all_of(value.getUses(), readsRowMajor))
-      packedValues.insert(value);
+    if (value.use_empty() ||
+        !llvm::all_of(value.getUses(),
+                      [&](OpOperand &use) { return isRead(use); }))
+      otherValues.insert(value);
   }
 
-  static bool readsRowMajor(OpOperand &use) {
-    Operation *op = use.getOwner();
-    if (auto kernel = dyn_cast<KernelOp>(op)) {
-      BlockArgument arg = kernel.getBody().getArgument(use.getOperandNumber());
-      return !arg.use_empty() && llvm::all_of(arg.getUses(), readsRowMajor);
-    }
-    return !isa<LinearOp, EmbeddingOp>(op) &&
-           (isa<LinalgLoweringInterface>(op) ||
-            isa_and_nonnull<linalg::LinalgDialect, tensor::TensorDialect>(
-                op->getDialect()));
+  bool isRead(OpOperand &use) {
+    auto kernel = dyn_cast<KernelOp>(use.getOwner());
+    if (!kernel)
+      return reads(use);
+    BlockArgument arg = kernel.getBody().getArgument(use.getOperandNumber());
+    return !arg.use_empty() &&
+           llvm::all_of(arg.getUses(), [&](OpOperand &u) { return isRead(u); });
   }
 };
 
@@ -99,11 +122,12 @@ struct ChooseLayouts : heddle::impl::ChooseLayoutsBase<ChooseLayouts> {
                             : codegen::FloatDot::step;
   }
 
-  Type pack(RankedTensorType tensor, EncAttr enc, int64_t rows) {
+  Type pack(RankedTensorType tensor, EncAttr enc, int64_t rows,
+            bool table = false) {
     return RankedTensorType::get(
         tensor.getShape(), tensor.getElementType(),
         PackedAttr::get(&getContext(), enc, rows,
-                        stepOf(enc, tensor.getShape().back())));
+                        stepOf(enc, tensor.getShape().back()), table));
   }
 
   Type convert(Type type) {
@@ -117,9 +141,9 @@ struct ChooseLayouts : heddle::impl::ChooseLayoutsBase<ChooseLayouts> {
   }
 
   /// `value`, and what the kernels that take it call it.
-  void setRowMajor(Value value) {
+  void set(Value value, int64_t rows, bool table) {
     auto tensor = cast<RankedTensorType>(value.getType());
-    Type type = pack(tensor, encodingOf<EncAttr>(tensor), 1);
+    Type type = pack(tensor, encodingOf<EncAttr>(tensor), rows, table);
     value.setType(type);
     for (OpOperand &use : value.getUses())
       if (auto kernel = dyn_cast<KernelOp>(use.getOwner()))
@@ -144,8 +168,12 @@ struct ChooseLayouts : heddle::impl::ChooseLayoutsBase<ChooseLayouts> {
       }
       dotStep = *step;
     }
-    for (Value weight : RowMajorWeights(getOperation()).get())
-      setRowMajor(weight);
+    for (Value weight :
+         WeightsOf(getOperation(), isPlainF32, readsRowMajor).get())
+      set(weight, 1, false);
+    for (Value weight :
+         WeightsOf(getOperation(), isExpertWeight, readsByExpert).get())
+      set(weight, rows, true);
     getOperation().walk([&](Operation *op) {
       for (Value result : op->getResults())
         result.setType(convert(result.getType()));

@@ -17,6 +17,7 @@
 #include "mlir/Dialect/Affine/Utils.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "llvm/ADT/MapVector.h"
 
 namespace heddle {
 #define GEN_PASS_DEF_PLANMEMORY
@@ -67,6 +68,7 @@ private:
 struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
   SmallVector<Attribute> params;
   SmallVector<Attribute> paramTypes;
+  SmallVector<Attribute> expertGroups; // of indices of params
   llvm::StringMap<int64_t> paramIndex;
   int64_t arenaBytes = 0, counters = 0, counterBytes = 0;
 
@@ -74,6 +76,22 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
     params.push_back(StringAttr::get(&getContext(), name));
     paramTypes.push_back(TypeAttr::get(type));
     return params.size() - 1;
+  }
+
+  /// Of the parameters from `first` on, those with a table for equally many
+  /// experts belong together: the matrices of one expert are one piece of the
+  /// file.
+  void groupExperts(int64_t first) {
+    llvm::MapVector<int64_t, SmallVector<int64_t>> byCount;
+    for (int64_t i = first, e = params.size(); i < e; ++i) {
+      auto type =
+          cast<RankedTensorType>(cast<TypeAttr>(paramTypes[i]).getValue());
+      if (auto packed = encodingOf<PackedAttr>(type);
+          packed && packed.getTable())
+        byCount[type.getDimSize(0)].push_back(i);
+    }
+    for (auto &[count, group] : byCount)
+      expertGroups.push_back(DenseI64ArrayAttr::get(&getContext(), group));
   }
 
   /// One function being rewritten.
@@ -229,8 +247,10 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
       b.setInsertionPoint(op);
       if (auto param = dyn_cast<ParamOp>(op)) {
         auto [it, isNew] = paramIndex.try_emplace(param.getName(), 0);
-        if (isNew)
+        if (isNew) {
           it->second = addParam(param.getName(), param.getType());
+          groupExperts(it->second);
+        }
         Value index =
             arith::ConstantIndexOp::create(b, param.getLoc(), it->second);
         f.buffers[param] = {rt::ParamOp::create(
@@ -287,9 +307,11 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
       auto types = kind.getFunctionType().getInputs().take_back(names.size());
       std::string key = "row " + std::to_string(index);
       auto [it, isNew] = paramIndex.try_emplace(key, params.size());
-      if (isNew)
+      if (isNew) {
         for (auto [name, type] : llvm::zip(names, types))
           addParam(cast<StringAttr>(name).getValue(), type);
+        groupExperts(it->second);
+      }
       start.push_back(it->second);
     }
     Value zero = arith::ConstantIndexOp::create(b, loc, 0),
@@ -521,6 +543,8 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
     module->setAttr("heddle.arena_bytes", b.getI64IntegerAttr(arenaBytes));
     module->setAttr("heddle.params", b.getArrayAttr(params));
     module->setAttr("heddle.param_types", b.getArrayAttr(paramTypes));
+    if (!expertGroups.empty())
+      module->setAttr("heddle.expert_groups", b.getArrayAttr(expertGroups));
   }
 };
 } // namespace

@@ -24,11 +24,11 @@ def _options(model, numeric, target, context, options, weights_from):
 
 
 def compile(model, output=None, *, numeric=None, target=None, context=None, options=None,
-            plugins=(), weights_from=None, dump_ir=None, jobs=0):
+            plugins=(), weights_from=None, profile=None, dump_ir=None, jobs=0):
     """Compiles a checkpoint, or with `weights_from` a Module or its file, to a Program.
 
     numeric: "auto", "f32", "a16" or "a8". target: feature levels, as `heddle list targets`.
-    options: {"choose-layouts.rows": 16}. plugins: files, for this compile alone. output: where
+    options: {"choose-layouts.rows": 16}. profile: a file of `PROG profile`. plugins: files, for this compile alone. output: where
     the program is kept; without it, it goes when the Program does. Raises Error."""
     holder = None
     if output is None:
@@ -38,6 +38,7 @@ def compile(model, output=None, *, numeric=None, target=None, context=None, opti
     is_module = isinstance(model, _heddle.Module)
     made = _options("" if is_module else model, numeric, target, context, options, weights_from)
     made.jobs = jobs
+    made.profile = os.fspath(profile or "")
     made.dump_ir = os.fspath(dump_ir or "")
     try:
         scratch = Path(tempfile.mkdtemp(prefix=f".{output.name}-", dir=output.parent))

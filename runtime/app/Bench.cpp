@@ -14,6 +14,8 @@ namespace heddle::rt {
 
 namespace {
 
+constexpr double kDiskSeconds = 1; // of reading, which its speed is taken from
+
 // The median of `runs` (seconds for `tokens` each) and every one of them, as
 // speeds: what alternates with another program takes medians over both.
 nlohmann::json speeds(int64_t tokens, const std::vector<double> &runs) {
@@ -70,6 +72,18 @@ std::map<std::string, double> promptOperations(const Manifest &manifest,
     first += count;
   }
   return operations;
+}
+
+// What came from the file while it was timed.
+nlohmann::json expertCounts(const Experts &experts) {
+  const Experts::Counts &counts = experts.counts();
+  auto all = static_cast<double>(counts.hits + counts.misses);
+  return {{"slots", experts.slotCount()},
+          {"hits", counts.hits},
+          {"misses", counts.misses},
+          {"hit_rate", all > 0 ? static_cast<double>(counts.hits) / all : 1},
+          {"bytes_read", counts.bytesRead},
+          {"read_s", counts.readSeconds}};
 }
 
 } // namespace
@@ -152,6 +166,9 @@ int runBench(Program &program, const Options &options) {
   }
   std::optional<DramProbe> dram;
   uint64_t peak = 0;
+  Experts *streaming = session.experts() && session.experts()->streams()
+                           ? session.experts()
+                           : nullptr;
   for (int64_t depth : options.depths) {
     // Untimed, and once: at a depth of thousands it takes longer than all else.
     session.rewind(0);
@@ -165,6 +182,8 @@ int runBench(Program &program, const Options &options) {
         dram.emplace(*run.team);
       }
       double before = dram->measure();
+      if (streaming)
+        streaming->resetCounts();
       for (int64_t i = 0; i < options.repeat; ++i) {
         session.rewind(depth);
         session.feed(all.subspan(depth, 1));
@@ -183,6 +202,13 @@ int runBench(Program &program, const Options &options) {
                " tokens/s\n";
       entry.update({{"gen", gen}, {"depth", depth}, {"batch", 1}});
       entry["dram_gb_s"] = bandwidths;
+      if (streaming) {
+        entry["experts"] = expertCounts(*streaming);
+        table += "decode at depth " + std::to_string(depth) + ": " +
+                 fixed(entry["experts"]["hit_rate"].get<double>() * 100) +
+                 " % of experts were in memory, " +
+                 formatBytes(streaming->counts().bytesRead) + " read\n";
+      }
       if (uint64_t bytes = tokenBytes(program.manifest(), depth + gen / 2)) {
         entry["bytes_per_token"] = bytes;
         std::vector<double> shares;
@@ -207,6 +233,11 @@ int runBench(Program &program, const Options &options) {
     rates[instruction] = dot["gop_s"].get<double>();
     dots += "dot product " + dot["type"].get<std::string>() + " (" +
             instruction + "): " + fixed(rates[instruction]) + " GOP/s\n";
+  }
+  if (streaming) {
+    result["disk_gb_s"] = streaming->measureDisk(kDiskSeconds) / 1e9;
+    table +=
+        "experts read: " + fixed(result["disk_gb_s"].get<double>()) + " GB/s\n";
   }
   result["threads"] = run.team->size();
   result["load_s"] = loadSeconds;

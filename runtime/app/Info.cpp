@@ -168,6 +168,8 @@ int runInfo(Program &program, const Options &options) {
         {"logits", plan.logits},
         {"other", plan.other},
         {"total", plan.total()},
+        {"experts", m.expertCount()},
+        {"expert_slots", plan.expertSlots},
         {"load", plan.copyWeights ? "copy" : "map"}}},
       {"generation", generationJson(m)},
       {"chat_template", chatJson(program)},

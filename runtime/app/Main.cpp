@@ -26,6 +26,8 @@ int dispatch(const Options &options) {
     return runDetokenize(program, options);
   case Command::Bench:
     return runBench(program, options);
+  case Command::Profile:
+    return runProfile(program, options);
   case Command::Info:
     return runInfo(program, options);
   case Command::Chat:

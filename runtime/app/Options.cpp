@@ -14,13 +14,10 @@ namespace heddle::rt {
 namespace {
 
 const std::map<std::string, Command> kCommands = {
-    {"generate", Command::Generate},
-    {"chat", Command::Chat},
-    {"score", Command::Score},
-    {"tokenize", Command::Tokenize},
-    {"detokenize", Command::Detokenize},
-    {"bench", Command::Bench},
-    {"info", Command::Info},
+    {"generate", Command::Generate},     {"chat", Command::Chat},
+    {"score", Command::Score},           {"tokenize", Command::Tokenize},
+    {"detokenize", Command::Detokenize}, {"bench", Command::Bench},
+    {"profile", Command::Profile},       {"info", Command::Info},
     {"serve", Command::Serve},
 };
 
@@ -176,6 +173,7 @@ struct Parser {
   void chat();
   void sampling();
   void score();
+  void profile();
   void tokenize();
   void bench();
 };
@@ -247,6 +245,14 @@ void Parser::score() {
   app.add_flag("--nll", options.nll, "print the mean negative log-likelihood");
 }
 
+void Parser::profile() {
+  Options *o = &options;
+  text("--text-file", &o->textFile, "text whose routing is counted");
+  text("--tokens-file", &o->tokensFile, "the same as 1-D .npy of ids");
+  text("--tokens", &o->tokens, "the same as token ids, 1,2,3");
+  app.add_option("--out", options.out, "how often each expert was chosen");
+}
+
 void Parser::tokenize() {
   Options *o = &options;
   text("TEXT", &o->text, "text; none: standard input");
@@ -286,7 +292,8 @@ std::optional<Options> parseOptions(int argc, char **argv) {
   options.command = kCommands.at(name);
 
   CLI::App app("A program compiled by Heddle. Commands: generate (default), "
-               "chat, score, tokenize, detokenize, bench, info, serve.",
+               "chat, score, tokenize, detokenize, bench, profile, info, "
+               "serve.",
                std::string(argc ? argv[0] : "PROG") + " " + name);
   Parser parser{app, options};
   parser.common();
@@ -305,6 +312,9 @@ std::optional<Options> parseOptions(int argc, char **argv) {
     break;
   case Command::Bench:
     parser.bench();
+    break;
+  case Command::Profile:
+    parser.profile();
     break;
   case Command::Info:
     app.add_flag("--json", options.json, "one JSON object");

@@ -15,6 +15,7 @@ enum class Command {
   Generate,
   Chat,
   Score,
+  Profile,
   Tokenize,
   Detokenize,
   Bench,

@@ -129,17 +129,21 @@ Run::Run(Program &program, const Options &options, int64_t positions,
   request.threads = chooseThreads(options);
   request.loading = options.loading;
   plan = planMemory(program, request);
-  printNote("cpu, " + std::string(level->name) + ", " +
-            program.manifest().numeric + ", context " +
-            std::to_string(plan.context) +
-            (plan.contextReduced ? " (lowered to fit memory)" : "") +
-            ", memory " + formatBytes(plan.total()) +
-            (plan.capacity < plan.context
-                 ? " for " + std::to_string(plan.capacity) + " positions"
-                 : "") +
-            (plan.copyWeights ? "" : " (weights stay in the file)") + ", " +
-            std::to_string(request.threads) +
-            (request.threads == 1 ? " thread" : " threads"));
+  printNote(
+      "cpu, " + std::string(level->name) + ", " + program.manifest().numeric +
+      ", context " + std::to_string(plan.context) +
+      (plan.contextReduced ? " (lowered to fit memory)" : "") + ", memory " +
+      formatBytes(plan.total()) +
+      (plan.capacity < plan.context
+           ? " for " + std::to_string(plan.capacity) + " positions"
+           : "") +
+      (plan.copyWeights ? "" : " (weights stay in the file)") +
+      (plan.expertSlots ? ", " + std::to_string(plan.expertSlots) + " of " +
+                              std::to_string(program.manifest().expertCount()) +
+                              " experts in memory at a time"
+                        : "") +
+      ", " + std::to_string(request.threads) +
+      (request.threads == 1 ? " thread" : " threads"));
   enableLevel(*level);
   team = std::make_unique<ThreadTeam>(request.threads);
   program.loadWeights(plan, *team);

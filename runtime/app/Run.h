@@ -59,12 +59,17 @@ struct Run {
       int64_t logitsRows, uint64_t extraBytes);
 };
 
+/// The ids of --tokens, --tokens-file or --text-file, of which one is given; a
+/// text begins as the tokenizer has it.
+std::vector<int32_t> readScored(const Program &program, const Options &options);
+
 // The commands; each returns the exit code.
 int runGenerate(Program &program, const Options &options);
 int runChat(Program &program, const Options &options);
 int runScore(Program &program, const Options &options);
 int runTokenize(Program &program, const Options &options);
 int runDetokenize(Program &program, const Options &options);
+int runProfile(Program &program, const Options &options);
 int runBench(Program &program, const Options &options);
 int runInfo(Program &program, const Options &options);
 

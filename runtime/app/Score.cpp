@@ -10,8 +10,6 @@
 
 namespace heddle::rt {
 
-namespace {
-
 std::vector<int32_t> readScored(const Program &program,
                                 const Options &options) {
   int sources = options.tokens.has_value() + options.tokensFile.has_value() +
@@ -34,8 +32,6 @@ std::vector<int32_t> readScored(const Program &program,
   ids.insert(ids.end(), rest.begin(), rest.end());
   return ids;
 }
-
-} // namespace
 
 int runScore(Program &program, const Options &options) {
   if (options.out.empty() && !options.nll)

@@ -122,6 +122,10 @@ EDITS = [
     ("plan", "caches", ARRAY, None, "absent"),
     ("plan", "caches", ARRAY, "[f32]", "types of caches"),
     ("plan", "arena_bytes", NUMBER, "-64 : i64", "an integer"),
+    ("plan", "arena_bytes", NUMBER, "0 : i64, heddle.expert_groups = [array<i64: 0>]", "parameters with a table"),
+    ("plan", "arena_bytes", NUMBER, "0 : i64, heddle.expert_groups = 1 : i64", "parameters with a table"),
+    ("imported", "vocab", NUMBER, "9 : i64, heddle.resident_map = {a = array<i64: 0, 0>}", "names to permutations"),
+    ("imported", "vocab", NUMBER, "9 : i64, heddle.expert_uses = {a = array<i64: -1>}", "that are not negative"),
 ]
 
 
@@ -130,6 +134,7 @@ EDITS = [
 def test_edited_attribute(dumps, compile_text, phase, name, value, to, part):
     error = compile_text(edit(dumps[phase], rf"heddle\.{name}{value}",
                               f"heddle.{name} = {to}" if to else "heddle.unused"), 3)
+    name = (re.findall(r"heddle[.](\w+) = ", to or "") or [name])[-1]
     assert f"heddle.{name} " in error and part in error, error
 
 

@@ -74,7 +74,7 @@ def linked(library, vocab, impossible, shift):
     elf = pathlib.Path(_linked.name) / f"{vocab}-{impossible}-{shift}-{len(list(pathlib.Path(_linked.name).iterdir()))}"
     run(CXX, "-O1", "-std=c++20", f"-I{ROOT}/include", f"-DFAKE_VOCAB={vocab}", f"-DFAKE_SHIFT={shift}",
         *(["-DFAKE_IMPOSSIBLE"] if impossible else []), "-static",
-        HERE / "fake_model.cpp", library, "-lpcre2-8", "-o", elf)
+        HERE / "fake_model.cpp", library, "-lpcre2-8", "-luring", "-o", elf)
     return elf
 
 
@@ -87,7 +87,7 @@ def make(out, build, tokenizer=None, external=False, context=8192,
     vocab = vocab or (len(tokenizer["tokens"]) if tokenizer else 512)
     weights = struct.pack("<Q", FAKE_SEED).ljust(64, b"\0") * 50000
     manifest = {
-        "format": 1, "abi_version": 3, "heddle_version": "0.1.0",
+        "format": 1, "abi_version": 4, "heddle_version": "0.1.0",
         "name": "fake", "family": "fake", "source_hash": "00",
         "source_file": "fake.gguf", "numeric": "f32", "vocab": vocab,
         "layers": 1, "hidden": 64, "parameters": 1,

@@ -19,6 +19,8 @@ struct CompileOptions {
   std::optional<std::string> target, numeric;
   std::optional<int64_t> context;
   std::string weightsFrom;
+  /// A file of PROG profile, which says where experts lie; "" = none.
+  std::string profile;
   std::string dumpIR;
   std::string emit = "program"; // program, object, asm
   bool externalWeights = false, quiet = false;

@@ -9,6 +9,7 @@
 #include "heddle/Import/Parameters.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include <functional>
+#include <optional>
 
 namespace heddle {
 
@@ -19,12 +20,14 @@ using ByteSink = std::function<llvm::Error(llvm::ArrayRef<uint8_t>)>;
 /// same of rank 3, or a plain f32 tensor.
 int64_t packedBytes(mlir::RankedTensorType type);
 
-/// Writes `stored` in the layout of `type`, panel by panel; `storedRow` says
-/// where the checkpoint keeps a logical row. Holds one panel in memory.
+/// Writes `stored` in the layout of `type`, panel by panel, or one `matrix` of
+/// rank 3; `storedRow` says where the checkpoint keeps a logical row. Holds one
+/// panel in memory.
 llvm::Error packParameter(const import::StoredParameter &stored,
                           mlir::RankedTensorType type,
                           llvm::function_ref<int64_t(int64_t)> storedRow,
-                          const ByteSink &sink);
+                          const ByteSink &sink,
+                          std::optional<int64_t> matrix = std::nullopt);
 
 } // namespace heddle
 

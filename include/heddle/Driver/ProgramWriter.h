@@ -12,11 +12,17 @@
 
 namespace heddle {
 
-/// One parameter: its packed size, and what produces exactly that many bytes.
+/// Where an expert begins: what a file is read by past the system's cache.
+constexpr int64_t kExpertAlignment = 4096;
+
+/// One parameter, or one expert's matrix of it: its packed size, and what
+/// produces exactly that many bytes. Those from the first with
+/// kExpertAlignment on are experts', which each begin so.
 struct WeightJob {
   std::string name;
   int64_t bytes;
   std::function<llvm::Error(const ByteSink &)> write;
+  int64_t alignment = 64;
 };
 
 struct ProgramParts {
@@ -26,10 +32,14 @@ struct ProgramParts {
   std::vector<WeightJob> weights;
 };
 
-/// Offsets of the parameters within the weights, multiples of 64; returns their
-/// size.
-int64_t layoutWeights(llvm::ArrayRef<WeightJob> jobs,
-                      std::vector<int64_t> &offsets);
+/// Offsets of the jobs within the weights; where the experts begin, and what
+/// follows them: hashes, of all before the experts and of each expert.
+struct WeightLayout {
+  std::vector<int64_t> offsets;
+  int64_t experts = -1, index = -1; // none: -1
+  int64_t bytes = 0;
+};
+WeightLayout layoutWeights(llvm::ArrayRef<WeightJob> jobs);
 
 /// Writes the program beside `output` and renames it: a failure leaves nothing.
 llvm::Error writeProgram(ProgramParts parts, llvm::StringRef output,

@@ -230,11 +230,56 @@ def ChooseLayouts : Pass<"heddle-choose-layouts", "::mlir::ModuleOp"> {
     keys side by side. Integer codes that enter integer dot products (numeric mode `a8`) lie in
     the steps of the levels' instructions. One layout for each weight, whatever reads it: a
     plain f32 weight that ops without an emitter alone read gets `rows` = 1, the row-major
-    matrix.
+    matrix, and one that products with experts alone read a `table`: an expert is found by its
+    address, not by its place.
   }];
   let options = [
     Option<"rows", "rows", "int64_t", "32", "Rows of a weight panel; a multiple of the vector lanes.">,
     Option<"block", "block", "int64_t", "32", "Keys of a cache block.">];
+}
+
+def PlaceExperts : Pass<"heddle-place-experts", "::mlir::ModuleOp"> {
+  let summary = "Places experts in the file by a profile of their uses";
+  let description = [{
+    `heddle.expert_uses` of the module, which `heddle compile --profile` writes, has how many tokens went
+    to each expert of a layer. The experts that most went to come first in the layer's part of the
+    file: `heddle.resident_map` says at which place each expert lies. Routers and kernels do not see
+    it (an expert is found by its address), so a program with a profile makes the same bits. Must not
+    fire without a profile.
+
+    Before:
+    ```mlir
+    module attributes {heddle.expert_uses = {"blk.0.ffn_gate_exps.weight" = array<i64: 3, 0, 7, 3>}} {}
+    ```
+    After:
+    ```mlir
+    module attributes {heddle.resident_map = {"blk.0.ffn_gate_exps.weight" = array<i64: 1, 3, 0, 2>}, …} {}
+    ```
+  }];
+}
+
+def FetchExperts : Pass<"heddle-fetch-experts", "::mlir::func::FuncOp"> {
+  let summary = "Has chosen experts in memory before their products";
+  let description = [{
+    In each kernel with products of weights that have a table, a `fetch` of the experts that its
+    ids or offsets choose stands before the first product. It costs one test of a pointer where
+    all experts are in memory. Must not fire where the weights have no table: those are all there.
+
+    Before:
+    ```mlir
+    %ids, %w = heddle.route %z {router = …} : tensor<1x8xf32>
+    %g = heddle.routed_matmul %x, %gate, %ids : …
+    %u = heddle.routed_matmul %x, %up, %ids : …
+    ```
+    After:
+    ```mlir
+    %ids, %w = heddle.route %z {router = …} : tensor<1x8xf32>
+    heddle.fetch %ids of %gate, %up : …
+    %g = heddle.routed_matmul %x, %gate, %ids : …
+    %u = heddle.routed_matmul %x, %up, %ids : …
+    ```
+  }];
+  let dependentDialects = ["::heddle::HeddleDialect"];
 }
 
 def SetSchedules : Pass<"heddle-set-schedules", "::mlir::ModuleOp"> {
@@ -282,7 +327,7 @@ def EmitKernels : Pass<"heddle-emit-kernels", "::mlir::ModuleOp"> {
     ops run row by row. An op without an emitter becomes linalg on tensors where it
     implements `LinalgLoweringInterface` or is upstream's; fails on any other, naming it.
   }];
-  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::bufferization::BufferizationDialect", "::mlir::linalg::LinalgDialect",
+  let dependentDialects = ["::heddle::rt::HeddleRTDialect", "::mlir::LLVM::LLVMDialect", "::mlir::bufferization::BufferizationDialect", "::mlir::linalg::LinalgDialect",
     "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect",
     "::heddle::HeddleDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect",
     "::mlir::memref::MemRefDialect", "::mlir::math::MathDialect"];
@@ -392,7 +437,8 @@ def LowerRuntime : Pass<"heddle-lower-runtime", "::mlir::ModuleOp"> {
     Lowers `heddle_rt` to loads from `heddle_context`, which becomes `!llvm.ptr`;
     upstream's conversions take the rest.
   }];
-  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect",
+    "::mlir::scf::SCFDialect"];
 }
 
 #endif

@@ -56,7 +56,9 @@ struct MemoryPlan {
   uint64_t anonymous() const { return stateBytes() + other; }
   bool contextReduced = false; // the default did not fit and was lowered
   bool copyWeights = true;     // else their file is mapped
-  bool releaseFile = false;    // file and copy do not fit side by side
+  /// Experts that memory has room for at a time; 0: all are there.
+  uint64_t expertSlots = 0;
+  bool releaseFile = false; // file and copy do not fit side by side
 };
 
 /// `bytes` rounded up to whole pages.

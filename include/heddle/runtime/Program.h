@@ -18,10 +18,22 @@
 
 namespace heddle::rt {
 
+/// Of a matrix of experts (`group` is not -1), offset and bytes are those
+/// within each expert's piece.
 struct ParamEntry {
   std::string name;
   uint64_t offset; // bytes from the start of the weights, a multiple of 64
   uint64_t bytes;
+  int64_t group = -1;
+};
+
+/// The experts of a layer: `order.size()` pieces of `stride` bytes each from
+/// `offset` of the weights on, both multiples of 4096.
+struct ExpertGroup {
+  std::vector<int64_t> params;
+  uint64_t offset, stride;
+  std::vector<int32_t> order; // the expert at each place
+  std::vector<int64_t> uses;  // of each expert, by a profile; none without
 };
 
 struct CacheEntry {
@@ -58,16 +70,28 @@ struct Manifest {
   int64_t batchTokens = 0, prefillTokens = 0;
   std::map<std::string, uint64_t> bytesByEncoding;
   std::vector<ParamEntry> params;
+  std::vector<ExpertGroup> expertGroups;
+  uint64_t expertIndex = 0; // offset of the hashes in the weights
+  uint64_t denseBytes = 0;  // of the weights, before all experts
   std::vector<CacheEntry> caches;
   std::vector<KernelEntry> kernels; // none in a program that lists none
   std::vector<std::string> levels, licenses;
   Sampling sampling;               // of `generate`, by default
   std::vector<int32_t> stopTokens; // each below `vocab`
+
+  /// Of the largest expert; 0 without experts. How many there are, in all and
+  /// in the largest group.
+  uint64_t expertBytes() const;
+  uint64_t expertCount() const;
+  uint64_t mostExperts() const;
 };
 
 /// Reads a manifest; throws Failure (malformed, unsupported) naming the field.
 /// `weightsBytes` bounds the parameters.
 Manifest parseManifest(const std::string &text, uint64_t weightsBytes);
+
+/// Eight bytes of a file, whose order is little-endian.
+uint64_t loadLittle64(const char *from);
 
 class Buffer;
 struct MemoryPlan;
@@ -95,16 +119,30 @@ public:
   /// `plan` says, and compares their hash, with all threads of `team`. Throws
   /// Failure(Changed, InputOutput). Call once.
   void loadWeights(const MemoryPlan &plan, ThreadTeam &team);
-  /// (weightsSize(),) bytes once loaded, else null.
+  /// (weightsSize(),) bytes once loaded, or those before the experts where
+  /// these stay in the file; else null.
   const uint8_t *weights() const { return weightsData; }
   /// Compares the hash without keeping the weights; throws like loadWeights().
   void verifyWeights(ThreadTeam &team);
+  /// The file that the weights are in, open, and where they begin in it.
+  int weightsFile() const { return weightsOffset ? file : weightsFd; }
+  uint64_t weightsBegin() const { return weightsOffset; }
+  /// Hashes: of all before the experts, and of each expert in the file's order.
+  std::vector<uint64_t> readExpertIndex() const;
+  /// Throws for a read of the weights that failed: Failure(InputOutput) with
+  /// an errno, or Failure(Changed) where `error` is 0.
+  [[noreturn]] void failedWeights(int error, const std::string &what) const;
 
 private:
   std::string readRange(uint64_t offset, uint64_t bytes) const;
+  std::string readRange(int fd, uint64_t offset, uint64_t bytes) const;
   [[noreturn]] void changed(const std::string &what) const;
   void openExternalWeights();
-  void readWeights(ThreadTeam &team, uint8_t *into, bool mapped, bool release);
+  struct Extent {
+    uint64_t bytes, hash;
+  };
+  void readWeights(ThreadTeam &team, Extent extent, uint8_t *into, bool mapped,
+                   bool release);
 
   std::string filePath;
   int file = -1, weightsFd = -1;

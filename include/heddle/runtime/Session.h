@@ -2,12 +2,14 @@
 #ifndef HEDDLE_RUNTIME_SESSION_H
 #define HEDDLE_RUNTIME_SESSION_H
 
+#include "heddle/runtime/Experts.h"
 #include "heddle/runtime/Memory.h"
 #include "heddle/runtime/Program.h"
 #include "heddle/runtime/ThreadTeam.h"
 #include "heddle/runtime/heddle_rt.h"
 #include <chrono>
 #include <functional>
+#include <memory>
 #include <span>
 #include <utility>
 #include <vector>
@@ -20,6 +22,9 @@ class Session {
 public:
   Session(Program &program, const heddle_level &level, const MemoryPlan &plan,
           ThreadTeam &team);
+
+  /// Of a program that has experts, else null.
+  Experts *experts() { return expertStore.get(); }
 
   /// Back to position 0 with zeroed caches, whose pages are given back.
   void reset();
@@ -73,6 +78,7 @@ private:
   const Manifest &manifest;
   const heddle_level &level;
   MemoryPlan plan;
+  std::unique_ptr<Experts> expertStore;
   std::vector<const void *> params;
   Buffer state; // caches, arena and logits, each from a page's start
   std::vector<void *> caches;

@@ -18,13 +18,27 @@
 extern "C" {
 #endif
 
-#define HEDDLE_ABI_VERSION 3
+#define HEDDLE_ABI_VERSION 4
 
 typedef struct heddle_context heddle_context;
 
+// Where the weights of a layer's experts are: `params` points to one of these
+// for a parameter whose layout has a table, words of 64 bits on every machine.
+typedef struct heddle_experts heddle_experts;
+struct heddle_experts {
+  // Null, or called by every thread before it reads: returns when the experts
+  // of `chosen` are there, ids (count,), or, `grouped`, offsets (count + 1,)
+  // of as many experts, of which those are meant whose group is not empty.
+  void (*fetch)(heddle_experts *experts, const int32_t *chosen, int64_t count,
+                int64_t grouped);
+  void *owner;           // the runtime's
+  const void *address[]; // of each expert's packed weight, 64-byte aligned
+};
+
 struct heddle_context {
   uint64_t abi_version;      // HEDDLE_ABI_VERSION
-  const void *const *params; // (n_params,) packed parameters, by manifest index
+  const void *const *params; // (n_params,) packed parameters, or a
+                             // heddle_experts, by manifest index
   void *arena;               // (arena_bytes,) uint8, 64-byte aligned scratch
   void *const *caches;       // (n_caches,) one zero-filled buffer per cache
   const int32_t *tokens;     // (T,) int32 token ids, each in [0, V)

@@ -304,3 +304,24 @@ func.func private @f() attributes {a = #heddle.activation<oai, limit = 0.0 : f64
 
 // expected-error @below {{(C2) alpha = INF, limit positive and finite}}
 func.func private @f() attributes {a = #heddle.activation<oai, alpha = 1.0e39 : f64>}
+
+// -----
+
+func.func @fetch_C1(%ids: tensor<1x2xi32>, %w: tensor<8x96x64xf32, #heddle.packed<<f32>, rows = 32>>) {
+  // expected-error @below {{(C1) the weight 'tensor<8x96x64xf32, #heddle.packed<<f32>, rows = 32>>' has no table}}
+  heddle.fetch %ids of %w : tensor<1x2xi32>, tensor<8x96x64xf32, #heddle.packed<<f32>, rows = 32>>
+  return
+}
+
+// -----
+
+func.func @fetch_C2(%o: tensor<8xi32>, %w: tensor<8x96x64xf32, #heddle.packed<<f32>, rows = 32, table = true>>) {
+  // expected-error @below {{(C2) 8 offsets, limit 9}}
+  heddle.fetch %o of %w : tensor<8xi32>, tensor<8x96x64xf32, #heddle.packed<<f32>, rows = 32, table = true>>
+  return
+}
+
+// -----
+
+// expected-error @below {{(C3) a table of matrices with rank 2, limit 3}}
+func.func private @f(tensor<4x8xf32, #heddle.packed<<f32>, rows = 32, table = true>>)

@@ -3,6 +3,7 @@
 
 !w = tensor<8x96x64xf32, #heddle.enc<i8, group = 32, scale = true>>
 !wd = tensor<8x64x96xf32, #heddle.packed<<f32>, rows = 32>>
+!table = tensor<8x96x64xf32, #heddle.packed<<f32>, rows = 32, table = true>>
 !codes = tensor<?x64xf32, #heddle.rows<i8, group = 32>>
 
 // CHECK-LABEL: @route
@@ -49,6 +50,15 @@ func.func @experts(%x: tensor<?x64xf32>, %c: !codes, %ids: tensor<?x2xi32>, %w: 
   %z = heddle.combine %ys, %w : tensor<?x128xf32>, tensor<?x2xf32>
   // CHECK: heddle.combine %{{.*}}, %{{.*}}, %[[POSITION]] : tensor<?x128xf32>, tensor<?x2xf32>, tensor<?x2xi32>
   %z1 = heddle.combine %ys, %w, %position : tensor<?x128xf32>, tensor<?x2xf32>, tensor<?x2xi32>
+  return
+}
+
+// CHECK-LABEL: @fetch
+func.func @fetch(%ids: tensor<1x2xi32>, %offsets: tensor<9xi32>, %w: !table) {
+  // CHECK: heddle.fetch %{{.*}} of %[[W:.*]], %[[W]] : tensor<1x2xi32>, tensor<8x96x64xf32, #heddle.packed<<f32>, rows = 32, table = true>>, tensor<8x96x64xf32,
+  heddle.fetch %ids of %w, %w : tensor<1x2xi32>, !table, !table
+  // CHECK: heddle.fetch %{{.*}} of %{{.*}} : tensor<9xi32>, tensor<8x96x64xf32,
+  heddle.fetch %offsets of %w : tensor<9xi32>, !table
   return
 }
 

@@ -134,3 +134,27 @@ func.func @mark(%ctx: !heddle_rt.context, %tid: index) {
   heddle_rt.mark %ctx, %tid [-1]
   return
 }
+
+// -----
+
+func.func @expert_C1(%t: memref<10xi64>, %e: index) {
+  // expected-error @below {{(C1) needs a buffer of static shape}}
+  %w = heddle_rt.expert %t[%e] : memref<10xi64> -> memref<?x64x64xi8>
+  return
+}
+
+// -----
+
+func.func @expert_C2(%t: memref<10xi32>, %e: index) {
+  // expected-error @below {{(C2) table is 'memref<10xi32>'}}
+  %w = heddle_rt.expert %t[%e] : memref<10xi32> -> memref<3x64x64xi8>
+  return
+}
+
+// -----
+
+func.func @fetch_C1(%t: memref<10xi64>, %ids: memref<?x2xi32>) {
+  // expected-error @below {{(C1) table is 'memref<10xi64>', chosen 'memref<?x2xi32>'}}
+  heddle_rt.fetch %t, %ids : memref<10xi64>, memref<?x2xi32>
+  return
+}

@@ -28,3 +28,14 @@ func.func @f(%ctx: !heddle_rt.context, %tid: index, %nthreads: index, %t: index)
   heddle_rt.mark %ctx, %tid [3]
   return
 }
+
+// CHECK-LABEL: @experts
+func.func @experts(%table: memref<10xi64>, %ids: memref<1x2xi32>, %offsets: memref<9xi32>, %e: index) {
+  // CHECK: heddle_rt.fetch %[[TABLE:.*]], %{{.*}} : memref<10xi64>, memref<1x2xi32>
+  heddle_rt.fetch %table, %ids : memref<10xi64>, memref<1x2xi32>
+  // CHECK: heddle_rt.fetch %[[TABLE]], %{{.*}} grouped : memref<10xi64>, memref<9xi32>
+  heddle_rt.fetch %table, %offsets grouped : memref<10xi64>, memref<9xi32>
+  // CHECK: heddle_rt.expert %[[TABLE]][%{{.*}}] : memref<10xi64> -> memref<3x64x64xi8>
+  %w = heddle_rt.expert %table[%e] : memref<10xi64> -> memref<3x64x64xi8>
+  return
+}

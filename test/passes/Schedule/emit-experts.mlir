@@ -156,3 +156,27 @@ func.func @plan(%ids: tensor<?x2xi32>) -> (tensor<?x2xi32>, tensor<?x2xi32>, ten
   }
   return %0#0, %0#1, %0#2 : tensor<?x2xi32>, tensor<?x2xi32>, tensor<5xi32>
 }
+
+// -----
+
+!w = tensor<4x48x64xf32, #heddle.packed<<f32>, rows = 16, table = true>>
+
+// With a table, an expert is where that says, and its panels are counted from its own first; what is
+// chosen is fetched before items are taken.
+// CHECK-LABEL: func.func private @k1.t
+// CHECK-SAME: %[[W:[a-z0-9]+]]: memref<6xi64>, %[[IDS:[a-z0-9]+]]: memref<1x2xi32>
+// CHECK: heddle_rt.fetch %[[W]], %[[IDS]] : memref<6xi64>, memref<1x2xi32>
+// CHECK: scf.while
+// CHECK: %[[ID:.*]] = memref.load %[[IDS]]
+// CHECK: %[[E:.*]] = arith.index_cast %[[ID]]
+// CHECK: %[[M:.*]] = heddle_rt.expert %[[W]][%[[E]]] : memref<6xi64> -> memref<3x64x64xi8>
+// CHECK: vector.load %[[M]][
+func.func @with_table(%x: tensor<1x64xf32>, %w: !w, %ids: tensor<1x2xi32>) -> tensor<1x96xf32> {
+  %0 = heddle.kernel "t" (%x, %w, %ids) schedule <"experts", {lanes = 8 : i64}> : (tensor<1x64xf32>, !w, tensor<1x2xi32>) -> tensor<1x96xf32> {
+  ^bb0(%a: tensor<1x64xf32>, %b: !w, %c: tensor<1x2xi32>):
+    heddle.fetch %c of %b : tensor<1x2xi32>, !w
+    %1 = heddle.routed_matmul %a, %b, %c : tensor<1x64xf32>, !w, tensor<1x2xi32>
+    heddle.yield %1 : tensor<1x96xf32>
+  }
+  return %0 : tensor<1x96xf32>
+}

@@ -38,6 +38,8 @@ Product productOf(mlir::Operation *op);
 struct ExpertParts {
   /// Of one token: the routing, which every thread computes.
   RouteOp route;
+  /// Comes before all products.
+  FetchOp fetch;
   /// Products of the same rows, of one kind, and row-wise ops on what they
   /// make.
   llvm::SmallVector<mlir::Operation *> products, ops;

@@ -57,9 +57,16 @@ namespace heddle {
 /// The buffers that hold a value of this type in kernels and steps, contiguous
 /// and row major: `[rows, …]` for an activation, `[panels, groups, group
 /// bytes]` of i8 for a packed parameter (of rank 3: the panels of all
-/// matrices), keys `[layer, head, block, dim, key]` and values `[layer, head,
-/// position, dim]` for a cache; any other type is passed as it is.
+/// matrices, or with a table `heddle_experts` as i64), keys `[layer, head,
+/// block, dim, key]` and values `[layer, head, position, dim]` for a cache; any
+/// other type is passed as it is.
 llvm::SmallVector<mlir::Type> bufferTypes(mlir::Type type);
+
+/// That of `panels` panels of a packed matrix with rows of k.
+mlir::MemRefType matrixBuffer(PackedAttr packed, int64_t panels, int64_t k);
+
+/// Words of `heddle_experts` before the addresses.
+constexpr int64_t kTableHeader = 2;
 } // namespace heddle
 
 #endif // HEDDLE_DIALECTS_HEDDLE_HEDDLE_H

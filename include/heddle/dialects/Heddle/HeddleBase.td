@@ -121,14 +121,19 @@ def Heddle_PackedAttr : Heddle_Attr<"Packed", "packed", [DeclareAttrInterfaceMet
     (Six-bit `s` and `m` take a byte each: 1/32 byte a weight more than in a block of GGUF's
     Q4_K.)
 
+    With `table`, the matrices of [e, n, k] lie apart, each as a whole: what kernels get is where
+    each one is (`heddle_experts` of heddle/runtime/heddle_rt.h), so that experts may be in any
+    order, and may come and go.
+
     Constraints: (C1) `rows` is 1 to 1024; (C2) `step` is 1 to 64 and divides the codes of a
     group, of half a group for four to six bits, and 8 steps of five bits or 4 of six divide
-    a group; on a tensor (C5) and (C6) of `#heddle.enc`.
+    a group; (C3) a tensor with a `table` has rank 3; on a tensor (C5) and (C6) of `#heddle.enc`.
 
     Example: `#heddle.packed<<u4, group = 32, scale = true, offset = -8>, rows = 32, step = 4>`.
   }];
-  let parameters = (ins "EncAttr":$enc, "int64_t":$rows, DefaultValuedParameter<"int64_t", "1">:$step);
-  let assemblyFormat = "`<` $enc `,` `rows` `=` $rows (`,` `step` `=` $step^)? `>`";
+  let parameters = (ins "EncAttr":$enc, "int64_t":$rows, DefaultValuedParameter<"int64_t", "1">:$step,
+                        DefaultValuedParameter<"bool", "false">:$table);
+  let assemblyFormat = "`<` $enc `,` struct($rows, $step, $table) `>`";
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
     /// Whether codes can lie in steps of `step`: (C2).

@@ -205,6 +205,33 @@ def Heddle_RoutedMatmulOp : Heddle_Op<"routed_matmul", [Pure, DeclareOpInterface
   let hasVerifier = 1;
 }
 
+def Heddle_FetchOp : Heddle_Op<"fetch"> {
+  let summary = "Has the weights of chosen experts in memory";
+  let description = [{
+    Returns when the experts that `chosen` names are where products of `weights` find them: the
+    experts in ids [T, k], or those whose group is not empty by offsets [E + 1]. In a program whose
+    experts are all in memory that is at once. Every thread computes it, before the products of its
+    kernel; heddle-fetch-experts writes it, and no value depends on it.
+
+    Constraints: (C1) weights are packed, with a table; (C2) offsets have one element more than there
+    are experts.
+
+    Example:
+    ```mlir
+    heddle.fetch %ids of %gate, %up : tensor<1x2xi32>,
+      tensor<8x96x64xf32, #heddle.packed<<f32>, rows = 16, table = true>>,
+      tensor<8x96x64xf32, #heddle.packed<<f32>, rows = 16, table = true>>
+    ```
+  }];
+  let arguments = (ins TensorRankOf<[I32], [1, 2]>:$chosen, Variadic<Heddle_ExpertWeight>:$weights);
+  let assemblyFormat = "$chosen `of` $weights attr-dict `:` type($chosen) `,` type($weights)";
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// Whether `chosen` are offsets.
+    bool isGrouped() { return ::llvm::cast<::mlir::RankedTensorType>(getChosen().getType()).getRank() == 1; }
+  }];
+}
+
 def Heddle_CombineOp : Heddle_Op<"combine", [Pure, DeclareOpInterfaceMethods<InferTypeOpInterface>]> {
   let summary = "The weighted sum of a token's slots";
   let description = [{

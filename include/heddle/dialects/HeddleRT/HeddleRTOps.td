@@ -44,6 +44,42 @@ def HeddleRT_ParamOp : HeddleRT_Op<"param", [Pure]> {
   let hasVerifier = 1;
 }
 
+def HeddleRT_ExpertOp : HeddleRT_Op<"expert", [MemoryEffects<[MemRead]>]> {
+  let summary = "The weight of one expert";
+  let description = [{
+    Where `table`, a parameter that is a `heddle_experts`, says that expert `index` is, as a buffer.
+
+    Constraints: (C1) the buffer's shape is static; (C2) table is `memref<Nxi64>`.
+
+    Example:
+    ```mlir
+    %w = heddle_rt.expert %table[%e] : memref<10xi64> -> memref<3x64x64xi8>
+    ```
+  }];
+  let arguments = (ins AnyMemRef:$table, Index:$index);
+  let results = (outs AnyMemRef:$result);
+  let assemblyFormat = "$table `[` $index `]` attr-dict `:` type($table) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def HeddleRT_FetchOp : HeddleRT_Op<"fetch"> {
+  let summary = "Has chosen experts in memory";
+  let description = [{
+    Calls `fetch` of the `heddle_experts` that `table` is, unless it is null: with ids (i32), or,
+    `grouped`, with offsets of as many groups as there are experts. Every thread calls it.
+
+    Constraints: (C1) table is `memref<Nxi64>` and chosen of i32 with a static shape.
+
+    Example:
+    ```mlir
+    heddle_rt.fetch %table, %ids : memref<10xi64>, memref<1x2xi32>
+    ```
+  }];
+  let arguments = (ins AnyMemRef:$table, AnyMemRef:$chosen, UnitAttr:$grouped);
+  let assemblyFormat = "$table `,` $chosen (`grouped` $grouped^)? attr-dict `:` type($table) `,` type($chosen)";
+  let hasVerifier = 1;
+}
+
 def HeddleRT_CacheOp : HeddleRT_Op<"cache", [Pure]> {
   let summary = "A cache buffer";
   let description = [{

@@ -1,6 +1,6 @@
-//===- Json.h - JSON from a checkpoint, checked -----------------*- C++ -*-===//
-#ifndef HEDDLE_LIB_IMPORT_JSON_H
-#define HEDDLE_LIB_IMPORT_JSON_H
+//===- Json.h - JSON from a file, checked -----------------------*- C++ -*-===//
+#ifndef HEDDLE_IMPORT_JSON_H
+#define HEDDLE_IMPORT_JSON_H
 
 #include "heddle/Import/ModelSource.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
@@ -36,4 +36,4 @@ void flatten(const llvm::json::Object &object, llvm::StringRef prefix,
 
 } // namespace heddle::import
 
-#endif // HEDDLE_LIB_IMPORT_JSON_H
+#endif // HEDDLE_IMPORT_JSON_H
