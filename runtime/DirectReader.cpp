@@ -2,6 +2,7 @@
 
 #include "heddle/runtime/DirectReader.h"
 #include "heddle/runtime/Failure.h"
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -12,10 +13,11 @@
 namespace heddle::rt {
 
 namespace {
-// Reads under way at once: a few MiB each, more than any disk needs to be busy.
+// Reads under way at once, and bytes of one. A disk needs some MiB of requests
+// to be busy; more, or larger ones, and pieces arrive all at the end, when
+// nothing is left to read while they are looked at.
 constexpr unsigned kDepth = 16;
-// Of one read; the kernel cuts it to what the device takes.
-constexpr uint64_t kRunBytes = uint64_t(8) << 20;
+constexpr uint64_t kReadBytes = uint64_t(512) << 10;
 } // namespace
 
 DirectReader::DirectReader(int fd) {
@@ -52,32 +54,41 @@ int DirectReader::read(const Piece &piece) const {
 
 int DirectReader::readRuns(std::span<const Piece> pieces,
                            void (*each)(void *, size_t), void *arg) {
-  struct Run {
+  // A read is some whole pieces that are neighbours, or a part of one.
+  struct Read {
     size_t first, end;
-    uint64_t bytes;
+    uint64_t from, bytes; // of the first piece; of all
+    size_t vector;
   };
-  std::vector<Run> runs;
+  std::vector<Read> reads;
   std::vector<iovec> vectors;
+  std::vector<uint64_t> left;
   for (size_t i = 0; i < pieces.size(); ++i) {
-    vectors.push_back({pieces[i].into, pieces[i].bytes});
-    if (i > 0 &&
-        pieces[i - 1].offset + pieces[i - 1].bytes == pieces[i].offset &&
-        runs.back().bytes + pieces[i].bytes <= kRunBytes) {
-      runs.back().end = i + 1;
-      runs.back().bytes += pieces[i].bytes;
-    } else {
-      runs.push_back({i, i + 1, pieces[i].bytes});
+    const Piece &piece = pieces[i];
+    left.push_back(piece.bytes);
+    if (i > 0 && reads.back().from == 0 &&
+        pieces[i - 1].offset + pieces[i - 1].bytes == piece.offset &&
+        reads.back().bytes + piece.bytes <= kReadBytes) {
+      vectors.push_back({piece.into, piece.bytes});
+      reads.back().end = i + 1;
+      reads.back().bytes += piece.bytes;
+      continue;
+    }
+    for (uint64_t from = 0; from < piece.bytes; from += kReadBytes) {
+      uint64_t bytes = std::min(kReadBytes, piece.bytes - from);
+      reads.push_back({i, i + 1, from, bytes, vectors.size()});
+      vectors.push_back({piece.into + from, bytes});
     }
   }
   size_t next = 0, flying = 0;
   int error = 0;
-  while (flying || (next < runs.size() && !error)) {
-    for (; next < runs.size() && flying < kDepth && !error; ++next, ++flying) {
-      const Run &run = runs[next];
+  while (flying || (next < reads.size() && !error)) {
+    for (; next < reads.size() && flying < kDepth && !error; ++next, ++flying) {
+      const Read &run = reads[next];
       io_uring_sqe *entry = io_uring_get_sqe(ring.get());
-      io_uring_prep_readv(entry, file, &vectors[run.first],
+      io_uring_prep_readv(entry, file, &vectors[run.vector],
                           static_cast<unsigned>(run.end - run.first),
-                          pieces[run.first].offset);
+                          pieces[run.first].offset + run.from);
       io_uring_sqe_set_data64(entry, next);
     }
     int submitted = io_uring_submit_and_wait(ring.get(), 1);
@@ -87,16 +98,20 @@ int DirectReader::readRuns(std::span<const Piece> pieces,
       return -submitted;
     io_uring_cqe *done = nullptr;
     while (io_uring_peek_cqe(ring.get(), &done) == 0) {
-      const Run &run = runs[io_uring_cqe_get_data64(done)];
+      const Read &run = reads[io_uring_cqe_get_data64(done)];
       bool whole =
           done->res >= 0 && static_cast<uint64_t>(done->res) == run.bytes;
       io_uring_cqe_seen(ring.get(), done);
       --flying;
-      // What came short, or not at all, is read again, which says why.
       for (size_t i = run.first; i < run.end && !error; ++i) {
+        Piece part = pieces[i];
+        if (run.end == run.first + 1)
+          part = {part.offset + run.from, run.bytes, part.into + run.from};
+        // What came short, or not at all, is read again, which says why.
         if (!whole)
-          error = read(pieces[i]);
-        if (!error)
+          error = read(part);
+        left[i] -= part.bytes;
+        if (!error && left[i] == 0)
           each(arg, i);
       }
     }

@@ -14,7 +14,7 @@ namespace heddle::rt {
 
 namespace {
 
-constexpr double kDiskSeconds = 1; // of reading, which its speed is taken from
+constexpr double kDiskSeconds = 0.3; // of reading, for the disk's speed
 
 // The median of `runs` (seconds for `tokens` each) and every one of them, as
 // speeds: what alternates with another program takes medians over both.
@@ -74,17 +74,58 @@ std::map<std::string, double> promptOperations(const Manifest &manifest,
   return operations;
 }
 
-// What came from the file while it was timed.
-nlohmann::json expertCounts(const Experts &experts) {
-  const Experts::Counts &counts = experts.counts();
-  auto all = static_cast<double>(counts.hits + counts.misses);
-  return {{"slots", experts.slotCount()},
-          {"hits", counts.hits},
-          {"misses", counts.misses},
-          {"hit_rate", all > 0 ? static_cast<double>(counts.hits) / all : 1},
-          {"bytes_read", counts.bytesRead},
-          {"read_s", counts.readSeconds}};
-}
+// Of a decode length, what came from the file while it was timed, beside what
+// the disk can do, probed before and after each repetition.
+class Streamed {
+public:
+  explicit Streamed(Experts *experts)
+      : experts(experts && experts->streams() ? experts : nullptr) {
+    if (this->experts)
+      disk = this->experts->measureDisk(kDiskSeconds);
+  }
+  void begin() {
+    if (experts)
+      experts->resetCounts();
+  }
+  void end(double seconds) {
+    if (!experts)
+      return;
+    Experts::Counts counts = experts->counts();
+    total.hits += counts.hits;
+    total.misses += counts.misses;
+    total.bytesRead += counts.bytesRead;
+    total.readSeconds += counts.readSeconds;
+    double after = experts->measureDisk(kDiskSeconds);
+    rates.push_back((disk + after) / 2 / 1e9);
+    shares.push_back(static_cast<double>(counts.bytesRead) / seconds / 1e9 /
+                     rates.back());
+    disk = after;
+  }
+  void addTo(nlohmann::json &entry, std::string &table) const {
+    if (!experts)
+      return;
+    auto all = static_cast<double>(total.hits + total.misses);
+    double rate = all > 0 ? static_cast<double>(total.hits) / all : 1;
+    entry["experts"] = {{"slots", experts->slotCount()},
+                        {"hits", total.hits},
+                        {"misses", total.misses},
+                        {"hit_rate", rate},
+                        {"bytes_read", total.bytesRead},
+                        {"read_s", total.readSeconds},
+                        {"disk_gb_s", rates},
+                        {"share_of_disk", median(shares)}};
+    table += "experts in memory: " + fixed(rate * 100) +
+             " % of those wanted, " + formatBytes(total.bytesRead) + " read, " +
+             fixed(median(shares) * 100) + " % of the disk's " +
+             fixed(median(rates)) + " GB/s\n";
+  }
+
+private:
+  Experts *experts;
+  Experts::Counts total;
+  double disk = 0;
+  std::vector<double> rates, shares;
+};
 
 } // namespace
 
@@ -135,7 +176,9 @@ int runBench(Program &program, const Options &options) {
     fail(ExitCode::Limit, "positions = " + std::to_string(longest) +
                               ", limit " + std::to_string(session.context()) +
                               " (the context of this run)");
-  std::vector<int32_t> tokens = benchTokens(longest, program.manifest().vocab);
+  int64_t most = *std::max_element(options.gens.begin(), options.gens.end());
+  std::vector<int32_t> tokens =
+      benchTokens(longest + options.repeat * most, program.manifest().vocab);
   std::span<const int32_t> all(tokens);
 
   nlohmann::json result;
@@ -166,9 +209,6 @@ int runBench(Program &program, const Options &options) {
   }
   std::optional<DramProbe> dram;
   uint64_t peak = 0;
-  Experts *streaming = session.experts() && session.experts()->streams()
-                           ? session.experts()
-                           : nullptr;
   for (int64_t depth : options.depths) {
     // Untimed, and once: at a depth of thousands it takes longer than all else.
     session.rewind(0);
@@ -182,16 +222,19 @@ int runBench(Program &program, const Options &options) {
         dram.emplace(*run.team);
       }
       double before = dram->measure();
-      if (streaming)
-        streaming->resetCounts();
+      Streamed streamed(session.experts());
       for (int64_t i = 0; i < options.repeat; ++i) {
         session.rewind(depth);
         session.feed(all.subspan(depth, 1));
         session.rewind(depth);
+        // Tokens that were not there before, which go to experts of their own.
+        auto fresh = all.subspan(depth + (i + 1) * gen, gen);
+        streamed.begin();
         auto start = Clock::now();
         for (int64_t token = 0; token < gen; ++token)
-          session.feed(all.subspan(depth + token, 1));
+          session.feed(fresh.subspan(token, 1));
         seconds.push_back(secondsSince(start));
+        streamed.end(seconds.back());
         double after = dram->measure();
         bandwidths.push_back((before + after) / 2);
         before = after;
@@ -202,13 +245,7 @@ int runBench(Program &program, const Options &options) {
                " tokens/s\n";
       entry.update({{"gen", gen}, {"depth", depth}, {"batch", 1}});
       entry["dram_gb_s"] = bandwidths;
-      if (streaming) {
-        entry["experts"] = expertCounts(*streaming);
-        table += "decode at depth " + std::to_string(depth) + ": " +
-                 fixed(entry["experts"]["hit_rate"].get<double>() * 100) +
-                 " % of experts were in memory, " +
-                 formatBytes(streaming->counts().bytesRead) + " read\n";
-      }
+      streamed.addTo(entry, table);
       if (uint64_t bytes = tokenBytes(program.manifest(), depth + gen / 2)) {
         entry["bytes_per_token"] = bytes;
         std::vector<double> shares;
@@ -233,11 +270,6 @@ int runBench(Program &program, const Options &options) {
     rates[instruction] = dot["gop_s"].get<double>();
     dots += "dot product " + dot["type"].get<std::string>() + " (" +
             instruction + "): " + fixed(rates[instruction]) + " GOP/s\n";
-  }
-  if (streaming) {
-    result["disk_gb_s"] = streaming->measureDisk(kDiskSeconds) / 1e9;
-    table +=
-        "experts read: " + fixed(result["disk_gb_s"].get<double>()) + " GB/s\n";
   }
   result["threads"] = run.team->size();
   result["load_s"] = loadSeconds;

@@ -114,10 +114,9 @@ def test_first_line_and_bench(heddle, program):
     for entry in bench["decode"]:
         if "experts" in entry:
             counts = entry["experts"]
-            # Of each repetition, the first token comes once more, untimed.
-            assert counts["hits"] + counts["misses"] == 2 * 9 * LAYERS * 3
+            assert counts["hits"] + counts["misses"] == 2 * 8 * LAYERS * 3
             assert (counts["bytes_read"] == 0) == (counts["misses"] == 0)
-            assert bench["disk_gb_s"] > 0
+            assert len(counts["disk_gb_s"]) == 2 and min(counts["disk_gb_s"]) > 0
 
 
 def test_too_little(heddle, program):

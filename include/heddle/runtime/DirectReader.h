@@ -31,8 +31,9 @@ public:
   DirectReader &operator=(const DirectReader &) = delete;
 
   bool hasRing() const { return ring != nullptr; }
-  /// Reads `pieces`, sorted by offset, neighbours of the file in one read;
-  /// `each` is called as one is there. 0, an errno or kEndOfFile. Needs a ring.
+  /// Reads `pieces`, sorted by offset, small neighbours in one read and large
+  /// pieces in several; `each` is called as one is there. 0, an errno or
+  /// kEndOfFile. Needs a ring.
   template <typename Each>
   int readAll(std::span<const Piece> pieces, Each each) {
     return readRuns(
