@@ -284,6 +284,8 @@ Manifest parseManifest(const std::string &content, uint64_t weightsBytes) {
            text(entry, "instruction"), number(entry, "times", 0, 1 << 20),
            number(entry, "operations_per_token", 0, kMaxSize),
            number(entry, "operations_per_position", 0, kMaxSize),
+           number(entry, "weight_bytes", 0, kMaxSize),
+           number(entry, "cache_bytes_per_position", 0, kMaxSize),
            entry.value("selected_rows", false)});
     }
   return m;

@@ -2,12 +2,13 @@
 //
 // An item is a tile of tokens and one KV head: one pass over the cache for all
 // query heads that share it and for all tokens of the tile, which meet a block
-// of keys, and columns of values, while it is near. Keys are taken in segments
-// of a fixed number of keys at absolute positions: each segment's softmax
-// starts afresh, and segments are merged in ascending order, so that logits do
-// not depend on chunks or threads (FlashAttention-2, arXiv 2307.08691). Caches:
-// keys [layer, head, block, dim, key in block], values [layer, head, position,
-// dim].
+// of keys, and columns of values, while it is near. Of one token and many heads
+// on one key (latent attention), threads share the heads. Keys are taken in
+// segments of a fixed number of keys at absolute positions: each segment's
+// softmax starts afresh, and segments are merged in ascending order, so that
+// logits do not depend on chunks or threads (FlashAttention-2, arXiv
+// 2307.08691). Caches: keys [layer, head, block, dim, key in block], values
+// [layer, head, position, dim].
 //
 //===----------------------------------------------------------------------===//
 #include "heddle/codegen/Common/KernelBuilder.h"
@@ -25,7 +26,8 @@ struct AttentionEmitter {
   int64_t dim, block, segment, shared; // query heads of a KV head
   int64_t most;                        // vectors of sums at a time
   double scale;
-  int64_t tile; // tokens of an item
+  int64_t tile;  // tokens of an item
+  int64_t heads; // query heads of a pass, a divisor of `shared`
   std::optional<int64_t> window;
   Value q, keys, values, slot, positions, sinks; // sinks: null if none
 
@@ -37,6 +39,9 @@ struct AttentionEmitter {
   /// heads of each.
   Value t0, count;
   llvm::function_ref<Row(Value i)> outOf;
+  /// Where an item is some of the heads: those passes, and the first head of
+  /// the one at hand. Null: all.
+  Value firstPass = Value(), endPass = Value(), base = Value();
 
   Value zero() { return b.index(0); }
 
@@ -52,8 +57,19 @@ struct AttentionEmitter {
     factors = memref::AllocaOp::create(b, stack({tile * shared, 2}), align);
   }
 
+  Value head(int64_t h) { return base ? b.add(base, b.index(h)) : b.index(h); }
   Value rowOf(Value i, int64_t h) {
-    return b.add(b.mul(i, b.index(shared)), b.index(h));
+    return b.add(b.mul(i, b.index(shared)), head(h));
+  }
+  /// `body` for each pass over some heads.
+  void passes(llvm::function_ref<void()> body) {
+    if (!firstPass)
+      return body();
+    b.loop(firstPass, endPass, 1, [&](Value pass) {
+      base = b.mul(pass, b.index(heads));
+      body();
+      base = Value();
+    });
   }
   void tokens(llvm::function_ref<void(Value i)> body) {
     if (!count)
@@ -118,10 +134,10 @@ struct AttentionEmitter {
       acc = b.loop(
           zero(), b.index(dim), 1, acc, [&](Value d, Values acc) -> Values {
             auto query = [&](int64_t h) {
-              Value column = b.add(
-                  b.mul(b.add(b.mul(kv, b.index(shared)), b.index(h0 + h)),
-                        b.index(dim)),
-                  d);
+              Value column =
+                  b.add(b.mul(b.add(b.mul(kv, b.index(shared)), head(h0 + h)),
+                              b.index(dim)),
+                        d);
               return b.broadcast(b.load(q, {t, column}),
                                  b.vec(width, b.getF32Type()));
             };
@@ -221,7 +237,8 @@ struct AttentionEmitter {
     for (int64_t h = 0; h < n; ++h)
       for (int64_t c = 0; c < chunks; ++c) {
         Value at = b.add(out.first,
-                         b.add(b.index((h0 + h) * dim + c * width), d)),
+                         b.add(b.add(b.mul(head(h0 + h), b.index(dim)), d),
+                               b.index(c * width))),
               row = rowOf(i, h0 + h);
         Value old = b.broadcast(b.load(factors, {row, zero()}), type),
               fresh = b.broadcast(b.load(factors, {row, b.index(1)}), type);
@@ -283,21 +300,7 @@ struct AttentionEmitter {
 
   /// All keys, for KV head `kv`.
   void attend(Value kv) {
-    tokens([&](Value i) {
-      Row out = outOf(i);
-      for (int64_t h = 0; h < shared; ++h) {
-        // A sink is a key before all others, with a value of 0.
-        Value sink =
-            sinks
-                ? b.load(sinks, {b.add(b.mul(kv, b.index(shared)), b.index(h))})
-                : b.f32(-1e30);
-        b.store(sink, top, {rowOf(i, h)});
-        b.store(b.f32(sinks ? 1 : 0), sum, {rowOf(i, h)});
-      }
-      b.loop(zero(), b.index(shared * dim), 1, [&](Value at) {
-        b.store(b.f32(0), out.buffer, {out.row, b.add(out.first, at)});
-      });
-    });
+    tokens([&](Value i) { passes([&] { begin(kv, i); }); });
     // What any token of the tile sees.
     auto [first, end] = seen(zero());
     if (count) {
@@ -313,23 +316,55 @@ struct AttentionEmitter {
     Value size = b.index(segment);
     b.loop(b.div(first, size), b.div(b.add(end, b.index(segment - 1)), size), 1,
            [&, first = first, end = end](Value s) {
-             for (int64_t h0 = 0; h0 < shared; h0 += most)
-               segmentOf(kv, s, first, end, h0, std::min(most, shared - h0));
+             passes([&] {
+               for (int64_t h0 = 0; h0 < heads; h0 += most)
+                 segmentOf(kv, s, first, end, h0, std::min(most, heads - h0));
+             });
            });
-    tokens([&](Value i) {
-      Row out = outOf(i);
-      for (int64_t h = 0; h < shared; ++h) {
-        Value inverse = b.div(b.f32(1), b.load(sum, {rowOf(i, h)}));
-        b.loop(zero(), b.index(dim), 1, [&](Value d) {
-          Value at = b.add(out.first, b.add(b.index(h * dim), d));
-          b.store(b.mul(b.load(out.buffer, {out.row, at}), inverse), out.buffer,
-                  {out.row, at});
-        });
-      }
+    tokens([&](Value i) { passes([&] { finish(i); }); });
+  }
+
+  /// Nothing summed yet, for the heads at hand of token i.
+  void begin(Value kv, Value i) {
+    Row out = outOf(i);
+    for (int64_t h = 0; h < heads; ++h) {
+      // A sink is a key before all others, with a value of 0.
+      Value sink =
+          sinks ? b.load(sinks, {b.add(b.mul(kv, b.index(shared)), head(h))})
+                : b.f32(-1e30);
+      b.store(sink, top, {rowOf(i, h)});
+      b.store(b.f32(sinks ? 1 : 0), sum, {rowOf(i, h)});
+    }
+    Value from = b.add(out.first, b.mul(head(0), b.index(dim)));
+    b.loop(zero(), b.index(heads * dim), 1, [&](Value at) {
+      b.store(b.f32(0), out.buffer, {out.row, b.add(from, at)});
     });
+  }
+
+  /// Sums over what they count.
+  void finish(Value i) {
+    Row out = outOf(i);
+    for (int64_t h = 0; h < heads; ++h) {
+      Value inverse = b.div(b.f32(1), b.load(sum, {rowOf(i, h)})),
+            from = b.add(out.first, b.mul(head(h), b.index(dim)));
+      b.loop(zero(), b.index(dim), 1, [&](Value d) {
+        Value at = b.add(from, d);
+        b.store(b.mul(b.load(out.buffer, {out.row, at}), inverse), out.buffer,
+                {out.row, at});
+      });
+    }
   }
 };
 } // namespace
+
+int64_t codegen::headTileOf(KernelOp kernel) {
+  auto op = cast<AttentionOp>(kernel.getBody().front().front());
+  int64_t shared = op.getHeads() / op.getCache().getType().getHeads(),
+          tile = kernel.getScheduleAttr().get("head_tile", shared);
+  bool oneToken =
+      cast<RankedTensorType>(op.getQuery().getType()).getDimSize(0) == 1;
+  return oneToken && tile > 0 && shared % tile == 0 ? tile : shared;
+}
 
 LogicalResult codegen::emitAttention(KernelBuilder &b, KernelOp kernel,
                                      ItemLoop items, ValueRange args) {
@@ -346,6 +381,7 @@ LogicalResult codegen::emitAttention(KernelBuilder &b, KernelOp kernel,
   bool oneToken =
       cast<RankedTensorType>(op.getQuery().getType()).getDimSize(0) == 1;
   int64_t tile = oneToken ? 1 : kernel.getScheduleAttr().get("token_tile", 1);
+  int64_t heads = headTileOf(kernel), parts = shared / heads;
   if (most < 1 || most > 64 || tile < 1 || tile > 64)
     return kernel.emitError("sums = ")
            << most << ", token_tile = " << tile << ", limit 1 to 64 each";
@@ -378,6 +414,7 @@ LogicalResult codegen::emitAttention(KernelBuilder &b, KernelOp kernel,
                      most,
                      op.getScale().convertToDouble(),
                      tile,
+                     heads,
                      window,
                      query,
                      ops.whole[op.getCache()][0],
@@ -402,7 +439,7 @@ LogicalResult codegen::emitAttention(KernelBuilder &b, KernelOp kernel,
         locals[value] = b.localRows(type.clone({1, width}), tile);
 
   LogicalResult result = success();
-  items([&](Value item) {
+  auto attend = [&](Value item) {
     Value first = b.div(item, b.index(cache.getHeads())),
           kv = b.rem(item, b.index(cache.getHeads()));
     Value column = b.mul(kv, b.index(width));
@@ -418,23 +455,45 @@ LogicalResult codegen::emitAttention(KernelBuilder &b, KernelOp kernel,
     auto outOf = [&](Value i) { return rowOf(op.getResult(), i); };
     e.outOf = outOf;
     e.attend(kv);
-    ops.column = column;
+    int64_t columns = heads * dim;
     for (Operation &other : llvm::drop_begin(body.without_terminator()))
-      if (sliceUnit(&other) == 0 || width % sliceUnit(&other)) {
+      if (sliceUnit(&other) == 0 || columns % sliceUnit(&other)) {
         result = other.emitError("unsupported: ")
                  << other.getName()
-                 << " after attention, which needs more than " << width
+                 << " after attention, which needs more than " << columns
                  << " columns";
         return;
       }
     e.tokens([&](Value i) {
-      for (Operation &other : body.without_terminator()) {
-        for (Value value : other.getResults())
-          ops.rows[value] = rowOf(value, i);
-        if (&other != op && succeeded(result))
-          result = ops.emit(&other, width);
-      }
+      e.passes([&] {
+        Value begin = b.mul(e.head(0), b.index(dim));
+        ops.column = b.add(column, begin);
+        for (Operation &other : body.without_terminator()) {
+          for (Value value : other.getResults()) {
+            Row row = rowOf(value, i);
+            ops.rows[value] = {row.buffer, row.row, b.add(row.first, begin)};
+          }
+          if (&other != op && succeeded(result))
+            result = ops.emit(&other, columns);
+        }
+      });
     });
+  };
+  items([&](Value item) {
+    if (parts == 1)
+      return attend(item);
+    // As many of the items share the heads as there are threads for each KV
+    // head: who takes some goes through the cache once for all of them.
+    Value all = b.index(parts), part = b.rem(item, all),
+          shares = arith::MinSIOp::create(
+              b, all,
+              b.div(b.add(b.threads, b.index(cache.getHeads() - 1)),
+                    b.index(cache.getHeads())));
+    e.firstPass = b.div(b.mul(part, all), shares);
+    e.endPass = b.div(b.mul(b.add(part, b.index(1)), all), shares);
+    b.branch(
+        arith::CmpIOp::create(b, arith::CmpIPredicate::slt, part, shares),
+        [&] { attend(b.div(item, all)); }, [] {});
   });
   return result;
 }

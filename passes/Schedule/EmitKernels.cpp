@@ -38,7 +38,7 @@ FailureOr<AffineMap> itemsOf(KernelOp kernel) {
         1, 0,
         rows.ceilDiv(std::max<int64_t>(
             1, kernel.getScheduleAttr().get("token_tile", 1))) *
-            attention.getCache().getType().getHeads());
+            (attention.getHeads() / codegen::headTileOf(kernel)));
   return AffineMap::get(1, 0, rows);
 }
 
@@ -131,6 +131,8 @@ struct EmitKernels : heddle::impl::EmitKernelsBase<EmitKernels> {
     KernelBuilder b(kernel.getLoc(), builder,
                     kernel.getScheduleAttr().get("lanes", 4));
     ValueRange args = entry->getArguments();
+    if (isTaken(kernel))
+      b.threads = args[2];
     auto fixed = [&](llvm::function_ref<void(Value)> body) {
       b.loop(args[0], args[1], 1, body);
     };

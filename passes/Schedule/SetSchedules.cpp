@@ -13,6 +13,8 @@ using namespace mlir;
 using namespace heddle;
 
 namespace {
+constexpr int64_t kHeadTile = 4;
+
 struct SetSchedules : heddle::impl::SetSchedulesBase<SetSchedules> {
   using SetSchedulesBase::SetSchedulesBase;
 
@@ -24,7 +26,8 @@ struct SetSchedules : heddle::impl::SetSchedulesBase<SetSchedules> {
     if (!laneCount || registers < 8 || registers > 64 || tokenTile < 0 ||
         tokenTile > 64 || chunkTile < 0 || chunkTile > 64 || tokenBlock < 1 ||
         tokenBlock > 256 || itemBytes < 1 || segment < 1 || queryTile < 1 ||
-        queryTile > 64 || prefetch < -1 || prefetch > 65536) {
+        queryTile > 64 || headTile < 0 || headTile > 64 || prefetch < -1 ||
+        prefetch > 65536) {
       module.emitError("lanes = ")
           << lanes << ", registers = " << registers
           << ", token-tile = " << tokenTile.getValue()
@@ -33,11 +36,12 @@ struct SetSchedules : heddle::impl::SetSchedulesBase<SetSchedules> {
           << ", item-bytes = " << itemBytes.getValue()
           << ", segment = " << segment.getValue()
           << ", query-tile = " << queryTile.getValue()
+          << ", head-tile = " << headTile.getValue()
           << ", prefetch = " << prefetch.getValue()
           << ", limit a power of two of 1 to 64, 8 to 64, 0 to 64, 0 to 64, 1 "
              "to "
              "256, "
-             "at least 1, at least 1, 1 to 64, -1 to 65536";
+             "at least 1, at least 1, 1 to 64, 0 to 64, -1 to 65536";
       return signalPassFailure();
     }
     Builder b(&getContext());
@@ -88,6 +92,13 @@ struct SetSchedules : heddle::impl::SetSchedulesBase<SetSchedules> {
             std::max<int64_t>(1, attention.getHeads() /
                                      attention.getCache().getType().getHeads());
         set("token_tile", std::max<int64_t>(1, queryTile / shared));
+        // Heads that threads take apart, where all are on one key, as latent
+        // attention has them.
+        int64_t heads = headTile ? headTile.getValue() : kHeadTile;
+        while (shared % heads)
+          --heads;
+        if (attention.getCache().getType().getHeads() == 1 && heads < shared)
+          set("head_tile", heads);
         // Sums of queries and of outputs; the rest holds what enters them.
         set("sums", registers * 3 / 4);
         return finish("attention");

@@ -25,14 +25,22 @@ nlohmann::json speeds(int64_t tokens, const std::vector<double> &runs) {
   return {{"tok_s", static_cast<double>(tokens) / median(runs)}, {"runs", all}};
 }
 
-// Bytes that decoding the token at `position` reads; 0 where that depends on
-// the token (experts). Of an embedding table that is no head, a row is nothing.
-uint64_t tokenBytes(const Manifest &manifest, int64_t position) {
+// Bytes that decoding the token at `position` reads. Of an embedding table that
+// is no head, a row is nothing; of experts, those that one token goes to count.
+uint64_t tokenBytes(const Manifest &manifest, const heddle_level &level,
+                    int64_t position) {
   uint64_t bytes = 0, embedding = 0;
   bool untied = false;
+  if (!manifest.expertGroups.empty()) {
+    // Matrices, as kernels say; vectors are nothing beside them.
+    for (const KernelEntry &kernel : manifest.kernels)
+      if (kernel.step == "decode" ||
+          kernel.step == std::string("decode.") + level.name)
+        bytes += kernel.times *
+                 (kernel.weightBytes + kernel.positionBytes * position);
+    return bytes;
+  }
   for (const ParamEntry &param : manifest.params) {
-    if (param.name.find("_exps") != std::string::npos)
-      return 0;
     untied |= param.name == "output.weight";
     if (param.name == "token_embd.weight")
       embedding = param.bytes;
@@ -246,7 +254,8 @@ int runBench(Program &program, const Options &options) {
       entry.update({{"gen", gen}, {"depth", depth}, {"batch", 1}});
       entry["dram_gb_s"] = bandwidths;
       streamed.addTo(entry, table);
-      if (uint64_t bytes = tokenBytes(program.manifest(), depth + gen / 2)) {
+      if (uint64_t bytes =
+              tokenBytes(program.manifest(), *run.level, depth + gen / 2)) {
         entry["bytes_per_token"] = bytes;
         std::vector<double> shares;
         for (size_t i = 0; i < bandwidths.size(); ++i)

@@ -68,7 +68,7 @@ def test_bad_flag(heddle, tiny, tmp_path, flags, code):
     ("choose-layouts.rows=-1", "rows = -1"), ("choose-layouts.rows=7", "rows = 7"), ("choose-layouts.block=3", "block = 3"),
     ("choose-layouts.rows=99999999999999999999", "limit an integer"), ("choose-layouts.rows=abc", "limit an integer"),
     ("choose-layouts.nope=1", "no such option nope"), ("specialize.batch-tokens=0", "batch-tokens = 0"),
-    ("specialize.prefill-tokens=1000000000", "prefill-tokens = 1000000000"), ("set-schedules.query-tile=65", "query-tile = 65"),
+    ("specialize.prefill-tokens=1000000000", "prefill-tokens = 1000000000"), ("set-schedules.query-tile=65", "query-tile = 65"), ("set-schedules.head-tile=65", "head-tile = 65"),
     ("set-schedules.token-tile=-1", "token-tile = -1"), ("set-schedules.segment=5", "segment = 5")))
 def test_bad_pass_option(heddle, tiny, tmp_path, option, said):
     """No bug and no reproducer: the option, its value and the limit."""

@@ -298,6 +298,7 @@ def SetSchedules : Pass<"heddle-set-schedules", "::mlir::ModuleOp"> {
     Option<"prefetch", "prefetch", "int64_t", "-1", "Bytes that a decode stream is fetched ahead, up to 65536; 0 = by the hardware alone, -1 = as the level says.">,
     Option<"segment", "segment", "int64_t", "128", "Keys of an attention segment, merged in order.">,
     Option<"queryTile", "query-tile", "int64_t", "12", "Query rows of an attention item, up to 64: heads of a KV head, and as many tokens as fit.">,
+    Option<"headTile", "head-tile", "int64_t", "0", "Query heads that a pass of one token takes, up to 64, where all share one KV head; 0 = 4.">,
     Option<"itemBytes", "item-bytes", "int64_t", "65536", "Bytes of weights that one thread takes at a time, about.">,
     ListOption<"generic", "generic", "std::string", "Ops, by name without dialect, that leave their emitter for linalg.">];
   let dependentDialects = ["::heddle::HeddleDialect"];

@@ -48,6 +48,9 @@ struct KernelEntry {
   uint64_t times;
   /// Each time: for a token, and for a token and a position before it.
   uint64_t operations, positionOperations;
+  /// Each time: of weights, those of chosen experts only where it is for one
+  /// token; and of caches, for a position.
+  uint64_t weightBytes, positionBytes;
   /// Tokens are only those whose logits are wanted.
   bool selectedRows;
 };

@@ -56,3 +56,33 @@ func.func @window(%q: tensor<?x8xf32>, %c: !cache, %slot: index, %pos: tensor<?x
   }
   return %0 : tensor<?x8xf32>
 }
+
+// -----
+
+!cache = !heddle.cache<mla_latent, layers = 1, heads = 1, dim = 8, elem = f32, block = 16>
+
+// Of one token whose heads share one key, an item is some passes over two heads each, as many as there
+// are threads to share them; what is over has items that end at once.
+// CHECK: #[[ITEMS:.*]] = affine_map<(d0) -> (d0 * 4)>
+// CHECK-LABEL: func.func private @k1.latent
+// CHECK-SAME: %{{[a-z0-9]+}}: index, %[[THREADS:[a-z0-9]+]]: index, %{{[a-z0-9]+}}: memref<1x64xf32>
+// CHECK: %[[SHARES:.*]] = arith.minsi %[[THREADS]], %c4
+// CHECK: %[[FIRST:.*]] = arith.divui %{{.*}}, %[[SHARES]]
+// CHECK: %[[END:.*]] = arith.divui %{{.*}}, %[[SHARES]]
+// CHECK: arith.cmpi slt, %{{.*}}, %[[SHARES]]
+// CHECK: scf.if
+// Segments outside, so that a segment is near for all passes.
+// CHECK: scf.for %{{.*}} = %[[FIRST]] to %[[END]]
+// CHECK: scf.for
+// CHECK: scf.for %[[PASS:.*]] = %[[FIRST]] to %[[END]]
+// CHECK: arith.muli %[[PASS]], %c2
+func.func @latent(%q: tensor<1x64xf32>, %c: !cache, %slot: index, %pos: tensor<1xi32>) -> tensor<1x64xf32> {
+  // CHECK: heddle.launch @k1.latent{{.*}} items #[[ITEMS]]
+  %0 = heddle.kernel "latent" (%q, %c, %slot, %pos) schedule <"attention", {lanes = 8 : i64, segment = 128 : i64, head_tile = 2 : i64}>
+      : (tensor<1x64xf32>, !cache, index, tensor<1xi32>) -> tensor<1x64xf32> {
+  ^bb0(%a: tensor<1x64xf32>, %k: !cache, %s: index, %p: tensor<1xi32>):
+    %1 = heddle.attention %a, %k[%s] at %p {heads = 8 : i64, scale = 0.5 : f64} : tensor<1x64xf32>, !cache, tensor<1xi32>
+    heddle.yield %1 : tensor<1x64xf32>
+  }
+  return %0 : tensor<1x64xf32>
+}

@@ -116,3 +116,33 @@ module attributes {heddle.target = "x86-64-v4+vnni,x86-64-v4+vnni+bf16"} {
     return
   }
 }
+
+// -----
+
+!latent = !heddle.cache<full_kv, layers = 1, heads = 1, dim = 64, elem = f32, block = 32>
+!few = !heddle.cache<full_kv, layers = 1, heads = 2, dim = 64, elem = f32, block = 32>
+
+// Threads share the heads where many are on one key, and not where a KV head has few.
+module attributes {heddle.lanes = 8 : i64, heddle.registers = 16 : i64} {
+  // CHECK-LABEL: @many_heads
+  // CHECK: schedule <"attention", {head_tile = 3
+  func.func @many_heads(%q: tensor<1x576xf32>, %c: !latent, %s: index, %p: tensor<1xi32>) {
+    %0 = heddle.kernel "a" (%q, %c, %s, %p) : (tensor<1x576xf32>, !latent, index, tensor<1xi32>) -> tensor<1x576xf32> {
+    ^bb0(%a: tensor<1x576xf32>, %k: !latent, %at: index, %pos: tensor<1xi32>):
+      %1 = heddle.attention %a, %k[%at] at %pos {heads = 9 : i64, scale = 0.5 : f64} : tensor<1x576xf32>, !latent, tensor<1xi32>
+      heddle.yield %1 : tensor<1x576xf32>
+    }
+    return
+  }
+  // CHECK-LABEL: @few_heads
+  // CHECK-NOT: head_tile
+  // CHECK: return
+  func.func @few_heads(%q: tensor<1x512xf32>, %c: !few, %s: index, %p: tensor<1xi32>) {
+    %0 = heddle.kernel "a" (%q, %c, %s, %p) : (tensor<1x512xf32>, !few, index, tensor<1xi32>) -> tensor<1x512xf32> {
+    ^bb0(%a: tensor<1x512xf32>, %k: !few, %at: index, %pos: tensor<1xi32>):
+      %1 = heddle.attention %a, %k[%at] at %pos {heads = 8 : i64, scale = 0.5 : f64} : tensor<1x512xf32>, !few, tensor<1xi32>
+      heddle.yield %1 : tensor<1x512xf32>
+    }
+    return
+  }
+}

@@ -35,6 +35,8 @@ public:
 
   /// f32 lanes of a vector register.
   const int64_t lanes;
+  /// How many threads take items; null where a thread gets a share of them.
+  Value threads = Value();
 
   mlir::VectorType vec(int64_t n, mlir::Type elem);
   mlir::VectorType f32s() { return vec(lanes, getF32Type()); }
@@ -128,6 +130,9 @@ using EmitFn = mlir::LogicalResult (*)(KernelBuilder &, KernelOp kernel,
 
 mlir::LogicalResult emitMatmul(KernelBuilder &, KernelOp, ItemLoop,
                                mlir::ValueRange);
+/// Query heads of a pass of an attention kernel: of one token `head_tile` of
+/// its schedule, where that divides those of a KV head, else all of these.
+int64_t headTileOf(KernelOp kernel);
 mlir::LogicalResult emitAttention(KernelBuilder &, KernelOp, ItemLoop,
                                   mlir::ValueRange);
 mlir::LogicalResult emitGeneric(KernelBuilder &, KernelOp, ItemLoop,
