@@ -1,11 +1,16 @@
 """Router ids and weights of every layer, in each family with experts, against transformers."""
 
+import re
+
 import numpy as np
 import pytest
+import torch
+from transformers import MixtralConfig
 
 import test_huggingface
 import test_mla
 import test_moe
+from bounds import assert_bitwise
 from routes import of_transformers, returned, split
 from tiny_hf import make, make_deepseek, save_deepseek
 
@@ -72,3 +77,27 @@ def test_program(heddle, score, tmp_path, name):
     heddle("compile", graph, f"--weights-from={path}", "-o", tmp_path / "program", "--numeric=f32", "--quiet")
     for chunk in (37, 5, 1):
         assert_routes(score(tmp_path / "program", TOKENS, f"--chunk={chunk}"), shape, expected)
+
+
+def test_sqrt_softplus(heddle, score, tmp_path):
+    """No family of those above has this score. Every expert is chosen, logits from -30 to 30, so what is small
+    counts; and a program of these routes that ends in logits has the same bits however it is run."""
+    model, graph, program = tmp_path / "model", tmp_path / "graph.mlir", tmp_path / "program"
+    tiny = make(MixtralConfig, SEED, num_local_experts=5, num_experts_per_tok=5, hidden=128)
+    with torch.no_grad():
+        for layer in tiny.model.layers:
+            layer.mlp.gate.weight *= 30
+    tiny.save_pretrained(model)
+    heddle("import", model, "-o", graph)
+    text, count = re.subn(r"(#heddle\.router<k = 5), [^>]*", r"\1, score = sqrt_softplus", graph.read_text())
+    text, *shape = returned(text)
+    assert count == 1
+    graph.write_text(text)
+    expected = split(score(None, TOKENS, f"--weights-from={model}", command=("reference", graph)), *shape)
+    assert max(w.max() for _, w in expected) > 4 and min(w.min() for _, w in expected) < 1e-4
+    heddle("compile", graph, f"--weights-from={model}", "-o", program, "--numeric=f32", "--quiet")
+    logits = assert_bitwise(score, program, TOKENS)
+    for (ids, weights), (right_ids, right) in zip(split(logits, *shape), expected, strict=True):
+        assert np.array_equal(ids, right_ids)
+        # Relative to each: a logit's error of 1e-5 is one of the weight's, halved.
+        np.testing.assert_allclose(weights, right, rtol=1e-4)

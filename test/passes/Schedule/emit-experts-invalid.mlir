@@ -40,15 +40,3 @@ func.func @another_operand(%x: tensor<1x64xf32>, %w: !w, %ids: tensor<1x2xi32>, 
   }
   return %0 : tensor<1x96xf32>
 }
-
-// -----
-
-func.func @softplus(%z: tensor<?x8xf32>) -> (tensor<?x2xi32>, tensor<?x2xf32>) {
-  %0:2 = heddle.kernel "z" (%z) schedule <"rows", {lanes = 8 : i64}> : (tensor<?x8xf32>) -> (tensor<?x2xi32>, tensor<?x2xf32>) {
-  ^bb0(%a: tensor<?x8xf32>):
-    // expected-error @below {{unsupported: score = sqrt_softplus in a program}}
-    %1:2 = heddle.route %a {router = #heddle.router<k = 2, score = sqrt_softplus>} : tensor<?x8xf32>
-    heddle.yield %1#0, %1#1 : tensor<?x2xi32>, tensor<?x2xf32>
-  }
-  return %0#0, %0#1 : tensor<?x2xi32>, tensor<?x2xf32>
-}
