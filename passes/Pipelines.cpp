@@ -14,6 +14,7 @@ using namespace heddle;
 static void canonicalizeGraph(OpPassManager &pm) {
   pm.addPass(createSetRopeFrequencies());
   pm.addPass(createRecogniseExperts());
+  pm.addPass(createSetRouter());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
 }
@@ -89,6 +90,7 @@ static void target(OpPassManager &pm) {
 void heddle::passes::registerParts(Registry &registry) {
   registry.addPass(createSetRopeFrequencies);
   registry.addPass(createRecogniseExperts);
+  registry.addPass([] { return createSetRouter(); });
   registry.addPass(createSetNumericMode);
   registry.addPass([] { return createSpecialize(); });
   registry.addPass(createConvertActivations);

@@ -1,4 +1,4 @@
-//===- PythonParts.cpp - Passes and families that are functions -----------===//
+//===- PythonParts.cpp - Passes, families and routers that are functions --===//
 //
 // They register through addPlugin like anybody's, so that names, owners and
 // phases are checked alike. The functions live as long as the process: the
@@ -8,6 +8,8 @@
 #include "Python.h"
 #include "heddle/Import/GraphBuilder.h"
 #include "heddle/Plugin/Registry.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Verifier.h"
 #include "mlir/Pass/Pass.h"
 #include <fmt/format.h>
 
@@ -87,6 +89,58 @@ llvm::Error buildFamily(PyObject *function, const import::ModelSource &source,
   }
 }
 
+/// Calls `function(experts, k, bias)`; the router is the one function of the
+/// module whose text it gives, as the region of a heddle.custom_route.
+RouterOpInterface buildRoute(const std::string &name, PyObject *function,
+                             OpBuilder &b, Location loc,
+                             const RouteRequest &request) {
+  auto bad = [&](const Twine &what) -> RouterOpInterface {
+    emitError(loc) << "unsupported: router " << name << ": " << what;
+    return {};
+  };
+  auto logits = cast<RankedTensorType>(request.logits.getType());
+  py::gil_scoped_acquire acquire;
+  std::string text;
+  try {
+    text = py::cast<std::string>(
+        py::str(py::reinterpret_borrow<py::function>(function)(
+            logits.getDimSize(1), request.k, request.selectBias != nullptr)));
+  } catch (const py::error_already_set &error) {
+    return bad(lineOf(error));
+  }
+  OwningOpRef<ModuleOp> module = ModuleOp::create(loc);
+  std::string wrong;
+  {
+    Recorder recorder(loc.getContext());
+    if (failed(replaceBody(*module, text)))
+      wrong =
+          recorder.records.empty() ? "no module" : recorder.records[0].message;
+  }
+  if (!wrong.empty())
+    return bad(wrong);
+  auto functions = module->getOps<func::FuncOp>();
+  if (!llvm::hasSingleElement(module->getBody()->getOperations()) ||
+      functions.empty() ||
+      !llvm::hasSingleElement((*functions.begin()).getBody()))
+    return bad("its text is not one function of one block");
+  func::FuncOp route = *functions.begin();
+  auto slots = [&](Type type) {
+    return RankedTensorType::get({logits.getDimSize(0), request.k}, type);
+  };
+  auto op = CustomRouteOp::create(b, loc, slots(b.getI32Type()),
+                                  slots(b.getF32Type()), request.logits,
+                                  request.selectBias);
+  op.getBody().takeBody(route.getBody());
+  Operation *end = op.getBody().front().getTerminator();
+  OpBuilder inner(end);
+  YieldOp::create(inner, end->getLoc(), end->getOperands());
+  end->erase();
+  if (succeeded(verify(op)))
+    return cast<RouterOpInterface>(op.getOperation());
+  op->erase();
+  return {};
+}
+
 /// addPlugin calls a plain function; this is what it has to do.
 std::function<void(Registry &)> *pending;
 
@@ -117,6 +171,19 @@ void bindParts(py::module_ &m) {
                   front ? PhaseEnd::Front : PhaseEnd::Back);
           });
         });
+  m.def("add_router", [](const std::string &name, const std::string &summary,
+                         py::function function) {
+    PyObject *kept = function.release().ptr();
+    const char *keptName = strdup(name.c_str()),
+               *keptSummary = strdup(summary.c_str());
+    addPart("python:" + name, [&](Registry &registry) {
+      registry.addRouter(
+          {keptName, keptSummary,
+           [=](OpBuilder &b, Location loc, const RouteRequest &request) {
+             return buildRoute(keptName, kept, b, loc, request);
+           }});
+    });
+  });
   m.def("add_family", [](const std::string &name, const std::string &summary,
                          py::function function) {
     PyObject *kept = function.release().ptr();

@@ -49,7 +49,7 @@ FailureOr<ExpertParts> codegen::expertPartsOf(KernelOp kernel) {
       std::max<int64_t>(1, kernel.getScheduleAttr().get("panels", 1));
   llvm::DenseSet<Value> made;
   for (Operation &op : kernel.getBody().front().without_terminator()) {
-    if (auto route = dyn_cast<RouteOp>(op); route && made.empty()) {
+    if (auto route = dyn_cast<RouterOpInterface>(op); route && made.empty()) {
       parts.route = route;
       continue;
     }
@@ -334,18 +334,27 @@ LogicalResult codegen::emitExperts(KernelBuilder &b, KernelOp kernel,
        llvm::zip(body.getTerminator()->getOperands(),
                  args.drop_front(body.getNumArguments())))
     outs[value] = buffer;
-  if (RouteOp route = parts->route) {
+  if (RouterOpInterface route = parts->route) {
     if (tensorOf(route.getLogits()).getDimSize(0) != 1 ||
-        !e.buffers.count(route.getLogits()))
+        !llvm::all_of(route->getOperands(),
+                      [&](Value v) { return e.buffers.count(v) != 0; }))
       return route.emitError(
           "unsupported: the routing of several tokens in a kernel of experts");
-    for (Value result : route.getResults())
-      e.buffers[result] =
-          outs.count(result) ? outs[result] : b.localRows(tensorOf(result), 1);
+    // Every thread writes what is yielded, so only what is final: a lowering to
+    // linalg may keep something else in its destination meanwhile.
+    for (Value result : route->getResults())
+      e.buffers[result] = b.localRows(tensorOf(result), 1);
     for (Value v : {route.getLogits(), route.getIds(), route.getWeights()})
       e.ops.rows[v] = {e.buffers[v], b.index(0), b.index(0)};
     if (failed(e.ops.emit(route.getOperation(), 1)))
       return mlir::failure();
+    for (Value result : route->getResults())
+      if (Value out = outs.lookup(result))
+        b.loop(b.index(0), b.index(tensorOf(result).getDimSize(1)), 1,
+               [&](Value s) {
+                 b.store(b.load(e.buffers[result], {b.index(0), s}), out,
+                         {b.index(0), s});
+               });
   }
   if (FetchOp fetch = parts->fetch) {
     if (!e.buffers.count(fetch.getChosen()))

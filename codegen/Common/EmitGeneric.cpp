@@ -75,6 +75,25 @@ FailureOr<Value> codegen::asTensor(KernelBuilder &b, Operation *op,
       .getResult();
 }
 
+/// The ids of a router, none below 0 or above `most`: they become addresses.
+static Value clampIds(KernelBuilder &b, Value ids, int64_t most) {
+  auto type = cast<RankedTensorType>(ids.getType());
+  Value empty = tensor::EmptyOp::create(
+      b, tensor::getMixedSizes(b, b.getLoc(), ids), type.getElementType());
+  AffineMap each = b.getMultiDimIdentityMap(type.getRank());
+  SmallVector<utils::IteratorType> loops(type.getRank(),
+                                         utils::IteratorType::parallel);
+  Value zero = b.i32(0), last = b.i32(most);
+  return linalg::GenericOp::create(
+             b, b.getLoc(), type, ids, empty, ArrayRef{each, each}, loops,
+             [&](OpBuilder &inner, Location loc, ValueRange args) {
+               Value id = arith::MaxSIOp::create(inner, loc, args[0], zero);
+               id = arith::MinSIOp::create(inner, loc, id, last);
+               linalg::YieldOp::create(inner, loc, id);
+             })
+      .getResult(0);
+}
+
 FailureOr<Values> codegen::lowerToTensors(KernelBuilder &b, Operation *op,
                                           IRMapping &values,
                                           ValueRange operands) {
@@ -103,6 +122,14 @@ FailureOr<Values> codegen::lowerToTensors(KernelBuilder &b, Operation *op,
   if (results->size() != op->getNumResults())
     return op->emitError("lowers to ")
            << results->size() << " results, needs " << op->getNumResults();
+  if (auto router = dyn_cast<RouterOpInterface>(op)) {
+    Value &ids = (*results)[cast<OpResult>(router.getIds()).getResultNumber()];
+    auto type = dyn_cast<RankedTensorType>(ids.getType());
+    if (!type || !type.getElementType().isSignlessInteger(32))
+      return op->emitError("lowers to ids that are ") << ids.getType();
+    auto logits = cast<RankedTensorType>(router.getLogits().getType());
+    ids = clampIds(b, ids, logits.getDimSize(1) - 1);
+  }
   return results;
 }
 

@@ -78,6 +78,41 @@ LogicalResult RouterAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   return success();
 }
 
+LogicalResult heddle::verifyRouter(Operation *op) {
+  auto matrix = [](Value v, auto isElement) {
+    auto type = dyn_cast<RankedTensorType>(v.getType());
+    return type && type.getRank() == 2 && !type.isDynamicDim(1) &&
+                   !type.getEncoding() && isElement(type.getElementType())
+               ? type
+               : RankedTensorType();
+  };
+  auto isF32 = [](Type type) { return type.isF32(); };
+  if (op->getNumOperands() < 1 || op->getNumResults() != 2)
+    return op->emitOpError("needs logits, and results ids and weights");
+  auto router = cast<RouterOpInterface>(op);
+  auto logits = matrix(router.getLogits(), isF32);
+  int64_t experts = logits ? logits.getDimSize(1) : 0;
+  if (experts < 1 || experts > 65536) // R1
+    return op->emitOpError("(R1) logits are ")
+           << router.getLogits().getType() << ", needs f32 [T, 1 to 65536]";
+  auto ids = matrix(router.getIds(),
+                    [](Type type) { return type.isSignlessInteger(32); }),
+       weights = matrix(router.getWeights(), isF32);
+  if (!ids || !weights || ids.getShape() != weights.getShape() ||
+      ids.getDimSize(0) != logits.getDimSize(0)) // R2
+    return op->emitOpError("(R2) ids and weights are ")
+           << router.getIds().getType() << " and "
+           << router.getWeights().getType()
+           << ", needs i32 and f32 [T, k] of the logits' T";
+  int64_t k = ids.getDimSize(1), limit = std::min<int64_t>(experts, 256);
+  if (k < 1 || k > limit) // R3
+    return op->emitOpError("(R3) k = ") << k << ", limit 1 to " << limit;
+  if (!isRowWise(op)) // R4
+    return op->emitOpError("(R4) a router acts on each token by itself, and "
+                           "its op says so: RowWise");
+  return success();
+}
+
 INFER(RouteOp) {
   auto *own = props ? props.as<Properties *>() : nullptr;
   auto router = given(own ? own->getRouter() : RouterAttr(), attrs, "router");
@@ -326,5 +361,10 @@ LogicalResult ExpertsOp::verify() {
       return (bias ? error << tensorOf(bias) : error << "absent")
              << ", the weight " << tensorOf(weight);
     }
+  if (auto router = getIds().getDefiningOp<RouterOpInterface>())
+    if (int64_t logits = dim(router.getLogits(), 1), has = gate.getDimSize(0);
+        logits != has) // C6
+      return emitOpError("(C6) the router has ")
+             << logits << " logits, needs " << has << " as of experts";
   return success();
 }

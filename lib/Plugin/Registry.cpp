@@ -32,6 +32,32 @@ Tables &tables() {
 const PartTable<LoadedPlugin> &heddle::plugins() { return tables().plugins; }
 const PartTable<Router> &heddle::routers() { return tables().routers; }
 
+RouterOpInterface heddle::buildRouter(llvm::StringRef name,
+                                      mlir::OpBuilder &builder,
+                                      mlir::Location loc,
+                                      const RouteRequest &request) {
+  const Router *router = routers().find(name);
+  if (!router) {
+    std::string names = routers().names();
+    mlir::emitError(loc) << "unsupported: router = " << name << ", "
+                         << (names.empty() ? "there is none"
+                                           : "one of " + names);
+    return {};
+  }
+  RouterOpInterface op = router->build(builder, loc, request);
+  if (!op)
+    return op;
+  auto type = mlir::dyn_cast<mlir::RankedTensorType>(op.getIds().getType());
+  if (type && type.getRank() == 2 && type.getDimSize(1) == request.k &&
+      op.getLogits() == request.logits)
+    return op;
+  op->emitError("router ") << name << " makes " << op.getIds().getType()
+                           << " of " << op.getLogits().getType()
+                           << ", k = " << request.k << " was asked for";
+  op->erase();
+  return {};
+}
+
 void heddle::registerDialects(mlir::DialectRegistry &registry) {
   for (const Dialects &dialects : tables().dialects)
     dialects.insert(registry);

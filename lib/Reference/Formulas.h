@@ -50,6 +50,7 @@ void add(llvm::StringMap<Semantics> &map,
 }
 
 void addMoESemantics(llvm::StringMap<Semantics> &map);
+void addCustomRouteSemantics(llvm::StringMap<Semantics> &map);
 
 } // namespace heddle::reference
 

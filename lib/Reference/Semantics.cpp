@@ -474,6 +474,7 @@ static llvm::StringMap<Semantics> &registry() {
     add(builtin, evalCacheAppend);
     add(builtin, evalAttention);
     addMoESemantics(builtin);
+    addCustomRouteSemantics(builtin);
     return builtin;
   }();
   return map;

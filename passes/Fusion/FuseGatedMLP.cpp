@@ -32,7 +32,7 @@ struct FuseGatedMLP : heddle::impl::FuseGatedMLPBase<FuseGatedMLP> {
         continue;
       // Of one token, each thread computes the routing.
       if (auto routed = dyn_cast_or_null<RoutedMatmulOp>(gate))
-        if (auto route = routed.getIds().getDefiningOp<RouteOp>())
+        if (auto route = routed.getIds().getDefiningOp<RouterOpInterface>())
           group.insert(route);
       // The next product's form of the rows is made where they are.
       for (Operation *user : glu.getResult().getUsers())

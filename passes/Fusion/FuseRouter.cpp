@@ -17,7 +17,8 @@ struct FuseRouter : heddle::impl::FuseRouterBase<FuseRouter> {
         getOperation()->getAttrOfType<IntegerAttr>("heddle.max_tokens");
     if (getOperation().isExternal() || !tokens || tokens.getInt() != 1)
       return;
-    for (RouteOp route : llvm::to_vector(getOperation().getOps<RouteOp>())) {
+    for (auto route :
+         llvm::to_vector(getOperation().getOps<RouterOpInterface>())) {
       auto linear = route.getLogits().getDefiningOp<LinearOp>();
       auto norm =
           linear ? linear.getX().getDefiningOp<RMSNormOp>() : RMSNormOp();

@@ -44,3 +44,18 @@ def family(name):
         _heddle.add_family(name, _summary(function), function)
         return function
     return register
+
+
+def router(name):
+    """Makes a function the router `name`, for `options={"set-router.name": name}`. It gets how many
+    experts there are, how many a token goes to, and whether the model adds a bias where they are
+    selected, and returns the text of one function in MLIR (`heddle.custom_route` says of which ops):
+
+        func.func @route(%row: tensor<1xExf32>) -> (tensor<1xkxi32>, tensor<1xkxf32>)
+
+    of a token's logits (and the bias, tensor<Exf32>) to its experts and their weights, the order of
+    which is that of the sum. An exception says that it cannot."""
+    def register(function):
+        _heddle.add_router(name, _summary(function), function)
+        return function
+    return register

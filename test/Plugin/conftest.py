@@ -1,4 +1,4 @@
-"""Heddle as it is installed, and the example plugin built against that."""
+"""Heddle as it is installed, and plugins built against that."""
 
 import os
 import shutil
@@ -11,17 +11,26 @@ TEST = Path(__file__).resolve().parent.parent
 BUILD = Path(os.environ.get("HEDDLE_BUILD_DIR", TEST.parent / "build"))
 
 
-@pytest.fixture(scope="session")
-def example(run, installed):
-    """Example.so."""
-    build = BUILD / "test" / "plugin-example"
+def built(run, installed, name):
+    """The folder where the project test/NAME is built."""
+    build = BUILD / "test" / name
     shutil.rmtree(build, ignore_errors=True)
     cache = ["-DCMAKE_CXX_COMPILER_LAUNCHER=ccache"] if shutil.which("ccache") else []
-    run("/usr/bin/cmake", "-S", TEST / "plugin-example", "-B", build, "-G", "Ninja",
+    run("/usr/bin/cmake", "-S", TEST / name, "-B", build, "-G", "Ninja",
         "-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_C_COMPILER=clang-22",
         "-DCMAKE_CXX_COMPILER=clang++-22", f"-DHeddle_DIR={installed}/lib/cmake/Heddle", *cache)
     run("/usr/bin/cmake", "--build", build, "-j2")
-    return build / "Example.so"
+    return build
+
+
+@pytest.fixture(scope="session")
+def example(run, installed):
+    return built(run, installed, "plugin-example") / "Example.so"
+
+
+@pytest.fixture(scope="session")
+def sparsemixer(run, installed):
+    return built(run, installed, "plugin-router") / "Sparsemixer.so"
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@
 #include "heddle/Import/Encoding.h"
 #include "heddle/Import/Family.h"
 #include "heddle/Import/Importer.h"
+#include "heddle/Plugin/Router.h"
 #include "heddle/Reference/Interpreter.h"
 #include "heddle/Support/PartTable.h"
 #include "heddle/codegen/Common/Dot.h"
@@ -28,7 +29,7 @@
 #include <cstdint>
 
 /// Changes whenever a struct or signature that plugins see does.
-#define HEDDLE_PLUGIN_API_VERSION 5
+#define HEDDLE_PLUGIN_API_VERSION 6
 
 namespace mlir {
 class DialectRegistry;
@@ -45,12 +46,6 @@ struct PluginInfo {
   uint32_t apiVersion;
   const char *name, *version;
   void (*registerParts)(Registry &registry);
-};
-
-/// A way to choose experts. Which ones exist is all that is known before the op
-/// `route`, whose interface a router implements, is there.
-struct Router {
-  const char *name, *summary;
 };
 
 /// Handed to `registerParts`. A part whose name is taken is an error with both
@@ -102,7 +97,6 @@ struct LoadedPlugin {
   std::string name, version, where;
 };
 const PartTable<LoadedPlugin> &plugins();
-const PartTable<Router> &routers();
 /// Dialects, interfaces and translations that the phases use: upstream's, ours
 /// and those of loaded plugins.
 void registerDialects(mlir::DialectRegistry &registry);

@@ -62,6 +62,20 @@ def RecogniseExperts : Pass<"heddle-recognise-experts", "::mlir::ModuleOp"> {
   let dependentDialects = ["::heddle::HeddleDialect"];
 }
 
+def SetRouter : Pass<"heddle-set-router", "::mlir::ModuleOp"> {
+  let summary = "Another router in the place of a graph's own";
+  let description = [{
+    With `name` every `heddle.route` becomes what the router of that name (`heddle list routers`)
+    builds for the same logits, bias and k: the way to compile a checkpoint with a router that its
+    config cannot name (`-p set-router.name=sparsemixer`). Fails if there is no such router,
+    if it cannot do with the bias or k, or if the graph has no `route`. Without a name, nothing
+    is done.
+    Before: `%ids, %w = heddle.route %z {router = #heddle.router<k = 2, score = softmax>}`;
+    after: `%ids, %w = sparsemixer.route %z`.
+  }];
+  let options = [Option<"name", "name", "std::string", "\"\"", "The router; none: leave the graph.">];
+}
+
 def SetNumericMode : Pass<"heddle-set-numeric-mode", "::mlir::ModuleOp"> {
   let summary = "Resolves the numeric mode";
   let description = [{
@@ -162,7 +176,7 @@ def FuseAttention : Pass<"heddle-fuse-attention", "::mlir::func::FuncOp"> {
 def FuseRouter : Pass<"heddle-fuse-router", "::mlir::func::FuncOp"> {
   let summary = "The norm before a router and its product in one kernel";
   let description = [{
-    For one token: the norm whose rows a router's product reads, with the conversions of them
+    For one token: the norm whose rows the product of a router (any op with `RouterOpInterface`) reads, with the conversions of them
     that experts take, and the product. Others read the norm too: each thread computes it
     whole. Must not fire for more tokens, nor without a norm.
     Before: norm, linear, route, convert; after: one kernel, route.
@@ -174,7 +188,7 @@ def FuseGatedMLP : Pass<"heddle-fuse-gated-mlp", "::mlir::func::FuncOp"> {
   let summary = "Gate, up and activation in one kernel";
   let description = [{
     Around each `glu` of two products, or of two of the same experts (of one token with their
-    `route`, which each thread computes); with the conversion of
+    router, which each thread computes); with the conversion of
     its result, and for one token and products of `linear` with the norm and conversion before. Must not fire where a product has another
     reader.
     Before: norm, convert, two linear, glu, convert; after: one kernel.

@@ -630,7 +630,7 @@ func.func @kernel_C2(%x: tensor<1x8xf32>) {
 // -----
 
 func.func @yield_parent() {
-  // expected-error @below {{expects parent op 'heddle.kernel'}}
+  // expected-error @below {{expects parent op to be one of 'heddle.kernel, heddle.custom_route'}}
   heddle.yield
 }
 

@@ -60,8 +60,8 @@ func.func private @f() attributes {r = #heddle.router<k = 1, scale = 0.0 : f64>}
 
 // -----
 
-func.func @route_C1(%z: tensor<?x8xf32>) {
-  // expected-error @below {{(C1) k = 9, limit 8 experts}}
+func.func @route_R3(%z: tensor<?x8xf32>) {
+  // expected-error @below {{(R3) k = 9, limit 1 to 8}}
   %i, %w = heddle.route %z {router = #heddle.router<k = 9>} : tensor<?x8xf32>
   return
 }

@@ -37,7 +37,7 @@ Product productOf(mlir::Operation *op);
 /// What a kernel of experts' products computes.
 struct ExpertParts {
   /// Of one token: the routing, which every thread computes.
-  RouteOp route;
+  RouterOpInterface route;
   /// Comes before all products.
   FetchOp fetch;
   /// Products of the same rows, of one kind, and row-wise ops on what they

@@ -39,6 +39,9 @@ template <typename EncodingT> EncodingT encodingOf(mlir::Value value) {
   return encodingOf<EncodingT>(value.getType());
 }
 
+/// The constraints of RouterOpInterface.
+mlir::LogicalResult verifyRouter(mlir::Operation *op);
+
 /// Whether a 2D tensor type is an activation's: a static width, no encoding.
 bool isActivation(mlir::ShapedType type, bool orRows = false);
 } // namespace heddle

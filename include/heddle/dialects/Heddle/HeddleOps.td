@@ -409,8 +409,8 @@ def Heddle_KernelOp : Heddle_Op<"kernel", [IsolatedFromAbove, SingleBlockImplici
   let hasVerifier = 1;
 }
 
-def Heddle_YieldOp : Heddle_Op<"yield", [Pure, Terminator, HasParent<"KernelOp">]> {
-  let summary = "Ends a kernel with its results";
+def Heddle_YieldOp : Heddle_Op<"yield", [Pure, Terminator, ParentOneOf<["KernelOp", "CustomRouteOp"]>]> {
+  let summary = "Ends a kernel, or a routing, with its results";
   let description = [{
     Example:
     ```mlir

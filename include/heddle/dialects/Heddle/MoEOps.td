@@ -57,7 +57,7 @@ def Heddle_ExpertWeight : TensorRankOf<[F32], [3]>;
 def Heddle_ExpertBias : ConfinedType<TensorRankOf<[F32], [2]>,
     [CPred<"!::llvm::cast<::mlir::RankedTensorType>($_self).getEncoding()">], "2D tensor of f32 without an encoding">;
 
-def Heddle_RouteOp : Heddle_Op<"route", [Pure, Heddle_RowWise, DeclareOpInterfaceMethods<InferTypeOpInterface>]> {
+def Heddle_RouteOp : Heddle_Op<"route", [Pure, Heddle_RowWise, Heddle_RouterOp, DeclareOpInterfaceMethods<InferTypeOpInterface>]> {
   let summary = "Which experts a token goes to, with what weight";
   let description = [{
     `ids[t, s]` is the s-th expert of token t and `weights[t, s]` what its result counts, by
@@ -65,7 +65,7 @@ def Heddle_RouteOp : Heddle_Op<"route", [Pure, Heddle_RowWise, DeclareOpInterfac
     bias here reaches the selection alone.
     Shapes: logits [T, E], select_bias [E], ids and weights [T, k].
 
-    Constraints: (C1) k is at most E, and at most the experts of the groups that are kept;
+    Constraints, beside those of `RouterOpInterface`: (C1) k is at most the experts of the groups that are kept;
     (C2) groups divides E, and sum_top2 needs two experts a group; (C3) select_bias has E
     elements; (C4) ids and weights are [T, k].
 
@@ -77,6 +77,40 @@ def Heddle_RouteOp : Heddle_Op<"route", [Pure, Heddle_RowWise, DeclareOpInterfac
   let arguments = (ins Heddle_Activation:$logits, Optional<Heddle_Vector>:$select_bias, Heddle_RouterAttr:$router);
   let results = (outs Heddle_Slots:$ids, Heddle_Activation:$weights);
   let assemblyFormat = "$logits (`,` $select_bias^)? attr-dict `:` type($logits) (`,` type($select_bias)^)?";
+  let hasVerifier = 1;
+}
+
+def Heddle_CustomRouteOp : Heddle_Op<"custom_route",
+    [Pure, Heddle_RowWise, Heddle_RouterOp, IsolatedFromAbove, DeclareOpInterfaceMethods<Heddle_LinalgLowering>]> {
+  let summary = "A routing that the region says";
+  let description = [{
+    Of each token the region makes its experts and their weights from its logits, and from the
+    bias where there is one. It is a program of its own: a router that is text, as one in Python
+    is, needs no plugin where it is compiled.
+    Shapes: logits [T, E], select_bias [E], ids and weights [T, k]; in the region [1, E], [E],
+    [1, k] and [1, k].
+
+    Constraints, beside those of `RouterOpInterface`: (C1) select_bias has E elements; (C2) the
+    region's arguments are `tensor<1xExf32>` and, with a bias, `tensor<Exf32>`, and it yields
+    `tensor<1xkxi32>` and `tensor<1xkxf32>`; (C3) its ops compute elements and sums, and reach no
+    other memory: `arith`, `math`, `linalg` ops with loops, `linalg.softmax`, and of `tensor`
+    `empty`, `splat`, `extract_slice`, `insert_slice`, `expand_shape` and `collapse_shape`; (C4) all
+    of their types are static, offsets too; (C5) integers are divided by positive constants.
+
+    Example:
+    ```mlir
+    %ids, %w = heddle.custom_route %z : (tensor<?x8xf32>) -> (tensor<?x1xi32>, tensor<?x1xf32>) {
+    ^bb0(%row: tensor<1x8xf32>):
+      %first = arith.constant dense<0> : tensor<1x1xi32>
+      %score = tensor.extract_slice %row[0, 0] [1, 1] [1, 1] : tensor<1x8xf32> to tensor<1x1xf32>
+      heddle.yield %first, %score : tensor<1x1xi32>, tensor<1x1xf32>
+    }
+    ```
+  }];
+  let arguments = (ins Heddle_Activation:$logits, Optional<Heddle_Vector>:$select_bias);
+  let results = (outs Heddle_Slots:$ids, Heddle_Activation:$weights);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{ $logits (`,` $select_bias^)? attr-dict `:` functional-type(operands, results) $body }];
   let hasVerifier = 1;
 }
 
@@ -93,7 +127,8 @@ def Heddle_ExpertsOp : Heddle_Op<"experts", [Pure, AttrSizedOperandSegments, Dec
 
     Constraints: (C1) gate and up have one shape, of x's width; (C2) down has as many
     experts, and their I as its width; (C3) ids and weights are [T, k] of x's T; (C4) the
-    group of hidden divides I; (C5) there are three biases or none, of these shapes.
+    group of hidden divides I; (C5) there are three biases or none, of these shapes; (C6) a router
+    (`RouterOpInterface`) that makes ids has as many logits as there are experts.
 
     Example:
     ```mlir
