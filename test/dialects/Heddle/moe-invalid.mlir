@@ -325,3 +325,66 @@ func.func @fetch_C2(%o: tensor<8xi32>, %w: tensor<8x96x64xf32, #heddle.packed<<f
 
 // expected-error @below {{(C3) a table of matrices with rank 2, limit 3}}
 func.func private @f(tensor<4x8xf32, #heddle.packed<<f32>, rows = 32, table = true>>)
+
+// -----
+
+func.func @custom_route_C1(%z: tensor<?x8xf32>, %b: tensor<7xf32>) {
+  // expected-error @below {{(C1) select_bias has 7 elements, needs 8}}
+  %ids, %w = heddle.custom_route %z, %b : (tensor<?x8xf32>, tensor<7xf32>) -> (tensor<?x1xi32>, tensor<?x1xf32>) {
+  ^bb0(%row: tensor<1x8xf32>, %bias: tensor<7xf32>):
+    %i = arith.constant dense<0> : tensor<1x1xi32>
+    %s = arith.constant dense<1.0> : tensor<1x1xf32>
+    heddle.yield %i, %s : tensor<1x1xi32>, tensor<1x1xf32>
+  }
+  return
+}
+
+// -----
+
+func.func @custom_route_C2(%z: tensor<?x8xf32>) {
+  // expected-error @below {{(C2) the region yields}}
+  %ids, %w = heddle.custom_route %z : (tensor<?x8xf32>) -> (tensor<?x1xi32>, tensor<?x1xf32>) {
+  ^bb0(%row: tensor<1x8xf32>):
+    %i = arith.constant dense<0> : tensor<1x2xi32>
+    %s = arith.constant dense<1.0> : tensor<1x2xf32>
+    heddle.yield %i, %s : tensor<1x2xi32>, tensor<1x2xf32>
+  }
+  return
+}
+
+// -----
+
+func.func @custom_route_C3(%z: tensor<?x8xf32>) {
+  %ids, %w = heddle.custom_route %z : (tensor<?x8xf32>) -> (tensor<?x1xi32>, tensor<?x1xf32>) {
+  ^bb0(%row: tensor<1x8xf32>):
+    // expected-error @below {{(C3) is no part of a routing}}
+    %m = memref.alloc() : memref<4xf32>
+    %i = arith.constant dense<0> : tensor<1x1xi32>
+    %s = arith.constant dense<1.0> : tensor<1x1xf32>
+    heddle.yield %i, %s : tensor<1x1xi32>, tensor<1x1xf32>
+  }
+  return
+}
+
+// -----
+
+func.func @custom_route_C5(%z: tensor<?x8xf32>) {
+  %ids, %w = heddle.custom_route %z : (tensor<?x8xf32>) -> (tensor<?x1xi32>, tensor<?x1xf32>) {
+  ^bb0(%row: tensor<1x8xf32>):
+    %i = arith.constant dense<0> : tensor<1x1xi32>
+    // expected-error @below {{(C5) of a routing must divide by a positive constant}}
+    %j = arith.divsi %i, %i : tensor<1x1xi32>
+    %s = arith.constant dense<1.0> : tensor<1x1xf32>
+    heddle.yield %j, %s : tensor<1x1xi32>, tensor<1x1xf32>
+  }
+  return
+}
+
+// -----
+
+func.func @experts_C6(%z: tensor<?x7xf32>, %x: tensor<?x64xf32>, %w: tensor<8x96x64xf32>, %d: tensor<8x64x96xf32>) {
+  %ids, %p = heddle.route %z {router = #heddle.router<k = 2>} : tensor<?x7xf32>
+  // expected-error @below {{(C6) the router has 7 logits, needs 8 as of experts}}
+  %y = heddle.experts %x, %ids, %p, %w, %w, %d {activation = #heddle.activation<silu>} : tensor<?x64xf32>, tensor<?x2xi32>, tensor<?x2xf32>, tensor<8x96x64xf32>, tensor<8x96x64xf32>, tensor<8x64x96xf32>
+  return
+}

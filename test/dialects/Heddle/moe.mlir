@@ -17,6 +17,29 @@ func.func @route(%z: tensor<?x8xf32>, %bias: tensor<8xf32>) {
   return
 }
 
+// A region has one token's logits, and the bias where there is one.
+// CHECK-LABEL: @custom_route
+func.func @custom_route(%z: tensor<?x8xf32>, %bias: tensor<8xf32>) {
+  // CHECK: heddle.custom_route %{{.*}} : (tensor<?x8xf32>) -> (tensor<?x1xi32>, tensor<?x1xf32>) {
+  // CHECK-NEXT: ^bb0(%{{.*}}: tensor<1x8xf32>):
+  // CHECK: heddle.yield %{{.*}}, %{{.*}} : tensor<1x1xi32>, tensor<1x1xf32>
+  %ids, %w = heddle.custom_route %z : (tensor<?x8xf32>) -> (tensor<?x1xi32>, tensor<?x1xf32>) {
+  ^bb0(%row: tensor<1x8xf32>):
+    %first = arith.constant dense<0> : tensor<1x1xi32>
+    %score = tensor.extract_slice %row[0, 0] [1, 1] [1, 1] : tensor<1x8xf32> to tensor<1x1xf32>
+    heddle.yield %first, %score : tensor<1x1xi32>, tensor<1x1xf32>
+  }
+  // CHECK: heddle.custom_route %{{.*}}, %{{.*}} : (tensor<?x8xf32>, tensor<8xf32>)
+  // CHECK-NEXT: ^bb0(%{{.*}}: tensor<1x8xf32>, %{{.*}}: tensor<8xf32>):
+  %ids1, %w1 = heddle.custom_route %z, %bias : (tensor<?x8xf32>, tensor<8xf32>) -> (tensor<?x1xi32>, tensor<?x1xf32>) {
+  ^bb0(%row: tensor<1x8xf32>, %b: tensor<8xf32>):
+    %first = arith.constant dense<0> : tensor<1x1xi32>
+    %score = tensor.extract_slice %row[0, 0] [1, 1] [1, 1] : tensor<1x8xf32> to tensor<1x1xf32>
+    heddle.yield %first, %score : tensor<1x1xi32>, tensor<1x1xf32>
+  }
+  return
+}
+
 // CHECK-LABEL: @experts
 func.func @experts(%x: tensor<?x64xf32>, %c: !codes, %ids: tensor<?x2xi32>, %w: tensor<?x2xf32>, %gate: !w, %down: !wd, %bias: tensor<8x96xf32>, %bias_down: tensor<8x64xf32>) {
   // CHECK: heddle.param "stacked" : tensor<8x96x64xf32, #heddle.enc<bf16>>
