@@ -14,8 +14,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
-#include <unistd.h>
 
 namespace heddle::rt {
 
@@ -155,6 +153,11 @@ void Experts::choose(const Owner &owner, const int32_t *chosen, int64_t count,
       if (chosen[i] >= 0 && chosen[i] < most)
         want(owner.group, chosen[i], owner.counts);
   }
+  bring();
+}
+
+// Reads what was requested, with a ring; without one it is left to be read.
+void Experts::bring() {
   std::sort(requests.begin(), requests.end(),
             [](const Request &a, const Request &b) {
               return a.piece.offset < b.piece.offset;
@@ -241,24 +244,11 @@ void Experts::fillFromProfile() {
   // Used least first, so that it goes first.
   for (auto it = all.rbegin(); it != all.rend(); ++it)
     want(it->group, it->expert, /*counted=*/false);
-  std::sort(requests.begin(), requests.end(),
-            [](const Request &a, const Request &b) {
-              return a.piece.offset < b.piece.offset;
-            });
-  if (reader->hasRing()) {
-    std::vector<DirectReader::Piece> pieces;
-    for (const Request &request : requests)
-      pieces.push_back(request.piece);
-    if (int code = reader->readAll(pieces, [&](size_t i) {
-          if (!accept(i))
-            failed(kChanged);
-        }))
-      failed(code);
-  } else {
-    bringOthers();
-  }
+  bring();
+  bringOthers();
   requests.clear();
   nextRequest = 0;
+  resetCounts();
   check();
 }
 

@@ -79,9 +79,9 @@ def linked(library, vocab, impossible, shift):
 
 
 def make(out, build, tokenizer=None, external=False, context=8192,
-         impossible=False, vocab=None, generation=None, shift=44):
+         impossible=False, vocab=None, generation=None, shift=44, experts=None):
     """Writes the program OUT. `tokenizer` is a dict, or None for none; `generation`
-    goes into the manifest's; logits are whole numbers of 64 - `shift` bits."""
+    goes into the manifest's, `experts` is its; logits are whole numbers of 64 - `shift` bits."""
     out, build = pathlib.Path(out), pathlib.Path(build)
     library = runtime_library(build)
     vocab = vocab or (len(tokenizer["tokens"]) if tokenizer else 512)
@@ -101,6 +101,8 @@ def make(out, build, tokenizer=None, external=False, context=8192,
         "licenses": ["none"],
         "generation": {"stop_tokens": (tokenizer or {}).get("eos", []), **(generation or {})},
     }
+    if experts is not None:
+        manifest["experts"] = experts
     if external:
         manifest["weights_file"] = out.name + ".weights"
     with tempfile.TemporaryDirectory() as folder:

@@ -194,6 +194,28 @@ def test_sampling_of_the_checkpoint(bare, build_folder, tmp_path):
     assert "sampling: greedy\n" in run(bare, "info").stdout.decode()
 
 
+GROUP = {"params": [0], "experts": 2, "offset": 4096, "stride": 4096, "order": [1, 0]}
+
+
+@pytest.mark.parametrize("field, value", [
+    ("experts", 0), ("experts", 1), ("experts", 3), ("experts", 2**40), ("offset", 4095), ("offset", -4096),
+    ("offset", 2**50), ("stride", 0), ("stride", 4097), ("stride", 2**47), ("params", []), ("params", [1]),
+    ("params", [-1]), ("params", "0"), ("order", [0, 0]), ("order", [0]), ("order", [0, 2]), ("order", None),
+    ("uses", [1]), ("uses", [-1, 0]), ("uses", {})])
+def test_bad_experts(build_folder, tmp_path, field, value):
+    experts = {"index": 3200000 - 64, "groups": [GROUP | {field: value}]}
+    path = make_fake.make(tmp_path / "p", build_folder, experts=experts)
+    done = run(path, "info", code=3)
+    assert b"manifest: " in done.stderr and done.stderr.count(b"heddle: error") == 1, done.stderr
+
+
+@pytest.mark.parametrize("experts", [1, [], {}, {"index": 0}, {"index": 2**60, "groups": []}, {"index": 0, "groups": 1},
+                                     {"index": 3200000, "groups": [GROUP]}, {"index": 0, "groups": [GROUP]}])
+def test_bad_expert_index(build_folder, tmp_path, experts):
+    path = make_fake.make(tmp_path / "p", build_folder, experts=experts)
+    assert b"manifest: " in run(path, "info", code=3).stderr
+
+
 @pytest.mark.parametrize("field, value", [
     ("temperature", -1), ("temperature", 1e7), ("temperature", "1"), ("top_p", 1.5), ("min_p", []),
     ("top_k", -1), ("top_k", 2**31), ("top_k", 1.5), ("stop_tokens", None), ("stop_tokens", [512]),

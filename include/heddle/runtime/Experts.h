@@ -74,13 +74,13 @@ private:
   void count(const Owner &owner, const int32_t *chosen, int64_t count,
              bool grouped);
   void want(size_t group, int32_t expert, bool counted);
+  void bring();
   void bringOthers();
   bool accept(size_t request);
   void fillFromProfile();
   void failed(int error);
   void touch(int32_t slot);
   uint8_t *slotData(int32_t slot) const;
-  std::vector<uint64_t> readIndex();
 
   Program &program;
   const Manifest &manifest;
@@ -102,7 +102,7 @@ private:
   };
   std::vector<Request> requests;
   std::atomic<size_t> nextRequest{0};
-  std::atomic<uint32_t> tickets{0};
+  std::atomic<uint64_t> tickets{0};
   std::atomic<int> error{0}; // errno, kEndOfFile or kChanged
   Counts total;
   std::vector<std::vector<uint64_t>> used;
