@@ -144,6 +144,17 @@ RouterOpInterface buildRoute(const std::string &name, PyObject *function,
 /// addPlugin calls a plain function; this is what it has to do.
 std::function<void(Registry &)> *pending;
 
+/// What the tables keep for the life of the process: they have pointers to
+/// names.
+struct Kept {
+  Kept(const std::string &name, const std::string &summary,
+       py::function function)
+      : name(strdup(name.c_str())), summary(strdup(summary.c_str())),
+        function(function.release().ptr()) {}
+  const char *name, *summary;
+  PyObject *function;
+};
+
 void addPart(const std::string &owner, std::function<void(Registry &)> part) {
   pending = &part;
   // Names of plugins are kept as strings, so these bytes may go.
@@ -157,12 +168,11 @@ void bindParts(py::module_ &m) {
   m.def("add_pass",
         [](const std::string &name, const std::string &summary,
            const std::string &phase, bool front, py::function function) {
-          PyObject *kept = function.release().ptr();
-          const char *keptName = strdup(name.c_str()),
-                     *keptSummary = strdup(summary.c_str());
+          Kept kept(name, summary, std::move(function));
           addPart("python:" + name, [&](Registry &registry) {
             auto make = [=] {
-              return std::make_unique<PythonPass>(keptName, keptSummary, kept);
+              return std::make_unique<PythonPass>(kept.name, kept.summary,
+                                                  kept.function);
             };
             registry.addPass(make);
             if (!phase.empty())
@@ -173,28 +183,23 @@ void bindParts(py::module_ &m) {
         });
   m.def("add_router", [](const std::string &name, const std::string &summary,
                          py::function function) {
-    PyObject *kept = function.release().ptr();
-    const char *keptName = strdup(name.c_str()),
-               *keptSummary = strdup(summary.c_str());
+    Kept kept(name, summary, std::move(function));
     addPart("python:" + name, [&](Registry &registry) {
       registry.addRouter(
-          {keptName, keptSummary,
+          {kept.name, kept.summary,
            [=](OpBuilder &b, Location loc, const RouteRequest &request) {
-             return buildRoute(keptName, kept, b, loc, request);
+             return buildRoute(kept.name, kept.function, b, loc, request);
            }});
     });
   });
   m.def("add_family", [](const std::string &name, const std::string &summary,
                          py::function function) {
-    PyObject *kept = function.release().ptr();
-    // The table keeps the pointers of its names.
-    const char *keptName = strdup(name.c_str()),
-               *keptSummary = strdup(summary.c_str());
+    Kept kept(name, summary, std::move(function));
     addPart("python:" + name, [&](Registry &registry) {
       registry.addFamily(
-          {keptName, keptSummary,
+          {kept.name, kept.summary,
            [=](const import::ModelSource &source, ModuleOp module) {
-             return buildFamily(kept, source, module);
+             return buildFamily(kept.function, source, module);
            }});
     });
   });

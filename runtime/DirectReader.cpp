@@ -2,6 +2,7 @@
 
 #include "heddle/runtime/DirectReader.h"
 #include "heddle/runtime/Failure.h"
+#include "heddle/runtime/ReadAt.h"
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -40,16 +41,7 @@ DirectReader::~DirectReader() {
 }
 
 int DirectReader::read(const Piece &piece) const {
-  for (uint64_t done = 0; done < piece.bytes;) {
-    ssize_t n = pread(file, piece.into + done, piece.bytes - done,
-                      static_cast<off_t>(piece.offset + done));
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n <= 0)
-      return n < 0 ? errno : kEndOfFile;
-    done += static_cast<uint64_t>(n);
-  }
-  return 0;
+  return readAt(file, piece.offset, piece.bytes, piece.into);
 }
 
 int DirectReader::readRuns(std::span<const Piece> pieces,

@@ -14,12 +14,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 
 namespace heddle::rt {
 
 namespace {
 constexpr int kChanged = -2;
-constexpr size_t kHeader = 2; // words of heddle_experts before the addresses
+// Words of heddle_experts before the addresses.
+constexpr size_t kHeader = offsetof(heddle_experts, address) / 8;
 using Clock = std::chrono::steady_clock;
 
 double secondsSince(Clock::time_point start) {

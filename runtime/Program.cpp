@@ -3,6 +3,7 @@
 #include "heddle/runtime/Program.h"
 #include "heddle/runtime/Failure.h"
 #include "heddle/runtime/Memory.h"
+#include "heddle/runtime/ReadAt.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -53,24 +54,14 @@ uint64_t loadLittle64(const char *from) {
   return value;
 }
 
-std::string Program::readRange(uint64_t offset, uint64_t bytes) const {
-  return readRange(file, offset, bytes);
-}
-
 std::string Program::readRange(int fd, uint64_t offset, uint64_t bytes) const {
   std::string data(bytes, '\0');
-  uint64_t done = 0;
-  while (done < bytes) {
-    ssize_t n = pread(fd, data.data() + done, bytes - done, offset + done);
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n < 0)
-      fail(ExitCode::InputOutput, filePath + ": " + strerror(errno));
-    if (n == 0)
-      changed("size = " + std::to_string(offset + done) + ", limit " +
-              std::to_string(offset + bytes));
-    done += n;
-  }
+  int error = readAt(fd, offset, bytes, data.data());
+  if (error > 0)
+    fail(ExitCode::InputOutput, filePath + ": " + strerror(error));
+  if (error)
+    changed("size = " + std::to_string(sizeOf(fd, filePath)) + ", limit " +
+            std::to_string(offset + bytes));
   return data;
 }
 
@@ -81,7 +72,8 @@ Program::Program() : filePath(selfPath()) {
   fileBytes = sizeOf(file, filePath);
   if (fileBytes < kTrailerBytes)
     changed("trailer = absent");
-  std::string trailer = readRange(fileBytes - kTrailerBytes, kTrailerBytes);
+  std::string trailer =
+      readRange(file, fileBytes - kTrailerBytes, kTrailerBytes);
   if (trailer.compare(0, 8, "HEDDLEP1") != 0)
     changed("trailer = absent");
   auto field = [&](int at) { return loadLittle64(trailer.data() + at); };
@@ -103,7 +95,7 @@ Program::Program() : filePath(selfPath()) {
     changed(
         "section bytes = " + std::to_string(std::max(field(16), field(40))) +
         ", limit " + std::to_string(kMaxSection));
-  std::string manifestText = readRange(field(8), field(16));
+  std::string manifestText = readRange(file, field(8), field(16));
   if (XXH3_64bits(manifestText.data(), manifestText.size()) != field(24))
     changed("manifest hash = different");
   tokenizerOffset = field(32);
@@ -134,7 +126,7 @@ Program::~Program() {
 }
 
 std::string Program::readTokenizer() const {
-  std::string text = readRange(tokenizerOffset, tokenizerBytes);
+  std::string text = readRange(file, tokenizerOffset, tokenizerBytes);
   if (XXH3_64bits(text.data(), text.size()) != tokenizerHash)
     changed("tokenizer hash = different");
   return text;

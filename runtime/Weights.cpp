@@ -10,6 +10,7 @@
 #include "heddle/runtime/Failure.h"
 #include "heddle/runtime/Memory.h"
 #include "heddle/runtime/Program.h"
+#include "heddle/runtime/ReadAt.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -29,7 +30,6 @@ namespace {
 
 // The unit of the hash, and of the work: one huge page.
 constexpr uint64_t kPiece = uint64_t(2) << 20;
-constexpr int kEndOfFile = -1;
 
 struct Reading {
   int file;
@@ -43,21 +43,6 @@ struct Reading {
   std::atomic<int> error{0}; // the first errno, or kEndOfFile
 };
 
-// 0, an errno or kEndOfFile.
-int readPiece(const Reading &reading, uint64_t at, uint64_t bytes,
-              uint8_t *into) {
-  for (uint64_t done = 0; done < bytes;) {
-    ssize_t n = pread(reading.file, into + done, bytes - done,
-                      static_cast<off_t>(reading.offset + at + done));
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n <= 0)
-      return n < 0 ? errno : kEndOfFile;
-    done += static_cast<uint64_t>(n);
-  }
-  return 0;
-}
-
 // Runs on every thread; leaves failures in `error`, for no exception crosses a
 // thread.
 void readJob(void *arg, int64_t tid, int64_t) {
@@ -70,7 +55,7 @@ void readJob(void *arg, int64_t tid, int64_t) {
     uint64_t bytes = std::min(kPiece, reading.bytes - at);
     uint8_t *into = reading.into + (reading.scratch ? tid * kPiece : at);
     if (!reading.mapped)
-      if (int error = readPiece(reading, at, bytes, into)) {
+      if (int error = readAt(reading.file, reading.offset + at, bytes, into)) {
         int none = 0;
         reading.error.compare_exchange_strong(none, error);
         return;

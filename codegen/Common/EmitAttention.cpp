@@ -381,7 +381,12 @@ LogicalResult codegen::emitAttention(KernelBuilder &b, KernelOp kernel,
   bool oneToken =
       cast<RankedTensorType>(op.getQuery().getType()).getDimSize(0) == 1;
   int64_t tile = oneToken ? 1 : kernel.getScheduleAttr().get("token_tile", 1);
-  int64_t heads = headTileOf(kernel), parts = shared / heads;
+  int64_t heads = headTileOf(kernel), parts = shared / heads,
+          headTile = kernel.getScheduleAttr().get("head_tile", heads);
+  if (headTile < 1 || shared % headTile)
+    return kernel.emitError("head_tile = ")
+           << headTile << ", limit a divisor of the " << shared
+           << " query heads of a KV head";
   if (most < 1 || most > 64 || tile < 1 || tile > 64)
     return kernel.emitError("sums = ")
            << most << ", token_tile = " << tile << ", limit 1 to 64 each";

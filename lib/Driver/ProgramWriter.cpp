@@ -132,8 +132,7 @@ WeightLayout heddle::layoutWeights(llvm::ArrayRef<WeightJob> jobs) {
   int64_t at = 0, experts = 0;
   for (const WeightJob &job : jobs) {
     at = llvm::alignTo(at, job.alignment);
-    if (job.alignment == kExpertAlignment && experts++ == 0)
-      layout.experts = at;
+    experts += job.alignment == kExpertAlignment;
     layout.offsets.push_back(at);
     at += job.bytes;
   }

@@ -21,6 +21,8 @@ namespace heddle {
 using namespace mlir;
 using namespace heddle;
 
+static_assert(offsetof(heddle_experts, address) == kTableHeader * 8);
+
 namespace {
 struct LowerRuntime : heddle::impl::LowerRuntimeBase<LowerRuntime> {
   void runOnOperation() override {

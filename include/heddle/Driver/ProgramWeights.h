@@ -1,5 +1,4 @@
-//===- ProgramWeights.h - What lies where in a program's weights -*- C++
-//-*-===//
+//===- ProgramWeights.h - What lies where in the weights --------*- C++ -*-===//
 //
 // Parameters that every step reads come first, each at a multiple of 64 bytes.
 // Then the experts of each layer, one piece of the file an expert with all of

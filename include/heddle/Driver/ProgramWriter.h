@@ -32,11 +32,11 @@ struct ProgramParts {
   std::vector<WeightJob> weights;
 };
 
-/// Offsets of the jobs within the weights; where the experts begin, and what
+/// Offsets of the jobs within the weights, and where experts are, of what
 /// follows them: hashes, of all before the experts and of each expert.
 struct WeightLayout {
   std::vector<int64_t> offsets;
-  int64_t experts = -1, index = -1; // none: -1
+  int64_t index = -1; // no experts: -1
   int64_t bytes = 0;
 };
 WeightLayout layoutWeights(llvm::ArrayRef<WeightJob> jobs);

@@ -15,9 +15,7 @@ namespace heddle::rt {
 /// io_uring where the system has it, else one by one on whatever threads call.
 class DirectReader {
 public:
-  /// Offset, bytes and address are multiples of kAlignment.
-  static constexpr uint64_t kAlignment = 4096;
-  static constexpr int kEndOfFile = -1;
+  /// Offset, bytes and address are multiples of 4096.
   struct Piece {
     uint64_t offset, bytes;
     uint8_t *into;
@@ -41,7 +39,7 @@ public:
         [](void *arg, size_t piece) { (*static_cast<Each *>(arg))(piece); },
         &each);
   }
-  /// Reads one: 0, an errno or kEndOfFile. Any thread may call it.
+  /// Reads one: 0, an errno or kEndOfFile (ReadAt.h). Any thread may call it.
   int read(const Piece &piece) const;
 
 private:

@@ -137,7 +137,6 @@ public:
   [[noreturn]] void failedWeights(int error, const std::string &what) const;
 
 private:
-  std::string readRange(uint64_t offset, uint64_t bytes) const;
   std::string readRange(int fd, uint64_t offset, uint64_t bytes) const;
   [[noreturn]] void changed(const std::string &what) const;
   void openExternalWeights();

@@ -388,3 +388,43 @@ func.func @experts_C6(%z: tensor<?x7xf32>, %x: tensor<?x64xf32>, %w: tensor<8x96
   %y = heddle.experts %x, %ids, %p, %w, %w, %d {activation = #heddle.activation<silu>} : tensor<?x64xf32>, tensor<?x2xi32>, tensor<?x2xf32>, tensor<8x96x64xf32>, tensor<8x96x64xf32>, tensor<8x64x96xf32>
   return
 }
+
+// -----
+
+func.func @custom_route_C4(%z: tensor<?x8xf32>) {
+  %ids, %w = heddle.custom_route %z : (tensor<?x8xf32>) -> (tensor<?x1xi32>, tensor<?x1xf32>) {
+  ^bb0(%row: tensor<1x8xf32>):
+    %i = arith.constant dense<0> : tensor<1x1xi32>
+    %n = arith.constant 1 : index
+    // expected-error @below {{(C4) of a routing must be static}}
+    %s = tensor.extract_slice %row[0, %n] [1, 1] [1, 1] : tensor<1x8xf32> to tensor<1x1xf32>
+    heddle.yield %i, %s : tensor<1x1xi32>, tensor<1x1xf32>
+  }
+  return
+}
+
+// -----
+
+func.func @router_R2(%z: tensor<?x8xf32>) {
+  // expected-error @below {{(R2) ids and weights are 'tensor<?x1xi32>' and 'tensor<?x2xf32>', needs i32 and f32 [T, k] of the logits' T}}
+  %ids, %w = heddle.custom_route %z : (tensor<?x8xf32>) -> (tensor<?x1xi32>, tensor<?x2xf32>) {
+  ^bb0(%row: tensor<1x8xf32>):
+    %i = arith.constant dense<0> : tensor<1x1xi32>
+    %s = arith.constant dense<1.0> : tensor<1x2xf32>
+    heddle.yield %i, %s : tensor<1x1xi32>, tensor<1x2xf32>
+  }
+  return
+}
+
+// -----
+
+func.func @router_R1(%z: tensor<?x65537xf32>) {
+  // expected-error @below {{(R1) logits are 'tensor<?x65537xf32>', needs f32 [T, 1 to 65536]}}
+  %ids, %w = heddle.custom_route %z : (tensor<?x65537xf32>) -> (tensor<?x1xi32>, tensor<?x1xf32>) {
+  ^bb0(%row: tensor<1x65537xf32>):
+    %i = arith.constant dense<0> : tensor<1x1xi32>
+    %s = arith.constant dense<1.0> : tensor<1x1xf32>
+    heddle.yield %i, %s : tensor<1x1xi32>, tensor<1x1xf32>
+  }
+  return
+}
