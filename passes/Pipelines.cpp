@@ -25,7 +25,10 @@ static void quantize(OpPassManager &pm) {
   pm.addPass(createCSEPass());
 }
 
-static void specialize(OpPassManager &pm) { pm.addPass(createSpecialize()); }
+static void specialize(OpPassManager &pm) {
+  pm.addPass(createAddSequences());
+  pm.addPass(createSpecialize());
+}
 
 static void route(OpPassManager &pm) {
   pm.addNestedPass<func::FuncOp>(createLowerExperts());
@@ -92,6 +95,7 @@ void heddle::passes::registerParts(Registry &registry) {
   registry.addPass(createRecogniseExperts);
   registry.addPass([] { return createSetRouter(); });
   registry.addPass(createSetNumericMode);
+  registry.addPass(createAddSequences);
   registry.addPass([] { return createSpecialize(); });
   registry.addPass(createConvertActivations);
   registry.addPass(createLowerExperts);

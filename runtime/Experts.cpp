@@ -193,11 +193,15 @@ void Experts::count(const Owner &owner, const int32_t *chosen, int64_t count,
                     bool grouped) {
   std::vector<uint64_t> &uses = used[owner.group];
   auto most = static_cast<int64_t>(uses.size());
+  std::vector<uint64_t> before(uses);
   for (int64_t i = 0; i < count; ++i)
     if (grouped && i < most)
       uses[i] += chosen[i + 1] - chosen[i];
     else if (!grouped && chosen[i] >= 0 && chosen[i] < most)
       ++uses[chosen[i]];
+  for (int64_t e = 0; e < most; ++e)
+    if (uses[e] != before[e])
+      readByAny += manifest.expertGroups[owner.group].stride;
 }
 
 void Experts::fetch(heddle_experts *table, const int32_t *chosen, int64_t count,
@@ -254,11 +258,14 @@ void Experts::fillFromProfile() {
   check();
 }
 
-void Experts::profile() {
-  for (size_t g = 0; g < manifest.expertGroups.size(); ++g) {
-    const ExpertGroup &group = manifest.expertGroups[g];
-    used.emplace_back(group.order.size(), 0);
-    tables[group.params.front()][0] = reinterpret_cast<uint64_t>(&fetch);
+void Experts::profile(bool begin) {
+  used.clear();
+  readByAny = 0;
+  for (const ExpertGroup &group : manifest.expertGroups) {
+    if (begin)
+      used.emplace_back(group.order.size(), 0);
+    tables[group.params.front()][0] =
+        begin || streams() ? reinterpret_cast<uint64_t>(&fetch) : 0;
   }
 }
 

@@ -57,6 +57,14 @@ std::string text(const json &object, const char *field) {
   return it->get<std::string>();
 }
 
+// False if it is not there.
+bool flag(const json &object, const char *field) {
+  auto it = object.find(field);
+  if (it != object.end() && !it->is_boolean())
+    bad(field, it->dump(), "true or false");
+  return it != object.end() && it->get<bool>();
+}
+
 std::vector<std::string> texts(const json &object, const char *field) {
   std::vector<std::string> result;
   auto it = object.find(field);
@@ -232,6 +240,7 @@ Manifest parseManifest(const std::string &content, uint64_t weightsBytes) {
   m.arenaBytes = number(root, "arena_bytes", 0, kMaxSize);
   m.batchTokens = number(root, "batch_tokens", 1, 1 << 20);
   m.prefillTokens = number(root, "prefill_tokens", 1, 1 << 20);
+  m.takesSequences = flag(root, "sequences");
   m.levels = texts(root, "levels");
   m.licenses = texts(root, "licenses");
   readGeneration(root, m);
@@ -286,7 +295,7 @@ Manifest parseManifest(const std::string &content, uint64_t weightsBytes) {
            number(entry, "operations_per_position", 0, kMaxSize),
            number(entry, "weight_bytes", 0, kMaxSize),
            number(entry, "cache_bytes_per_position", 0, kMaxSize),
-           entry.value("selected_rows", false)});
+           flag(entry, "selected_rows")});
     }
   return m;
 }

@@ -119,12 +119,6 @@ Buffer &Buffer::operator=(Buffer &&other) noexcept {
   return *this;
 }
 
-void Buffer::clear(uint64_t offset, uint64_t size) {
-  uint8_t *from = static_cast<uint8_t *>(begin) + offset;
-  if (size && madvise(from, wholePages(size), MADV_DONTNEED) != 0)
-    memset(from, 0, size);
-}
-
 uint64_t wholePages(uint64_t bytes) {
   return (bytes + kPage - 1) / kPage * kPage;
 }
@@ -174,13 +168,23 @@ MemoryPlan planMemory(const Program &program, const MemoryRequest &request) {
              ? "compile with `--context=" + std::to_string(request.context) +
                    "`"
              : "");
+  if (request.sequences > 1 && !manifest.takesSequences)
+    fail(ExitCode::Unsupported, program.path() + ": sequences at once = " +
+                                    std::to_string(request.sequences) +
+                                    ", limit 1 of this program's steps");
   uint64_t available = availableMemory();
   uint64_t most =
       std::min(available, request.limit ? request.limit : available);
   auto planFor = [&](int64_t context, int64_t positions) {
+    if (cacheCapacity(manifest, positions) > INT32_MAX / request.sequences)
+      fail(ExitCode::Limit,
+           "positions of all sequences = " + std::to_string(request.sequences) +
+               " x " + std::to_string(positions) + ", limit " +
+               std::to_string(INT32_MAX));
     MemoryPlan plan;
     plan.context = context;
-    plan.capacity = cacheCapacity(manifest, positions);
+    plan.sequences = request.sequences;
+    plan.capacity = cacheCapacity(manifest, positions) * plan.sequences;
     plan.logitsRows = request.logitsRows;
     plan.copyWeights = request.loading != Loading::Map;
     plan.weights = plan.copyWeights ? rounded(program.weightsSize())

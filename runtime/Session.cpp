@@ -1,4 +1,4 @@
-//===- Session.cpp - The state of one generation --------------------------===//
+//===- Session.cpp - The state of what is generated -----------------------===//
 
 #include "heddle/runtime/Session.h"
 #include "heddle/runtime/Failure.h"
@@ -25,6 +25,8 @@ Session::Session(Program &program, const heddle_level &level,
   int64_t most = maxChunk();
   tokenBuffer.resize(most);
   positions.resize(most);
+  starts.resize(most);
+  next.resize(plan.sequences);
   rowIndex.resize(most);
 
   heddle_context &abi = context_.abi;
@@ -34,6 +36,7 @@ Session::Session(Program &program, const heddle_level &level,
   abi.caches = caches.data();
   abi.tokens = tokenBuffer.data();
   abi.positions = positions.data();
+  abi.starts = starts.data();
   abi.rows = rowIndex.data();
   abi.logits = reinterpret_cast<float *>(at + plan.arena);
   abi.capacity = plan.capacity;
@@ -82,16 +85,14 @@ int64_t Session::maxChunk() const {
   return std::max(manifest.prefillTokens, manifest.batchTokens);
 }
 
-void Session::reset() {
-  next = 0;
-  state.clear(0, plan.caches);
+void Session::rewind(int64_t position, int64_t sequence) {
+  next[sequence] = std::min(next[sequence], position);
 }
 
-void Session::rewind(int64_t position) { next = std::min(next, position); }
-
-void Session::check(std::span<const int32_t> tokens) const {
-  int64_t end = next + static_cast<int64_t>(tokens.size());
-  int64_t most = std::min(plan.context, plan.capacity);
+void Session::check(const Piece &piece) const {
+  std::span<const int32_t> tokens = piece.tokens;
+  int64_t end = next[piece.sequence] + static_cast<int64_t>(tokens.size());
+  int64_t most = std::min(plan.context, plan.stride());
   if (end > most)
     fail(ExitCode::Limit, "positions = " + std::to_string(end) + ", limit " +
                               std::to_string(most) +
@@ -103,12 +104,14 @@ void Session::check(std::span<const int32_t> tokens) const {
                ", limit " + std::to_string(manifest.vocab - 1));
 }
 
-void Session::step(std::span<const int32_t> tokens, int64_t rows) {
-  int64_t count = tokens.size();
-  for (int64_t i = 0; i < count; ++i) {
-    tokenBuffer[i] = tokens[i];
-    positions[i] = static_cast<int32_t>(next + i);
-  }
+void Session::step(std::span<const Piece> pieces, int64_t rows) {
+  int64_t count = 0;
+  for (const Piece &piece : pieces)
+    for (int32_t token : piece.tokens) {
+      tokenBuffer[count] = token;
+      positions[count] = static_cast<int32_t>(next[piece.sequence]++);
+      starts[count++] = static_cast<int32_t>(piece.sequence * plan.stride());
+    }
   for (int64_t i = 0; i < rows; ++i)
     rowIndex[i] = static_cast<int32_t>(count - rows + i);
   context_.abi.n_tokens = count;
@@ -121,31 +124,29 @@ void Session::step(std::span<const int32_t> tokens, int64_t rows) {
     expertStore->check();
   if (times)
     addTimes(Clock::now());
-  next += count;
 }
 
-const float *Session::feed(std::span<const int32_t> tokens) {
-  check(tokens);
+const float *Session::feed(std::span<const int32_t> tokens, int64_t sequence) {
+  check({sequence, tokens});
   while (!tokens.empty()) {
     size_t count = std::min<size_t>(tokens.size(), maxChunk());
     bool last = count == tokens.size();
+    Piece piece{sequence, tokens.first(count)};
     // The decode code always writes its one row.
-    step(tokens.first(count), last || count == 1 ? 1 : 0);
+    step({&piece, 1}, last || count == 1 ? 1 : 0);
     tokens = tokens.subspan(count);
   }
   return context_.abi.logits;
 }
 
-void Session::feedAll(std::span<const int32_t> tokens, int64_t chunk,
-                      const RowSink &sink) {
-  check(tokens);
-  chunk = std::min({chunk, maxChunk(), plan.logitsRows});
-  for (int64_t first = 0, total = tokens.size(); first < total;) {
-    int64_t count = std::min(chunk, total - first);
-    step(tokens.subspan(first, count), count);
-    sink(first, count, context_.abi.logits);
-    first += count;
+const float *Session::feedTogether(std::span<const Piece> pieces) {
+  int64_t count = 0;
+  for (const Piece &piece : pieces) {
+    check(piece);
+    count += static_cast<int64_t>(piece.tokens.size());
   }
+  step(pieces, count);
+  return context_.abi.logits;
 }
 
 } // namespace heddle::rt

@@ -29,7 +29,9 @@ struct AttentionEmitter {
   int64_t tile;  // tokens of an item
   int64_t heads; // query heads of a pass, a divisor of `shared`
   std::optional<int64_t> window;
-  Value q, keys, values, slot, positions, sinks; // sinks: null if none
+  // Null if none: starts, of sequences in the cache, multiples of the block;
+  // sinks.
+  Value q, keys, values, slot, positions, starts, sinks;
 
   /// On the stack, per token of the tile and head: scores, then weights, of a
   /// segment; the maximum and sum so far; the factors of what was summed before
@@ -75,6 +77,13 @@ struct AttentionEmitter {
     if (!count)
       return body(zero());
     b.loop(zero(), count, 1, [&](Value i) { body(i); });
+  }
+  /// `at` of token i's sequence, in the cache, both in units of `unit`.
+  Value inCache(Value i, Value at, int64_t unit = 1) {
+    if (!starts)
+      return at;
+    Value start = b.toIndex(b.load(starts, {b.add(t0, i)}));
+    return b.add(at, b.div(start, b.index(unit)));
   }
   /// The keys [first, second) that token i sees.
   std::pair<Value, Value> seen(Value i) {
@@ -128,7 +137,7 @@ struct AttentionEmitter {
     while (block % (vectors * width))
       --vectors;
     Value at = b.sub(b.mul(j, b.index(block)), b.mul(s, b.index(segment))),
-          t = b.add(t0, i);
+          t = b.add(t0, i), held = inCache(i, j, block);
     for (int64_t v0 = 0; v0 < block; v0 += vectors * width) {
       Values acc(n * vectors, b.splat(b.vec(width, b.getF32Type()), 0));
       acc = b.loop(
@@ -144,8 +153,9 @@ struct AttentionEmitter {
             return outer(
                 n, vectors, query,
                 [&](int64_t v) {
-                  return b.loadVec(
-                      keys, {slot, kv, j, d, b.index(v0 + v * width)}, width);
+                  return b.loadVec(keys,
+                                   {slot, kv, held, d, b.index(v0 + v * width)},
+                                   width);
                 },
                 acc);
           });
@@ -220,7 +230,7 @@ struct AttentionEmitter {
   void weigh(Value kv, Value s, Value i, Value lo, Value hi, int64_t h0,
              int64_t n, Value d, int64_t chunks, int64_t width) {
     VectorType type = b.vec(width, b.getF32Type());
-    Value first = b.mul(s, b.index(segment));
+    Value first = inCache(i, b.mul(s, b.index(segment)));
     Values acc(n * chunks, b.splat(type, 0));
     acc = b.loop(lo, hi, 1, acc, [&](Value key, Values acc) -> Values {
       auto weight = [&](int64_t h) {
@@ -426,6 +436,7 @@ LogicalResult codegen::emitAttention(KernelBuilder &b, KernelOp kernel,
                      ops.whole[op.getCache()][1],
                      ops.whole[op.getSlot()][0],
                      ops.whole[op.getPositions()][0],
+                     op.getStarts() ? ops.whole[op.getStarts()][0] : Value(),
                      op.getSinks() ? ops.whole[op.getSinks()][0] : Value(),
                      {},
                      {},

@@ -366,6 +366,8 @@ void RowOps::emit(CacheAppendOp op, int64_t width) {
   Values cacheOf = whole[op.getCache()];
   Value keys = cacheOf[0], values = cacheOf[1], slot = whole[op.getSlot()][0];
   Value position = b.toIndex(id(op.getPositions()));
+  if (op.getStarts())
+    position = b.add(position, b.toIndex(id(op.getStarts())));
   Value block = b.div(position, b.index(cache.getBlock())),
         in = b.rem(position, b.index(cache.getBlock()));
   Row key = rows[op.getKey()], value = rows[op.getValue()];

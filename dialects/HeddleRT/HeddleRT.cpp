@@ -79,7 +79,7 @@ LogicalResult ArenaOp::verify() {
 }
 
 LogicalResult InputOp::verify() {
-  if (!llvm::is_contained({"tokens", "positions", "rows", "logits"},
+  if (!llvm::is_contained({"tokens", "positions", "starts", "rows", "logits"},
                           getName())) // C1
     return emitOpError("(C1) unknown input \"") << getName() << "\"";
   if (!onlyLeadingDynamic(cast<MemRefType>(getType()))) // C2

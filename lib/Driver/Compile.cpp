@@ -495,6 +495,11 @@ private:
     return llvm::Error::success();
   }
 
+  bool takesSequences() {
+    auto attr = (*module)->getAttrOfType<BoolAttr>("heddle.sequences");
+    return attr && attr.getValue();
+  }
+
   llvm::json::Value manifest(ProgramWeights &weights) {
     llvm::json::Array caches;
     int64_t multiple = 1;
@@ -518,6 +523,7 @@ private:
     return llvm::json::Object{
         {"format", 1},
         {"abi_version", HEDDLE_ABI_VERSION},
+        {"sequences", takesSequences()},
         {"heddle_version", HEDDLE_VERSION},
         {"name", text(*module, "heddle.name")},
         {"family", text(*module, "heddle.family")},

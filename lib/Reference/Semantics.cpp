@@ -319,11 +319,23 @@ static llvm::Error checkSlot(Operation *op, const Cache &cache,
              : outOfRange(op, "slot", value, cache.layers);
 }
 
+/// Where sequences begin in a cache, for as many tokens as there are positions.
+static llvm::Error checkStarts(Operation *op, const Data &positions,
+                               const Data &starts, int64_t limit) {
+  if (starts.shape != positions.shape)
+    return failure(ExitCode::Usage,
+                   fmt::format("{}: starts = {}, limit {} as of positions",
+                               op->getName().getStringRef().str(),
+                               starts.shape[0], positions.shape[0]));
+  return checkIds(op, "start", starts, limit);
+}
+
 static llvm::Error evalCacheAppend(Interpreter &, CacheAppendOp op, Operands v,
                                    Results &results) {
   constexpr int64_t kMaxPositions = 1 << 24;
   Cache &cache = *v[0].cache;
   const Data &key = v[2], &value = v[3], &positions = v[4];
+  const Data *starts = op.getStarts() ? &v[5] : nullptr;
   if (llvm::Error error = checkSlot(op, cache, v[1]))
     return error;
   if (llvm::Error error = checkRows(op, key, value))
@@ -332,8 +344,12 @@ static llvm::Error evalCacheAppend(Interpreter &, CacheAppendOp op, Operands v,
     return error;
   if (llvm::Error error = checkIds(op, "position", positions, kMaxPositions))
     return error;
+  if (starts)
+    if (llvm::Error error = checkStarts(op, positions, *starts, kMaxPositions))
+      return error;
   int64_t slot = v[1].ints->front(), dim = cache.dim;
-  for (auto [t, position] : llvm::enumerate(*positions.ints)) {
+  for (auto [t, token] : llvm::enumerate(*positions.ints)) {
+    int64_t position = token + (starts ? (*starts->ints)[t] : 0);
     std::vector<bool> &written = cache.written[slot];
     if (static_cast<int64_t>(written.size()) <= position)
       written.resize(position + 1);
@@ -356,7 +372,8 @@ static llvm::Error evalCacheAppend(Interpreter &, CacheAppendOp op, Operands v,
 static llvm::Error evalAttention(Interpreter &, AttentionOp op, Operands v,
                                  Results &results) {
   const Data &query = v[0], &positions = v[3];
-  const Data *sinks = op.getSinks() ? &v[4] : nullptr;
+  const Data *starts = op.getStarts() ? &v[4] : nullptr;
+  const Data *sinks = op.getSinks() ? &v.back() : nullptr;
   const Cache &cache = *v[1].cache;
   if (llvm::Error error = checkSlot(op, cache, v[2]))
     return error;
@@ -372,12 +389,17 @@ static llvm::Error evalAttention(Interpreter &, AttentionOp op, Operands v,
                : 0;
   };
   const std::vector<bool> &written = cache.written[slot];
-  if (llvm::Error error = checkIds(op, "position", positions, written.size()))
+  auto size = static_cast<int64_t>(written.size());
+  if (llvm::Error error = checkIds(op, "position", positions, size))
     return error;
-  for (int64_t position : *positions.ints) {
-    longest = std::max(longest, position + 1);
+  if (starts)
+    if (llvm::Error error = checkStarts(op, positions, *starts, size))
+      return error;
+  auto startOf = [&](int64_t t) { return starts ? (*starts->ints)[t] : 0; };
+  for (auto [t, position] : llvm::enumerate(*positions.ints)) {
+    longest = std::max<int64_t>(longest, position + 1);
     for (int64_t j = first(position); j <= position; ++j)
-      if (!written[j])
+      if (int64_t at = startOf(t) + j; at >= size || !written[at])
         return failure(
             ExitCode::Usage,
             fmt::format(
@@ -394,8 +416,9 @@ static llvm::Error evalAttention(Interpreter &, AttentionOp op, Operands v,
           int64_t head =
               slot * cache.heads + item % heads / (heads / cache.heads);
           int64_t last = (*positions.ints)[item / heads], from = first(last);
-          const double *keys = cache.keys[head].data(),
-                       *values = cache.values[head].data();
+          int64_t begin = startOf(item / heads) * dim;
+          const double *keys = cache.keys[head].data() + begin,
+                       *values = cache.values[head].data() + begin;
           weights.assign(last - from + 1, 0);
           double most = sinks ? (*sinks->floats)[item % heads] : -INFINITY,
                  sink = most, sum = 0;

@@ -165,8 +165,9 @@ struct LowerRuntime : heddle::impl::LowerRuntimeBase<LowerRuntime> {
         size_t offset = name == "tokens" ? offsetof(heddle_context, tokens)
                         : name == "positions"
                             ? offsetof(heddle_context, positions)
-                        : name == "rows" ? offsetof(heddle_context, rows)
-                                         : offsetof(heddle_context, logits);
+                        : name == "starts" ? offsetof(heddle_context, starts)
+                        : name == "rows"   ? offsetof(heddle_context, rows)
+                                           : offsetof(heddle_context, logits);
         bool perRow = name == "rows" || name == "logits";
         Value data = loadAt(loc, ctx, offset, pointer);
         Value count = loadAt(loc, ctx,

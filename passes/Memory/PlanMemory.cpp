@@ -500,23 +500,32 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
     Frame f{func, fresh[0], fresh[1], fresh[2], tokens.getInt()};
     OpBuilder b = OpBuilder::atBlockBegin(&block);
     static constexpr StringLiteral names[] = {"tokens", "positions", "rows"};
+    auto named = [&](BlockArgument arg) {
+      return func.getArgAttrOfType<StringAttr>(arg.getArgNumber(),
+                                               "heddle.input");
+    };
     int64_t caches = 0, ids = 0;
+    bool sequences = false;
     SmallVector<Attribute> cacheTypes;
     for (BlockArgument arg : old) {
       if (auto cache = dyn_cast<CacheType>(arg.getType())) {
         f.cacheIndex[arg] = caches;
         f.buffers[arg] = cacheBuffers(b, func.getLoc(), f, cache, caches++);
         cacheTypes.push_back(TypeAttr::get(cache));
-      } else if (isa<RankedTensorType>(arg.getType()) && ids < 3) {
+      } else if (auto type = dyn_cast<RankedTensorType>(arg.getType());
+                 type && (named(arg) || ids < 3)) {
+        StringRef name =
+            named(arg) ? named(arg).getValue() : StringRef(names[ids++]);
+        sequences |= name == "starts";
         f.buffers[arg] = {rt::InputOp::create(
-            b, func.getLoc(), bufferType(cast<RankedTensorType>(arg.getType())),
-            f.context, names[ids++])};
+            b, func.getLoc(), bufferType(type), f.context, name)};
       } else {
         return func.emitError("unsupported: a step with argument ")
                << arg.getType();
       }
     }
     getOperation()->setAttr("heddle.caches", builder.getArrayAttr(cacheTypes));
+    getOperation()->setAttr("heddle.sequences", builder.getBoolAttr(sequences));
     Value logits = cast<func::ReturnOp>(block.getTerminator()).getOperand(0);
     llvm::DenseMap<Value, SmallVector<Value>> given;
     given[logits] = {rt::InputOp::create(

@@ -94,15 +94,17 @@ class Program:
             yield from self._pieces([f"--messages-file={path}"], True, streamer, flags)
 
     def logits(self, ids, *, chunk=None):
-        """Logits of every position, float32 [len(ids), vocabulary]. `ids`: a sequence, a NumPy
-        array or whatever has DLPack; the result is mapped from where the program wrote it.
-        chunk: tokens a step, 1 = one by one."""
+        """Logits of every position, float32 [*ids.shape, vocabulary]. `ids`: a sequence, a NumPy
+        array or whatever has DLPack, of one sequence or [sequences, tokens] that are computed
+        side by side, -1 where one has no token; the result is mapped from where the program
+        wrote it. chunk: tokens of a sequence a step, 1 = one by one."""
         import numpy as np
         ids = np.from_dlpack(ids) if hasattr(ids, "__dlpack__") else np.asarray(ids)
-        if ids.ndim != 1 or ids.dtype.kind not in "iu":
-            raise Error(f"ids: shape = {ids.shape} of {ids.dtype}, limit one dimension of integers", 2)
-        if ids.size and not 0 <= ids.min() <= ids.max() < 2**31:
-            raise Error(f"ids: {ids.min()} to {ids.max()}, limit 0 to {2**31 - 1}", 3)
+        if ids.ndim not in (1, 2) or ids.dtype.kind not in "iu":
+            raise Error(f"ids: shape = {ids.shape} of {ids.dtype}, limit one or two dimensions of integers", 2)
+        least = 1 - ids.ndim
+        if ids.size and not least <= ids.min() <= ids.max() < 2**31:
+            raise Error(f"ids: {ids.min()} to {ids.max()}, limit {least} to {2**31 - 1}", 3)
         shared = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
         with tempfile.TemporaryDirectory(prefix="heddle-", dir=shared) as directory:
             np.save(f"{directory}/ids.npy", ids.astype(np.int32))

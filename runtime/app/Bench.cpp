@@ -25,29 +25,21 @@ nlohmann::json speeds(int64_t tokens, const std::vector<double> &runs) {
   return {{"tok_s", static_cast<double>(tokens) / median(runs)}, {"runs", all}};
 }
 
-// Bytes that decoding the token at `position` reads. Of an embedding table that
-// is no head, a row is nothing; of experts, those that one token goes to count.
-uint64_t tokenBytes(const Manifest &manifest, const heddle_level &level,
-                    int64_t position) {
+// Bytes that a step reads in which each of `batch` sequences decodes the token
+// at `position`, but for those of experts. Of an embedding table that is no
+// head, a row is nothing.
+uint64_t stepBytes(const Manifest &manifest, int64_t position, int64_t batch) {
   uint64_t bytes = 0, embedding = 0;
   bool untied = false;
-  if (!manifest.expertGroups.empty()) {
-    // Matrices, as kernels say; vectors are nothing beside them.
-    for (const KernelEntry &kernel : manifest.kernels)
-      if (kernel.step == "decode" ||
-          kernel.step == std::string("decode.") + level.name)
-        bytes += kernel.times *
-                 (kernel.weightBytes + kernel.positionBytes * position);
-    return bytes;
-  }
   for (const ParamEntry &param : manifest.params) {
     untied |= param.name == "output.weight";
     if (param.name == "token_embd.weight")
       embedding = param.bytes;
-    bytes += param.bytes;
+    if (param.group < 0)
+      bytes += param.bytes;
   }
   for (const CacheEntry &cache : manifest.caches)
-    bytes += cache.bytesPerPosition * position;
+    bytes += cache.bytesPerPosition * position * batch;
   return untied ? bytes - embedding : bytes;
 }
 
@@ -135,6 +127,41 @@ private:
   std::vector<double> rates, shares;
 };
 
+// Steps in which every sequence of a batch decodes one token after `depth`
+// positions.
+struct Decoding {
+  Session &session;
+  std::span<const int32_t> tokens;
+  int64_t depth, gen, batch;
+
+  /// Seconds of `steps` steps, with the tokens of turn `turn`.
+  double run(int64_t turn, int64_t steps) {
+    for (int64_t s = 0; s < batch; ++s)
+      session.rewind(depth, s);
+    std::vector<Session::Piece> pieces(batch);
+    auto start = Clock::now();
+    for (int64_t step = 0; step < steps; ++step) {
+      for (int64_t s = 0; s < batch; ++s)
+        pieces[s] = {
+            s, tokens.subspan(depth + (turn * batch + s) * gen + step, 1)};
+      session.feedTogether(pieces);
+    }
+    return secondsSince(start);
+  }
+
+  /// Bytes a step of the experts that its tokens go to, once for all of them.
+  double expertBytes(int64_t turn) {
+    Experts *experts = session.experts();
+    if (!experts)
+      return 0;
+    experts->profile(/*begin=*/true);
+    run(turn, gen);
+    auto bytes = static_cast<double>(experts->usedBytes());
+    experts->profile(/*begin=*/false);
+    return bytes / static_cast<double>(gen);
+  }
+};
+
 } // namespace
 
 std::vector<int32_t> benchTokens(int64_t count, int64_t vocab) {
@@ -165,28 +192,31 @@ nlohmann::json probeDots(const Run &run, int64_t repeat) {
 int runBench(Program &program, const Options &options) {
   if (options.kernels)
     return runBenchKernels(program, options);
-  if (options.batch != 1)
-    fail(ExitCode::Unsupported,
-         "--batch = " + std::to_string(options.batch) +
-             ", limit 1 in this version",
-         "`--batch=1`");
-  int64_t longest = 0;
-  for (int64_t prompt : options.prompts)
-    longest = std::max(longest, prompt);
-  for (int64_t depth : options.depths)
-    for (int64_t gen : options.gens)
-      longest = std::max(longest, depth + gen);
+  auto largest = [](const std::vector<int64_t> &values) {
+    return *std::max_element(values.begin(), values.end());
+  };
+  struct {
+    int64_t gen, batch;
+  } most{largest(options.gens), largest(options.batches)};
+  int64_t longest =
+      std::max(largest(options.prompts), largest(options.depths) + most.gen);
+  const Manifest &manifest = program.manifest();
+  int64_t atOnce = std::max(manifest.prefillTokens, manifest.batchTokens);
+  if (most.batch > atOnce)
+    fail(ExitCode::Limit, "--batch = " + std::to_string(most.batch) +
+                              ", limit " + std::to_string(atOnce) +
+                              " (tokens of a step)");
   auto load = Clock::now();
-  Run run(program, options, longest, /*logitsRows=*/1, kProbeBytes);
+  Run run(program, options, longest, /*logitsRows=*/most.batch, kProbeBytes,
+          most.batch);
   Session &session = *run.session;
   double loadSeconds = secondsSince(load);
   if (longest > session.context())
     fail(ExitCode::Limit, "positions = " + std::to_string(longest) +
                               ", limit " + std::to_string(session.context()) +
                               " (the context of this run)");
-  int64_t most = *std::max_element(options.gens.begin(), options.gens.end());
-  std::vector<int32_t> tokens =
-      benchTokens(longest + options.repeat * most, program.manifest().vocab);
+  std::vector<int32_t> tokens = benchTokens(
+      longest + (options.repeat + 1) * most.gen * most.batch, manifest.vocab);
   std::span<const int32_t> all(tokens);
 
   nlohmann::json result;
@@ -210,8 +240,8 @@ int runBench(Program &program, const Options &options) {
     table += "prefill " + std::to_string(prompt) + ": " +
              fixed(entry["tok_s"]) + " tokens/s\n";
     entry["tokens"] = prompt;
-    for (auto &[instruction, operations] : promptOperations(
-             program.manifest(), *run.level, prompt, session.maxChunk()))
+    for (auto &[instruction, operations] :
+         promptOperations(manifest, *run.level, prompt, session.maxChunk()))
       entry["operations"][instruction] = operations;
     result["prefill"].push_back(std::move(entry));
   }
@@ -219,54 +249,56 @@ int runBench(Program &program, const Options &options) {
   uint64_t peak = 0;
   for (int64_t depth : options.depths) {
     // Untimed, and once: at a depth of thousands it takes longer than all else.
-    session.rewind(0);
-    session.feed(all.first(depth));
-    for (int64_t gen : options.gens) {
-      std::vector<double> seconds, bandwidths;
-      session.rewind(depth);
-      session.feed(all.subspan(depth, gen));
-      if (!dram) {
-        peak = peakResidentBytes();
-        dram.emplace(*run.team);
-      }
-      double before = dram->measure();
-      Streamed streamed(session.experts());
-      for (int64_t i = 0; i < options.repeat; ++i) {
-        session.rewind(depth);
-        session.feed(all.subspan(depth, 1));
-        session.rewind(depth);
-        // Tokens that were not there before, which go to experts of their own.
-        auto fresh = all.subspan(depth + (i + 1) * gen, gen);
-        streamed.begin();
-        auto start = Clock::now();
-        for (int64_t token = 0; token < gen; ++token)
-          session.feed(fresh.subspan(token, 1));
-        seconds.push_back(secondsSince(start));
-        streamed.end(seconds.back());
-        double after = dram->measure();
-        bandwidths.push_back((before + after) / 2);
-        before = after;
-      }
-      nlohmann::json entry = speeds(gen, seconds);
-      table += "decode " + std::to_string(gen) + " at depth " +
-               std::to_string(depth) + ": " + fixed(entry["tok_s"]) +
-               " tokens/s\n";
-      entry.update({{"gen", gen}, {"depth", depth}, {"batch", 1}});
-      entry["dram_gb_s"] = bandwidths;
-      streamed.addTo(entry, table);
-      if (uint64_t bytes =
-              tokenBytes(program.manifest(), *run.level, depth + gen / 2)) {
-        entry["bytes_per_token"] = bytes;
-        std::vector<double> shares;
-        for (size_t i = 0; i < bandwidths.size(); ++i)
-          shares.push_back(static_cast<double>(bytes * gen) / seconds[i] / 1e9 /
-                           bandwidths[i]);
-        entry["share_of_dram"] = median(shares);
-        table += "decode at depth " + std::to_string(depth) + ": " +
-                 fixed(median(shares) * 100) + " % of DRAM read\n";
-      }
-      result["decode"].push_back(std::move(entry));
+    for (int64_t s = 0; s < most.batch; ++s) {
+      session.rewind(0, s);
+      session.feed(all.subspan(s, depth), s);
     }
+    for (int64_t batch : options.batches)
+      for (int64_t gen : options.gens) {
+        Decoding decoding{session, all, depth, gen, batch};
+        std::vector<double> seconds, bandwidths;
+        decoding.run(0, gen);
+        if (!dram) {
+          peak = peakResidentBytes();
+          dram.emplace(*run.team);
+        }
+        double before = dram->measure();
+        Streamed streamed(session.experts());
+        for (int64_t i = 0; i < options.repeat; ++i) {
+          decoding.run(0, 1);
+          streamed.begin();
+          // Tokens that were not there before, which go to experts of their
+          // own.
+          seconds.push_back(decoding.run(i + 1, gen));
+          streamed.end(seconds.back());
+          double after = dram->measure();
+          bandwidths.push_back((before + after) / 2);
+          before = after;
+        }
+        nlohmann::json entry = speeds(gen * batch, seconds);
+        std::string what =
+            "decode " + std::to_string(gen) + " at depth " +
+            std::to_string(depth) +
+            (batch > 1 ? ", " + std::to_string(batch) + " sequences" : "");
+        table += what + ": " + fixed(entry["tok_s"]) + " tokens/s\n";
+        entry.update({{"gen", gen}, {"depth", depth}, {"batch", batch}});
+        entry["dram_gb_s"] = bandwidths;
+        streamed.addTo(entry, table);
+        double bytes =
+            static_cast<double>(stepBytes(manifest, depth + gen / 2, batch)) +
+            decoding.expertBytes(options.repeat);
+        if (bytes > 0) {
+          entry["bytes_per_token"] = bytes / static_cast<double>(batch);
+          std::vector<double> shares;
+          for (size_t i = 0; i < bandwidths.size(); ++i)
+            shares.push_back(bytes * static_cast<double>(gen) / seconds[i] /
+                             1e9 / bandwidths[i]);
+          entry["share_of_dram"] = median(shares);
+          table +=
+              what + ": " + fixed(median(shares) * 100) + " % of DRAM read\n";
+        }
+        result["decode"].push_back(std::move(entry));
+      }
   }
 
   // The probe's buffer, resident since it is there, is no part of the model's

@@ -21,7 +21,7 @@ std::string headerValue(const std::string &header, const std::string &key,
 
 } // namespace
 
-std::vector<int32_t> readTokensNpy(const std::string &path, int64_t vocab) {
+TokenTable readTokensNpy(const std::string &path, int64_t vocab) {
   auto bad = [&](const std::string &what) {
     fail(ExitCode::Malformed, path + ": " + what);
   };
@@ -44,17 +44,38 @@ std::vector<int32_t> readTokensNpy(const std::string &path, int64_t vocab) {
   size_t width = descr == "<i4" ? 4 : descr == "<i8" ? 8 : 0;
   if (!width)
     bad("descr = " + descr + ", limit <i4 or <i8");
-  size_t digits = shape.find_first_not_of("0123456789");
-  if (digits == 0 || digits == std::string::npos || digits > 12 ||
-      shape.find_first_not_of(", ", digits) != std::string::npos)
-    bad("shape = (" + shape + "), limit one dimension");
-  uint64_t count = std::stoull(shape);
+  // "5," or "2, 5".
+  TokenTable table;
+  uint64_t count = 1;
+  size_t at = 0;
+  auto skip = [&](char c) {
+    return at < shape.size() && shape[at] == c && ++at;
+  };
+  do {
+    while (skip(' '))
+      ;
+    size_t digits = at;
+    while (at < shape.size() && shape[at] >= '0' && shape[at] <= '9')
+      ++at;
+    if (digits == at)
+      break; // after the comma of one dimension
+    if (at - digits > 9)
+      bad("shape = (" + shape + "), limit 999999999 each");
+    table.shape.push_back(std::stoll(shape.substr(digits, at - digits)));
+    count *= table.shape.back();
+  } while (skip(','));
+  if (at != shape.size() || table.shape.empty() || table.shape.size() > 2)
+    bad("shape = (" + shape + "), limit one or two dimensions");
+  if (headerValue(header, "fortran_order", 'T', 'e') == "ru" &&
+      table.shape.size() > 1)
+    bad("fortran_order = True, limit False");
   const char *values = data.data() + start + length;
   uint64_t present = data.size() - start - length;
   if (count * width != present)
     bad("data bytes = " + std::to_string(present) + ", limit " +
         std::to_string(count * width));
-  std::vector<int32_t> tokens(count);
+  table.ids.resize(count);
+  int64_t least = table.shape.size() == 2 ? -1 : 0;
   for (uint64_t i = 0; i < count; ++i) {
     int64_t value = 0;
     if (width == 4) {
@@ -64,19 +85,20 @@ std::vector<int32_t> readTokensNpy(const std::string &path, int64_t vocab) {
     } else {
       memcpy(&value, values + i * 8, 8);
     }
-    if (value < 0 || value >= vocab)
+    if (value < least || value >= vocab)
       bad("token[" + std::to_string(i) + "] = " + std::to_string(value) +
           ", limit " + std::to_string(vocab - 1));
-    tokens[i] = static_cast<int32_t>(value);
+    table.ids[i] = static_cast<int32_t>(value);
   }
-  return tokens;
+  return table;
 }
 
-std::string float32NpyHeader(int64_t rows, int64_t columns) {
-  std::string dictionary = "{'descr': '<f4', 'fortran_order': False, "
-                           "'shape': (" +
-                           std::to_string(rows) + ", " +
-                           std::to_string(columns) + "), }";
+std::string float32NpyHeader(const std::vector<int64_t> &shape) {
+  std::string dictionary =
+      "{'descr': '<f4', 'fortran_order': False, 'shape': (";
+  for (int64_t size : shape)
+    dictionary += std::to_string(size) + ", ";
+  dictionary += "), }";
   // Magic, version and length take 10 bytes; the data starts at 128.
   dictionary.resize(117, ' ');
   dictionary += '\n';

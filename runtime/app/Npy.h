@@ -8,12 +8,22 @@
 
 namespace heddle::rt {
 
-/// A 1-D little-endian int32 or int64 array as token ids, each in [0, vocab);
-/// throws Failure(Malformed) or Failure(InputOutput) naming the file.
-std::vector<int32_t> readTokensNpy(const std::string &path, int64_t vocab);
+/// Token ids of some sequences: of one, or (sequences, length), in which -1 is
+/// no token.
+struct TokenTable {
+  std::vector<int64_t> shape; // of one or two dimensions
+  std::vector<int32_t> ids;
+  int64_t sequences() const { return shape.size() == 1 ? 1 : shape[0]; }
+  int64_t length() const { return shape.back(); }
+};
 
-/// Header of a C-order little-endian float32 array of shape (rows, columns).
-std::string float32NpyHeader(int64_t rows, int64_t columns);
+/// A little-endian int32 or int64 array of one dimension, each in [0, vocab),
+/// or of two, each in [-1, vocab); throws Failure(Malformed) or
+/// Failure(InputOutput) naming the file.
+TokenTable readTokensNpy(const std::string &path, int64_t vocab);
+
+/// Header of a C-order little-endian float32 array.
+std::string float32NpyHeader(const std::vector<int64_t> &shape);
 
 } // namespace heddle::rt
 

@@ -237,9 +237,10 @@ void Parser::sampling() {
 void Parser::score() {
   Options *o = &options;
   text("--tokens", &o->tokens, "token ids, 1,2,3 (no BOS is added)");
-  text("--tokens-file", &o->tokensFile, "1-D int32 or int64 .npy of ids");
+  text("--tokens-file", &o->tokensFile,
+       "int32 or int64 .npy of ids, [T], or [S, T] of sequences, -1: none");
   text("--text-file", &o->textFile, "text to tokenize");
-  app.add_option("--out", options.out, "logits, float32 [T, vocab] .npy");
+  app.add_option("--out", options.out, "logits, float32 [(S,) T, vocab] .npy");
   number("--chunk", 1, INT32_MAX, "tokens per step; 1: the decode code",
          [=](int64_t n) { o->chunk = n; });
   app.add_flag("--nll", options.nll, "print the mean negative log-likelihood");
@@ -248,7 +249,8 @@ void Parser::score() {
 void Parser::profile() {
   Options *o = &options;
   text("--text-file", &o->textFile, "text whose routing is counted");
-  text("--tokens-file", &o->tokensFile, "the same as 1-D .npy of ids");
+  text("--tokens-file", &o->tokensFile,
+       "the same as .npy of ids, [T] or [S, T]");
   text("--tokens", &o->tokens, "the same as token ids, 1,2,3");
   app.add_option("--out", options.out, "how often each expert was chosen");
 }
@@ -270,8 +272,7 @@ void Parser::bench() {
   numbers("--prompt", 1, INT32_MAX, &o->prompts, "prompt lengths");
   numbers("--gen", 1, INT32_MAX, &o->gens, "tokens generated");
   numbers("--depth", 0, INT32_MAX, &o->depths, "positions filled before");
-  number("--batch", 1, INT32_MAX, "sequences at once",
-         [=](int64_t n) { o->batch = n; });
+  numbers("--batch", 1, INT32_MAX, &o->batches, "sequences at once");
   number("--repeat", 1, 1000, "runs; the median counts",
          [=](int64_t n) { o->repeat = n; });
   app.add_flag("--json", options.json, "one JSON object");

@@ -61,8 +61,8 @@ struct Options {
   bool nll = false;
 
   // bench
-  std::vector<int64_t> prompts{16, 128, 512}, gens{64}, depths{0};
-  int64_t batch = 1, repeat = 5;
+  std::vector<int64_t> prompts{16, 128, 512}, gens{64}, depths{0}, batches{1};
+  int64_t repeat = 5;
   bool kernels = false;
 
   // bench, info

@@ -171,6 +171,25 @@ void AtomicFile::write(const void *data, uint64_t bytes) {
   }
 }
 
+void AtomicFile::writeAt(uint64_t offset, const void *data, uint64_t bytes) {
+  auto *from = static_cast<const char *>(data);
+  while (bytes) {
+    ssize_t n = pwrite(fd, from, bytes, static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n < 0)
+      ioError(target);
+    from += n;
+    offset += n;
+    bytes -= n;
+  }
+}
+
+void AtomicFile::resize(uint64_t bytes) {
+  if (ftruncate(fd, static_cast<off_t>(bytes)) != 0)
+    ioError(target);
+}
+
 void AtomicFile::commit() {
   // Errors that the system delayed show here, before the name appears.
   int error = close(fd);

@@ -39,6 +39,10 @@ public:
   AtomicFile(const AtomicFile &) = delete;
   AtomicFile &operator=(const AtomicFile &) = delete;
   void write(const void *data, uint64_t bytes);
+  /// At `offset` from the file's beginning, wherever write() is.
+  void writeAt(uint64_t offset, const void *data, uint64_t bytes);
+  /// Makes it `bytes` long, of zeros where nothing is written.
+  void resize(uint64_t bytes);
   /// Renames it into place.
   void commit();
 

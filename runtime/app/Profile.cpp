@@ -20,20 +20,28 @@ int runProfile(Program &program, const Options &options) {
   if (manifest.expertGroups.empty())
     fail(ExitCode::Unsupported,
          program.path() + ": experts = 0, limit a model that routes tokens");
-  std::vector<int32_t> tokens = readScored(program, options);
+  TokenTable table = readScored(program, options);
+  int64_t length = table.length();
+  std::vector<int32_t> tokens(table.ids);
+  std::erase(tokens, -1);
   if (tokens.empty())
     fail(ExitCode::Malformed, "tokens = 0, limit at least 1");
-  Run run(program, options, tokens.size(), /*logitsRows=*/1,
+  Run run(program, options, length, /*logitsRows=*/1,
           tokens.size() * sizeof(int32_t) * 4);
   Experts &experts = *run.session->experts();
-  experts.profile();
-  // What is longer than the context is several texts.
-  std::span<const int32_t> rest(tokens);
-  while (!rest.empty()) {
-    size_t count = std::min<size_t>(rest.size(), run.session->context());
-    run.session->rewind(0);
-    run.session->feed(rest.first(count));
-    rest = rest.subspan(count);
+  experts.profile(/*begin=*/true);
+  for (int64_t s = 0; s < table.sequences(); ++s) {
+    auto row = table.ids.begin() + s * length;
+    std::vector<int32_t> text(row, row + length);
+    std::erase(text, -1);
+    // What is longer than the context is several texts.
+    std::span<const int32_t> rest(text);
+    while (!rest.empty()) {
+      size_t count = std::min<size_t>(rest.size(), run.session->context());
+      run.session->rewind(0);
+      run.session->feed(rest.first(count));
+      rest = rest.subspan(count);
+    }
   }
   nlohmann::json layers = nlohmann::json::array();
   for (size_t g = 0; g < manifest.expertGroups.size(); ++g)

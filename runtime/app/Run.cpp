@@ -117,12 +117,13 @@ std::vector<int32_t> encodeConversation(Bpe &bpe, const ChatTemplate &chat,
 }
 
 Run::Run(Program &program, const Options &options, int64_t positions,
-         int64_t logitsRows, uint64_t extraBytes) {
+         int64_t logitsRows, uint64_t extraBytes, int64_t sequences) {
   checkDevice(options);
   level = &chooseLevel(options.isa);
   MemoryRequest request;
   request.context = options.context;
   request.positions = positions;
+  request.sequences = sequences;
   request.logitsRows = logitsRows;
   request.extraBytes = extraBytes;
   request.limit = options.memLimit;
@@ -134,8 +135,11 @@ Run::Run(Program &program, const Options &options, int64_t positions,
       ", context " + std::to_string(plan.context) +
       (plan.contextReduced ? " (lowered to fit memory)" : "") + ", memory " +
       formatBytes(plan.total()) +
-      (plan.capacity < plan.context
-           ? " for " + std::to_string(plan.capacity) + " positions"
+      (plan.stride() < plan.context
+           ? " for " + std::to_string(plan.stride()) + " positions"
+           : "") +
+      (plan.sequences > 1
+           ? " of " + std::to_string(plan.sequences) + " sequences"
            : "") +
       (plan.copyWeights ? "" : " (weights stay in the file)") +
       (plan.expertSlots ? ", " + std::to_string(plan.expertSlots) + " of " +

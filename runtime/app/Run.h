@@ -3,6 +3,7 @@
 #define HEDDLE_RUNTIME_APP_RUN_H
 
 #include "Bpe.h"
+#include "Npy.h"
 #include "Options.h"
 #include "Sampler.h"
 #include "heddle/runtime/Memory.h"
@@ -54,14 +55,15 @@ struct Run {
   std::unique_ptr<Session> session;
 
   /// `positions`: how many the command can reach (0: the whole context);
-  /// `logitsRows`: of one step; `extraBytes`: what the command itself holds.
+  /// `logitsRows`: of one step; `extraBytes`: what the command itself holds;
+  /// `sequences`: side by side, of as many positions each.
   Run(Program &program, const Options &options, int64_t positions,
-      int64_t logitsRows, uint64_t extraBytes);
+      int64_t logitsRows, uint64_t extraBytes, int64_t sequences = 1);
 };
 
 /// The ids of --tokens, --tokens-file or --text-file, of which one is given; a
 /// text begins as the tokenizer has it.
-std::vector<int32_t> readScored(const Program &program, const Options &options);
+TokenTable readScored(const Program &program, const Options &options);
 
 // The commands; each returns the exit code.
 int runGenerate(Program &program, const Options &options);

@@ -10,8 +10,79 @@
 
 namespace heddle::rt {
 
-std::vector<int32_t> readScored(const Program &program,
-                                const Options &options) {
+namespace {
+
+// One sequence of a table: what is no token is left out.
+struct Sequence {
+  std::vector<int32_t> ids;
+  std::vector<int64_t> columns; // of the table, ascending
+  size_t fed = 0;
+};
+
+std::vector<Sequence> sequencesOf(const TokenTable &table) {
+  std::vector<Sequence> sequences(table.sequences());
+  for (int64_t s = 0; s < table.sequences(); ++s)
+    for (int64_t column = 0; column < table.length(); ++column)
+      if (int32_t id = table.ids[s * table.length() + column]; id >= 0) {
+        sequences[s].ids.push_back(id);
+        sequences[s].columns.push_back(column);
+      }
+  return sequences;
+}
+
+// Logits of some rows of (sequences, length, vocab), and what they say of the
+// tokens that follow.
+class Scores {
+public:
+  Scores(const Options &options, const TokenTable &table, int64_t vocab)
+      : nll(options.nll), length(table.length()), vocab(vocab) {
+    if (options.out.empty())
+      return;
+    std::vector<int64_t> shape = table.shape;
+    shape.push_back(vocab);
+    std::string header = float32NpyHeader(shape);
+    begin = header.size();
+    file.emplace(options.out);
+    file->write(header.data(), header.size());
+    // Rows that nothing is written to, where there is no token, are zeros.
+    file->resize(begin + table.ids.size() * rowBytes());
+  }
+
+  /// Logits of tokens [first, first + count) of sequence `s`.
+  void add(int64_t s, const Sequence &sequence, size_t first, size_t count,
+           const float *logits) {
+    for (size_t i = first; i < first + count; ++i, logits += vocab) {
+      if (file)
+        file->writeAt(begin + (s * length + sequence.columns[i]) * rowBytes(),
+                      logits, rowBytes());
+      if (nll && i + 1 < sequence.ids.size())
+        mean.add(logits, vocab, sequence.ids[i + 1]);
+    }
+  }
+
+  void commit() {
+    if (file)
+      file->commit();
+    if (!nll)
+      return;
+    char line[64];
+    int size = snprintf(line, sizeof(line), "%.9g\n", mean.value());
+    printOut(std::string_view(line, size));
+  }
+
+private:
+  uint64_t rowBytes() const { return vocab * sizeof(float); }
+
+  bool nll;
+  int64_t length, vocab;
+  uint64_t begin = 0;
+  std::optional<AtomicFile> file;
+  MeanNll mean;
+};
+
+} // namespace
+
+TokenTable readScored(const Program &program, const Options &options) {
   int sources = options.tokens.has_value() + options.tokensFile.has_value() +
                 options.textFile.has_value();
   if (sources != 1)
@@ -19,18 +90,20 @@ std::vector<int32_t> readScored(const Program &program,
                               ", limit one of --tokens, --tokens-file and "
                               "--text-file");
   int64_t vocab = program.manifest().vocab;
-  if (options.tokens)
-    return parseTokens(*options.tokens, vocab);
   if (options.tokensFile)
     return readTokensNpy(*options.tokensFile, vocab);
-  std::unique_ptr<Bpe> bpe = loadTokenizer(program);
   std::vector<int32_t> ids;
-  if (bpe->addBos)
-    ids.push_back(*bpe->bos);
-  std::vector<int32_t> rest =
-      encodeText(*bpe, readFile(*options.textFile), /*special=*/false);
-  ids.insert(ids.end(), rest.begin(), rest.end());
-  return ids;
+  if (options.tokens) {
+    ids = parseTokens(*options.tokens, vocab);
+  } else {
+    std::unique_ptr<Bpe> bpe = loadTokenizer(program);
+    if (bpe->addBos)
+      ids.push_back(*bpe->bos);
+    std::vector<int32_t> rest =
+        encodeText(*bpe, readFile(*options.textFile), /*special=*/false);
+    ids.insert(ids.end(), rest.begin(), rest.end());
+  }
+  return {{static_cast<int64_t>(ids.size())}, std::move(ids)};
 }
 
 int runScore(Program &program, const Options &options) {
@@ -38,50 +111,59 @@ int runScore(Program &program, const Options &options) {
     fail(ExitCode::Usage,
          "score: outputs = 0, limit --out=LOGITS.npy or --nll");
   const Manifest &manifest = program.manifest();
-  std::vector<int32_t> tokens = readScored(program, options);
-  size_t least = options.nll ? 2 : 1;
-  if (tokens.size() < least)
-    fail(ExitCode::Malformed, "tokens = " + std::to_string(tokens.size()) +
+  TokenTable table = readScored(program, options);
+  std::vector<Sequence> sequences = sequencesOf(table);
+  size_t least = options.nll ? 2 : 1, longest = 0;
+  for (const Sequence &sequence : sequences)
+    longest = std::max(longest, sequence.ids.size());
+  if (longest < least)
+    fail(ExitCode::Malformed, "tokens = " + std::to_string(longest) +
                                   ", limit at least " + std::to_string(least));
-  int64_t chunk = options.chunk ? options.chunk : manifest.prefillTokens;
-  int64_t most = std::max(manifest.prefillTokens, manifest.batchTokens);
-  if (chunk > most) {
+  int64_t most = std::max(manifest.prefillTokens, manifest.batchTokens),
+          side = table.sequences();
+  if (side > most)
+    fail(ExitCode::Limit, "sequences = " + std::to_string(side) + ", limit " +
+                              std::to_string(most) + " at once");
+  // Columns of the table that one step takes.
+  int64_t widest = most / side,
+          chunk = options.chunk
+                      ? options.chunk
+                      : std::max<int64_t>(1, manifest.prefillTokens / side);
+  if (chunk > widest) {
     printNote("chunk = " + std::to_string(chunk) + " lowered to " +
-              std::to_string(most) + " (results do not depend on it)");
-    chunk = most;
+              std::to_string(widest) + " (results do not depend on it)");
+    chunk = widest;
   }
-  int64_t rows = std::min<int64_t>(chunk, tokens.size());
-  Run run(program, options, tokens.size(), rows,
-          tokens.size() * sizeof(int32_t) * 4);
-  if (static_cast<int64_t>(tokens.size()) > run.session->context())
-    fail(ExitCode::Limit, "tokens = " + std::to_string(tokens.size()) +
-                              ", limit " +
-                              std::to_string(run.session->context()) +
+  int64_t rows = std::min(chunk, table.length()) * side;
+  Run run(program, options, longest, rows,
+          table.ids.size() * (sizeof(int32_t) * 4 + sizeof(int64_t)), side);
+  Session &session = *run.session;
+  if (static_cast<int64_t>(longest) > session.context())
+    fail(ExitCode::Limit, "tokens = " + std::to_string(longest) + ", limit " +
+                              std::to_string(session.context()) +
                               " (the context of this run)");
-
-  std::optional<AtomicFile> file;
-  if (!options.out.empty()) {
-    file.emplace(options.out);
-    std::string header = float32NpyHeader(tokens.size(), manifest.vocab);
-    file->write(header.data(), header.size());
+  Scores scores(options, table, manifest.vocab);
+  for (int64_t end = chunk; end - chunk < table.length(); end += chunk) {
+    std::vector<Session::Piece> pieces;
+    for (int64_t s = 0; s < side; ++s) {
+      const Sequence &sequence = sequences[s];
+      auto columns = std::span(sequence.columns).subspan(sequence.fed);
+      size_t count = std::lower_bound(columns.begin(), columns.end(), end) -
+                     columns.begin();
+      if (count)
+        pieces.push_back(
+            {s, std::span(sequence.ids).subspan(sequence.fed, count)});
+    }
+    if (pieces.empty())
+      continue;
+    const float *logits = session.feedTogether(pieces);
+    for (const auto &[s, tokens] : pieces) {
+      scores.add(s, sequences[s], sequences[s].fed, tokens.size(), logits);
+      sequences[s].fed += tokens.size();
+      logits += static_cast<int64_t>(tokens.size()) * manifest.vocab;
+    }
   }
-  MeanNll mean;
-  run.session->feedAll(
-      tokens, chunk, [&](int64_t first, int64_t count, const float *logits) {
-        if (file)
-          file->write(logits, count * manifest.vocab * sizeof(float));
-        for (int64_t row = 0; options.nll && row < count; ++row)
-          if (first + row + 1 < static_cast<int64_t>(tokens.size()))
-            mean.add(logits + row * manifest.vocab, manifest.vocab,
-                     tokens[first + row + 1]);
-      });
-  if (file)
-    file->commit();
-  if (options.nll) {
-    char line[64];
-    int length = snprintf(line, sizeof(line), "%.9g\n", mean.value());
-    printOut(std::string_view(line, length));
-  }
+  scores.commit();
   return 0;
 }
 

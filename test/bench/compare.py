@@ -2,7 +2,7 @@
 """Times a compiled program and a peer (llama.cpp, OpenVINO) side by side, on one model file:
 
     test/bench/compare.py MODEL.gguf [--threads=1,2] [--prompt=512] [--gen=64]
-                          [--depth=0,4096] [--numeric=auto] [--repeat=5] [--json]
+                          [--depth=0,4096] [--batch=1] [--numeric=auto] [--repeat=5] [--json]
                           [--peer=llama.cpp|openvino]
 
 Compiles the model with build/bin/heddle into build/bench (again when the model or
@@ -94,13 +94,13 @@ def manifest(program):
 
 
 def figures(results):
-    """(kind, tokens, depth) -> every repetition's tokens a second."""
+    """(kind, tokens, depth, sequences) -> every repetition's tokens a second."""
     found = {}
     for result in results:
         for x in result["prefill"]:
-            found.setdefault(("prefill", x["tokens"], 0), []).extend(x["runs"])
+            found.setdefault(("prefill", x["tokens"], 0, 1), []).extend(x["runs"])
         for x in result["decode"]:
-            found.setdefault(("decode", x["gen"], x["depth"]), []).extend(x["runs"])
+            found.setdefault(("decode", x["gen"], x["depth"], x["batch"]), []).extend(x["runs"])
     return found
 
 
@@ -109,7 +109,7 @@ def bandwidths(results):
     found = {}
     for result in results:
         for x in result["decode"]:
-            found.setdefault(("decode", x["gen"], x["depth"]), []).extend(x["dram_gb_s"])
+            found.setdefault(("decode", x["gen"], x["depth"], x["batch"]), []).extend(x["dram_gb_s"])
     return found
 
 
@@ -135,7 +135,8 @@ def measure(program, options, threads):
     """Our and the peer's results, taken in turns."""
     shape = [f"--prompt={','.join(map(str, options.prompt))}",
              f"--gen={','.join(map(str, options.gen))}",
-             f"--depth={','.join(map(str, options.depth))}"]
+             f"--depth={','.join(map(str, options.depth))}",
+             f"--batch={','.join(map(str, options.batch))}"]
     longest = max(options.prompt + [d + g for d in options.depth for g in options.gen] + [16])
     ours, theirs = [], []
     rounds = min(options.rounds, options.repeat)
@@ -156,12 +157,12 @@ def compare(ours, theirs, threads):
                                                    if d["instruction"] == dot["instruction"])}
             for dot in ours[0]["dot"]}
     # What a run says of itself: the same in every turn.
-    facts = {("prefill", x["tokens"], 0): x for x in ours[0]["prefill"]}
-    facts |= {("decode", x["gen"], x["depth"]): x for x in ours[0]["decode"]}
+    facts = {("prefill", x["tokens"], 0, 1): x for x in ours[0]["prefill"]}
+    facts |= {("decode", x["gen"], x["depth"], x["batch"]): x for x in ours[0]["decode"]}
     peer, rows, drams = figures(theirs), [], bandwidths(ours)
     for key, runs in figures(ours).items():
-        kind, tokens, depth = key
-        row = {"kind": kind, "tokens": tokens, "depth": depth, "threads": threads,
+        kind, tokens, depth, batch = key
+        row = {"kind": kind, "tokens": tokens, "depth": depth, "batch": batch, "threads": threads,
                "tok_s": statistics.median(runs), "runs": runs}
         if key in peer:
             row["peer_tok_s"] = statistics.median(peer[key])
@@ -189,6 +190,7 @@ def table(results, peer):
     for result in results:
         for r in result["rows"]:
             what = f"{r['kind']} {r['tokens']}" + (f" at {r['depth']}" if r["depth"] else "")
+            what += f" x {r['batch']}" if r["batch"] > 1 else ""
             lines.append(f"{what + ', ' + str(r['threads']) + 't':26}{r['tok_s']:10.2f}"
                          f"{cell(r.get('peer_tok_s'), '.2f'):>11}{cell(r.get('ratio'), '.2f'):>7}"
                          f"{cell(r.get('of_dram'), '.0%'):>9}{cell(r.get('of_dot'), '.0%'):>8}")
@@ -209,6 +211,7 @@ def main():
     parser.add_argument("--prompt", type=numbers, default=[512])
     parser.add_argument("--gen", type=numbers, default=[64])
     parser.add_argument("--depth", type=numbers, default=[0, 4096])
+    parser.add_argument("--batch", type=numbers, default=[1], help="sequences that decode at once")
     parser.add_argument("--numeric", default="auto")
     parser.add_argument("--repeat", type=int, default=5, help="repetitions, over all turns")
     parser.add_argument("--rounds", type=int, default=2, help="turns of each program")

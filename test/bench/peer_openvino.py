@@ -14,7 +14,10 @@ import peer_common
 
 
 class Peer:
-    def __init__(self, model, threads, context):
+    def __init__(self, model, threads, context, sequences):
+        if sequences > 1:
+            sys.stderr.write("OpenVINO: sequences at once are not compared\n")
+            sys.exit(peer_common.UNSUPPORTED)
         scheduler = genai.SchedulerConfig()
         # Or the second run of a prompt would compute nothing; and a prompt in one step.
         scheduler.enable_prefix_caching = False
@@ -45,10 +48,10 @@ class Peer:
     def prefill(self, count):
         return sum(self.generate(count, 1))
 
-    def fill(self, depth):
+    def fill(self, depth, batch):
         pass
 
-    def decode(self, depth, count):
+    def decode(self, depth, count, batch):
         return sum(self.generate(max(depth, 1), count + 1)[1:])
 
     def system(self):

@@ -31,8 +31,25 @@ def assert_same_bits(a, b, what=""):
         f"{np.argwhere(different)[0].tolist()}, by at most {np.abs(a - b).max()}")
 
 
+def table_of(rows):
+    """Sequences of (first column, tokens) as a table, -1 where there is none."""
+    table = np.full((len(rows), max(first + len(tokens) for first, tokens in rows)), -1)
+    for row, (first, tokens) in zip(table, rows, strict=True):
+        row[first:first + len(tokens)] = tokens
+    return table
+
+
+def assert_neighbours(score, program, rows, expected, *flags):
+    """Sequences have, side by side, the bits of `expected`, which are of each alone."""
+    found = score(program, table_of(rows), *flags)
+    for logits, (first, tokens), alone in zip(found, rows, expected, strict=True):
+        end = first + len(tokens)
+        assert_same_bits(np.ascontiguousarray(logits[first:end]), alone, f"beside others, {flags}")
+        assert not logits[:first].any() and not logits[end:].any()
+
+
 def assert_bitwise(score, program, tokens):
-    """The same bits for any threads and chunks, and whatever tokens follow."""
+    """The same bits for any threads and chunks, whatever tokens follow, and beside other sequences."""
     expected = score(program, tokens, "-t", 1)
     for threads in (1, 2, 3):
         for chunk in (1, 2, 5, 16, 17):
@@ -40,4 +57,8 @@ def assert_bitwise(score, program, tokens):
             assert_same_bits(found, expected, f"threads {threads}, chunk {chunk}")
     for length in (1, 16, 20):
         assert_same_bits(score(program, tokens[:length]), expected[:length], f"first {length}")
+    other, part = tokens[::-1], len(tokens) // 2
+    alone = [expected, score(program, other), expected[:part]]
+    for flags in (("--chunk=1", "-t", 1), ("--chunk=3", "-t", 2), ("-t", 2)):
+        assert_neighbours(score, program, [(0, tokens), (6, other), (3, tokens[:part])], alone, *flags)
     return expected

@@ -45,17 +45,20 @@ def refuses(heddle, tmp_path):
 
 @pytest.fixture(scope="session")
 def score(heddle, tmp_path_factory):
-    """score(program, tokens, *flags) -> float32 logits (T, vocab)."""
+    """score(program, tokens, *flags) -> float32 logits (T, vocab); of a table of sequences (S, T, vocab)."""
     out = tmp_path_factory.mktemp("score") / "logits.npy"
+    table = out.with_name("tokens.npy")
 
     def run(program, tokens, *flags, command=("score",)):
         out.unlink(missing_ok=True)
+        if np.ndim(tokens) == 2:
+            np.save(table, tokens)
         heddle.run(*([program] if program else [heddle.heddle]), *command,
-                   ids(tokens), f"--out={out}", *flags)
+                   ids(tokens) if np.ndim(tokens) == 1 else f"--tokens-file={table}", f"--out={out}", *flags)
         logits = np.load(out)
         # A program computes in float32, the reference interpreter in float64.
         assert logits.dtype == (np.float32 if program else np.float64)
-        assert logits.shape[0] == len(tokens)
+        assert logits.shape[:-1] == np.shape(tokens)
         return logits
 
     return run

@@ -51,7 +51,9 @@ def test_logits(program):
     assert found.dtype == np.float32 and found.shape == (5, 2000)
     assert isinstance(found, np.memmap) and np.array_equal(np.from_dlpack(found), found)
     assert np.array_equal(program.logits(np.array(IDS, np.uint16), chunk=1), found)
-    for bad in ([[1, 2]], [0.5], [-1], [2**40], [5000], [1] * 300):
+    together = program.logits([IDS, [-1, *IDS[:4]]])
+    assert np.array_equal(together[0], found) and np.array_equal(together[1, 1:], found[:4])
+    for bad in ([[[1, 2]]], [0.5], [-1], [[-2]], [2**40], [5000], [1] * 300):
         with pytest.raises(heddle.Error) as caught:
             program.logits(bad)
         assert caught.value.code in (2, 3, 5)

@@ -22,21 +22,25 @@ uint64_t mix(uint64_t z) {
   return z ^ z >> 31;
 }
 
+// Of token `t` in the cache.
+int64_t placeOf(const heddle_context *ctx, int64_t t) {
+  return int64_t(ctx->starts[t]) + ctx->positions[t];
+}
+
 void step(heddle_context *ctx, int64_t tid, int64_t nthreads) {
   auto *history = static_cast<uint64_t *>(ctx->caches[0]);
   auto *scratch = static_cast<uint64_t *>(ctx->arena);
   uint64_t weight = *static_cast<const uint64_t *>(ctx->params[0]);
   if (ctx->abi_version != HEDDLE_ABI_VERSION || ctx->n_rows > ctx->n_tokens ||
-      ctx->positions[ctx->n_tokens - 1] >= ctx->capacity)
+      placeOf(ctx, ctx->n_tokens - 1) >= ctx->capacity)
     abort();
   if (tid == 0) {
     if (const char *sleep = getenv("HEDDLE_FAKE_SLEEP_US"))
       usleep(static_cast<useconds_t>(atoi(sleep)));
     for (int64_t t = 0; t < ctx->n_tokens; ++t) {
-      int64_t position = ctx->positions[t];
-      uint64_t before = position ? history[position - 1] : weight;
-      history[position] =
-          mix(before + static_cast<uint64_t>(ctx->tokens[t]) + 1);
+      int64_t place = placeOf(ctx, t);
+      uint64_t before = ctx->positions[t] ? history[place - 1] : weight;
+      history[place] = mix(before + static_cast<uint64_t>(ctx->tokens[t]) + 1);
     }
   }
   ctx->barrier(ctx, tid, nthreads);
@@ -51,7 +55,7 @@ void step(heddle_context *ctx, int64_t tid, int64_t nthreads) {
   int64_t begin = FAKE_VOCAB * tid / nthreads;
   int64_t end = FAKE_VOCAB * (tid + 1) / nthreads;
   for (int64_t r = 0; r < ctx->n_rows; ++r) {
-    uint64_t state = history[ctx->positions[ctx->rows[r]]];
+    uint64_t state = history[placeOf(ctx, ctx->rows[r])];
     for (int64_t v = begin; v < end; ++v)
       ctx->logits[r * FAKE_VOCAB + v] = static_cast<float>(
           mix(state + static_cast<uint64_t>(v) * 0x9e3779b97f4a7c15) >>

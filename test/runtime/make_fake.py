@@ -79,21 +79,22 @@ def linked(library, vocab, impossible, shift):
 
 
 def make(out, build, tokenizer=None, external=False, context=8192,
-         impossible=False, vocab=None, generation=None, shift=44, experts=None):
+         impossible=False, vocab=None, generation=None, shift=44, experts=None,
+         sequences=True):
     """Writes the program OUT. `tokenizer` is a dict, or None for none; `generation`
-    goes into the manifest's, `experts` is its; logits are whole numbers of 64 - `shift` bits."""
+    goes into the manifest's, `experts` and `sequences` are its; logits are whole numbers of 64 - `shift` bits."""
     out, build = pathlib.Path(out), pathlib.Path(build)
     library = runtime_library(build)
     vocab = vocab or (len(tokenizer["tokens"]) if tokenizer else 512)
     weights = struct.pack("<Q", FAKE_SEED).ljust(64, b"\0") * 50000
     manifest = {
-        "format": 1, "abi_version": 4, "heddle_version": "0.1.0",
+        "format": 1, "abi_version": 5, "heddle_version": "0.1.0",
         "name": "fake", "family": "fake", "source_hash": "00",
         "source_file": "fake.gguf", "numeric": "f32", "vocab": vocab,
         "layers": 1, "hidden": 64, "parameters": 1,
         "bytes_by_encoding": {"f32": len(weights)},
         "context": context, "model_context": max(context, 8192),
-        "arena_bytes": 4096, "batch_tokens": 16, "prefill_tokens": 256,
+        "sequences": sequences, "arena_bytes": 4096, "batch_tokens": 16, "prefill_tokens": 256,
         "params": [{"name": "w", "offset": 0, "bytes": len(weights)}],
         "caches": [{"name": "history", "bytes_per_position": 8192,
                     "position_multiple": 16}],

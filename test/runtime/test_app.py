@@ -100,6 +100,18 @@ def test_score_errors(bare, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_one_sequence(tmp_path, build_folder):
+    """A program whose steps do not know of several says so."""
+    path = make_fake.make(tmp_path / "p", build_folder, sequences=False)
+    table = tmp_path / "t.npy"
+    np.save(table, np.zeros((2, 3), np.int32))
+    for command in (["bench", "--batch=2"], ["score", f"--tokens-file={table}", "--nll"]):
+        error = run(path, *command, code=4).stderr
+        assert error.endswith(b"p: sequences at once = 2, limit 1 of this program's steps\n"), error
+    path = make_fake.make(tmp_path / "q", build_folder, sequences=1)
+    assert b"sequences = 1, limit true or false" in run(path, "info", code=3).stderr
+
+
 def npy(array):
     stream = io.BytesIO()
     np.save(stream, array)
@@ -107,7 +119,7 @@ def npy(array):
 
 
 @pytest.mark.parametrize("data", [
-    b"", b"\x93NUMPY", npy(np.zeros((2, 2), np.int32)),
+    b"", b"\x93NUMPY", npy(np.zeros((2, 2, 2), np.int32)),
     npy(np.zeros(3, np.float32)), npy(np.array([1, 600])),
     npy(np.array([1, -1])), npy(np.arange(9))[:-1], npy(np.arange(9)) + b"x",
     npy(np.int64(3)), npy(np.zeros(0, np.int32))])
@@ -437,7 +449,7 @@ def test_bench(bare):
     assert out["load_s"] >= 0 and out["peak_rss"] > 0 and out["dram_gb_s"] > 0
     assert b"tokens/s" in run(bare, "bench", "--prompt=4", "--gen=3",
                               "--repeat=1").stdout
-    run(bare, "bench", "--batch=2", code=4)
+    assert b"--batch = 257, limit 256" in run(bare, "bench", "--batch=257", code=5).stderr
     assert b"kernels = absent" in run(bare, "bench", "--kernels", code=4).stderr
     run(bare, "bench", "--prompt=9000", code=5)
 

@@ -101,6 +101,24 @@ def ConvertActivations : Pass<"heddle-convert-activations", "::mlir::ModuleOp"> 
   let dependentDialects = ["::heddle::HeddleDialect"];
 }
 
+def AddSequences : Pass<"heddle-add-sequences", "::mlir::ModuleOp"> {
+  let summary = "Steps whose tokens are of several sequences";
+  let description = [{
+    `@forward` knows one sequence. It gets one more argument, `heddle.input = "starts"` [T]: where in the
+    caches each token's sequence begins. What writes and reads caches, in `@forward` and in its layer kinds,
+    takes it, so that tokens of one step may be of several sequences: their products pass over the weights
+    once for all of them, and only attention goes to each one's own keys. Positions stay those within a
+    sequence.
+
+    Must not fire without caches, or where an op has a fixed number of tokens: such a program takes one
+    sequence at a time. Fails where positions or starts are no input of `@forward`: the runtime bounds those
+    alone.
+
+    Before: `%o = heddle.attention %q, %c[%slot] at %pos {…}`; after:
+    `%o = heddle.attention %q, %c[%slot] at %pos from %starts {…}`.
+  }];
+}
+
 def Specialize : Pass<"heddle-specialize", "::mlir::ModuleOp"> {
   let summary = "Clones the graph per token count and level";
   let description = [{

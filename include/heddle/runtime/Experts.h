@@ -42,10 +42,12 @@ public:
   const Counts &counts() const { return total; }
   void resetCounts() { total = Counts(); }
 
-  /// From now on counts, in `uses()[group][expert]`, how many tokens went
-  /// where.
-  void profile();
+  /// Begins, afresh, or ends to count, in `uses()[group][expert]`, how many
+  /// tokens went where, and the bytes of the experts that steps went to, once a
+  /// step.
+  void profile(bool begin);
   const std::vector<std::vector<uint64_t>> &uses() const { return used; }
+  uint64_t usedBytes() const { return readByAny; }
 
   /// Throws what went wrong in a step since the last call. Results of that
   /// step are worthless.
@@ -106,6 +108,7 @@ private:
   std::atomic<int> error{0}; // errno, kEndOfFile or kChanged
   Counts total;
   std::vector<std::vector<uint64_t>> used;
+  uint64_t readByAny = 0;
 };
 
 } // namespace heddle::rt

@@ -21,9 +21,6 @@ public:
   Buffer &operator=(Buffer &&other) noexcept;
   void *data() const { return begin; }
   uint64_t size() const { return bytes; }
-  /// Zeroes (bytes,) from `offset`, a multiple of the page size; gives the
-  /// pages back.
-  void clear(uint64_t offset, uint64_t bytes);
 
 private:
   void *mapping = nullptr;
@@ -38,6 +35,7 @@ enum class Loading { Auto, Copy, Map };
 struct MemoryRequest {
   int64_t context = 0;     // positions asked for; 0: the default
   int64_t positions = 0;   // positions the run will reach; 0: not known
+  int64_t sequences = 1;   // computed side by side, each of that many positions
   int64_t logitsRows = 1;  // R of the largest step
   uint64_t extraBytes = 0; // what the command itself holds
   uint64_t limit = 0;      // --mem-limit in bytes; 0: none
@@ -46,8 +44,11 @@ struct MemoryRequest {
 };
 
 struct MemoryPlan {
-  int64_t context = 0;  // positions a session accepts
+  int64_t context = 0; // positions a sequence accepts
+  int64_t sequences = 1;
   int64_t capacity = 0; // C of the ABI: what the run can reach, rounded up
+  /// Of it, what each sequence has.
+  int64_t stride() const { return capacity / sequences; }
   int64_t logitsRows = 1;
   uint64_t weights = 0, caches = 0, arena = 0, logits = 0, other = 0;
   /// Bytes of the mapping that holds caches, arena and logits.

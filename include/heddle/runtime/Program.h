@@ -71,6 +71,7 @@ struct Manifest {
   int64_t modelContext = 0; // positions the model was trained for
   uint64_t arenaBytes = 0;
   int64_t batchTokens = 0, prefillTokens = 0;
+  bool takesSequences = false; // tokens of a step may be of several
   std::map<std::string, uint64_t> bytesByEncoding;
   std::vector<ParamEntry> params;
   std::vector<ExpertGroup> expertGroups;

@@ -1,4 +1,4 @@
-//===- Session.h - The state of one generation -----------------*- C++ -*-===//
+//===- Session.h - The state of what is generated --------------*- C++ -*-===//
 #ifndef HEDDLE_RUNTIME_SESSION_H
 #define HEDDLE_RUNTIME_SESSION_H
 
@@ -8,7 +8,6 @@
 #include "heddle/runtime/ThreadTeam.h"
 #include "heddle/runtime/heddle_rt.h"
 #include <chrono>
-#include <functional>
 #include <memory>
 #include <span>
 #include <utility>
@@ -16,8 +15,9 @@
 
 namespace heddle::rt {
 
-/// Caches, scratch and position of one sequence. The program, its weights
-/// loaded, and the team outlive it.
+/// Caches and positions of one sequence or of several that are computed side
+/// by side, and scratch. The program, its weights loaded, and the team outlive
+/// it.
 class Session {
 public:
   Session(Program &program, const heddle_level &level, const MemoryPlan &plan,
@@ -26,26 +26,32 @@ public:
   /// Of a program that has experts, else null.
   Experts *experts() { return expertStore.get(); }
 
-  /// Back to position 0 with zeroed caches, whose pages are given back.
-  void reset();
+  /// Of the plan; the first is the one that is meant where none is named.
+  int64_t sequences() const { return plan.sequences; }
   /// Back to `position`, at most the current one. What caches hold of later
   /// positions stays; no position before them reads it.
-  void rewind(int64_t position);
-  int64_t position() const { return next; }
+  void rewind(int64_t position, int64_t sequence = 0);
+  int64_t position() const { return next.front(); }
   int64_t context() const { return plan.context; }
   /// Largest T of one step.
   int64_t maxChunk() const;
 
   /// Runs `tokens` (each in [0, V), else Failure(Malformed)) at the next
-  /// positions and returns the logits of the last, (V,) float32, valid until
-  /// the next call. Throws Failure(Limit) if they do not fit the context.
-  const float *feed(std::span<const int32_t> tokens);
+  /// positions of a sequence and returns the logits of the last, (V,) float32,
+  /// valid until the next call. Throws Failure(Limit) if they do not fit the
+  /// context.
+  const float *feed(std::span<const int32_t> tokens, int64_t sequence = 0);
 
-  /// The same, handing every row's logits to `sink(first, rows, logits)`,
-  /// (rows, V) float32 of tokens[first, first + rows), `chunk` tokens a step.
-  using RowSink = std::function<void(int64_t, int64_t, const float *)>;
-  void feedAll(std::span<const int32_t> tokens, int64_t chunk,
-               const RowSink &sink);
+  /// The next tokens of some sequence.
+  struct Piece {
+    int64_t sequence;
+    std::span<const int32_t> tokens;
+  };
+  /// Runs `pieces`, of sequences that differ, in one step of at most maxChunk()
+  /// and the plan's logitsRows tokens; returns the logits of every token,
+  /// (T, V) float32 in the order of the pieces. They are those that each piece
+  /// has alone.
+  const float *feedTogether(std::span<const Piece> pieces);
 
   /// Seconds of steps by kernel, in the manifest's order: from when the first
   /// thread begins it to when one begins the next, or to the step's end.
@@ -71,9 +77,9 @@ private:
   static void barrier(heddle_context *ctx, int64_t tid, int64_t nthreads);
   static void stepJob(void *arg, int64_t tid, int64_t nthreads);
   void addTimes(Clock::time_point end);
-  void check(std::span<const int32_t> tokens) const;
+  void check(const Piece &piece) const;
   // One step; `rows` of the step's last rows get logits.
-  void step(std::span<const int32_t> tokens, int64_t rows);
+  void step(std::span<const Piece> pieces, int64_t rows);
 
   const Manifest &manifest;
   const heddle_level &level;
@@ -82,8 +88,8 @@ private:
   std::vector<const void *> params;
   Buffer state; // caches, arena and logits, each from a page's start
   std::vector<void *> caches;
-  std::vector<int32_t> tokenBuffer, positions, rowIndex;
-  int64_t next = 0;
+  std::vector<int32_t> tokenBuffer, positions, starts, rowIndex;
+  std::vector<int64_t> next; // position of each sequence
   std::vector<Marks> marks;
   KernelTimes *times = nullptr;
   StepContext context_{};

@@ -6,7 +6,8 @@
 // Plain C11, no dependency. A change of layout raises HEDDLE_ABI_VERSION.
 //
 // Shapes: T = tokens of this step, R = rows whose logits are wanted,
-// V = vocabulary, C = context capacity of the caches.
+// V = vocabulary, C = context capacity of the caches. Tokens may be of several
+// sequences; those of one follow each other.
 //
 //===----------------------------------------------------------------------===//
 #ifndef HEDDLE_RUNTIME_HEDDLE_RT_H
@@ -18,7 +19,7 @@
 extern "C" {
 #endif
 
-#define HEDDLE_ABI_VERSION 4
+#define HEDDLE_ABI_VERSION 5
 
 typedef struct heddle_context heddle_context;
 
@@ -42,7 +43,11 @@ struct heddle_context {
   void *arena;               // (arena_bytes,) uint8, 64-byte aligned scratch
   void *const *caches;       // (n_caches,) one zero-filled buffer per cache
   const int32_t *tokens;     // (T,) int32 token ids, each in [0, V)
-  const int32_t *positions;  // (T,) int32, each in [0, C), ascending by one
+  const int32_t *positions;  // (T,) int32, each in [0, C), of one sequence
+                             // ascending by one
+  const int32_t *starts;     // (T,) int32, where in the caches the token's
+                             // sequence begins, a multiple of what the manifest
+                             // says of each; start + position is in [0, C)
   const int32_t *rows;       // (R,) int32 rows of this step, each in [0, T)
   float *logits;             // (R, V) float32, written by the step
   int64_t n_tokens;          // T

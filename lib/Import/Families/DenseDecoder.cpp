@@ -121,9 +121,10 @@ buildLatentAttention(GraphBuilder &g, const DenseConfig &c,
            c.heads),
       absorbed, c.heads);
   Value cache = CacheAppendOp::create(b, g.loc("cache"), p.carried[1], p.slot,
-                                      key, key, positions);
+                                      key, key, positions, Value());
   Value mixed = AttentionOp::create(
-      b, g.loc("attention"), query, cache, p.slot, positions, Value(), c.heads,
+      b, g.loc("attention"), query, cache, p.slot, positions, Value(), Value(),
+      c.heads,
       llvm::APFloat(c.rope.scoreScale / std::sqrt(double(l.plain + l.rotated))),
       IntegerAttr());
   Value o =
@@ -183,10 +184,10 @@ static SmallVector<Value> buildLayer(GraphBuilder &g, const DenseConfig &c,
     k = RopeOp::create(b, g.loc("rope_k"),
                        headNorm(k, "attn_k_norm.weight", c.kvHeads), angles,
                        c.kvHeads);
-    cache =
-        CacheAppendOp::create(b, g.loc("cache"), cache, slot, k, v, positions);
+    cache = CacheAppendOp::create(b, g.loc("cache"), cache, slot, k, v,
+                                  positions, Value());
     o = AttentionOp::create(
-        b, g.loc("attention"), q, cache, slot, positions,
+        b, g.loc("attention"), q, cache, slot, positions, Value(),
         p["attn_sinks.weight"], c.heads,
         llvm::APFloat(1 / std::sqrt(double(c.dim))),
         p.kind->variant ? b.getI64IntegerAttr(p.kind->variant) : IntegerAttr());

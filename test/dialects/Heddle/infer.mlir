@@ -68,7 +68,7 @@ func.func @rope(%x: tensor<?x8xf32>, %a: tensor<?x4xf32>) {
 func.func @attention(%c: !cache, %q: tensor<?x8xf32>, %pos: tensor<?xi32>, %slot: index) {
   // expected-error @+2 {{inferred type(s) 'tensor<?x8xf32>'}}
   // expected-error @below {{'heddle.attention' op failed to infer returned types}}
-  %0 = "heddle.attention"(%q, %c, %slot, %pos) {heads = 2 : i64, scale = 1.0 : f64}
+  %0 = "heddle.attention"(%q, %c, %slot, %pos) {heads = 2 : i64, operandSegmentSizes = array<i32: 1, 1, 1, 1, 0, 0>, scale = 1.0 : f64}
     : (tensor<?x8xf32>, !cache, index, tensor<?xi32>) -> tensor<?x4xf32>
   return
 }

@@ -57,7 +57,7 @@ func.func @bare_layers(%x: tensor<?x576xf32>) -> tensor<?x576xf32> {
 }
 
 // CHECK-LABEL: @decoder
-func.func @decoder(%ids: tensor<?xi32>, %pos: tensor<?xi32>, %rows: tensor<?xi32>, %c0: !cache, %slot: index) -> tensor<?x576xf32> {
+func.func @decoder(%ids: tensor<?xi32>, %pos: tensor<?xi32>, %starts: tensor<?xi32>, %rows: tensor<?xi32>, %c0: !cache, %slot: index) -> tensor<?x576xf32> {
   %table = heddle.param "t" : tensor<1000x576xf32, #heddle.enc<f16>>
   %w = heddle.param "w" : tensor<576xf32>
   %wh = heddle.param "wh" : tensor<64xf32>
@@ -88,6 +88,11 @@ func.func @decoder(%ids: tensor<?xi32>, %pos: tensor<?xi32>, %rows: tensor<?xi32
   %o = heddle.attention %qr, %c1[%slot] at %pos {heads = 9 : i64, scale = 0.125 : f64} : tensor<?x576xf32>, !cache, tensor<?xi32>
   // CHECK: heddle.attention {{.*}} {heads = 9 : i64, scale = 1.250000e-01 : f64, window = 128 : i64}
   %o1 = heddle.attention %o, %c1[%slot] at %pos {heads = 9 : i64, scale = 0.125 : f64, window = 128 : i64} : tensor<?x576xf32>, !cache, tensor<?xi32>
+  // CHECK: heddle.cache_append {{.*}} at %{{.*}} from %{{.*}} : {{.*}}, tensor<?x192xf32>, tensor<?xi32>{{$}}
+  %c2 = heddle.cache_append %c1[%slot], %kr, %v at %pos from %starts : !cache, tensor<?x192xf32>, tensor<?xi32>
+  // CHECK: heddle.attention {{.*}} at %{{.*}} from %{{.*}} {heads = 9 : i64, {{.*}} tensor<?xi32>{{$}}
+  %o3 = heddle.attention %qr, %c2[%slot] at %pos from %starts {heads = 9 : i64, scale = 0.125 : f64}
+    : tensor<?x576xf32>, !cache, tensor<?xi32>
   // CHECK: heddle.attention {{.*}} at %{{.*}} sinks %{{.*}} {heads = 9 : i64, {{.*}} tensor<?xi32>, tensor<9xf32>
   %sinks = heddle.param "sinks" : tensor<9xf32>
   %o2 = heddle.attention %o1, %c1[%slot] at %pos sinks %sinks {heads = 9 : i64, scale = 0.125 : f64}

@@ -281,11 +281,16 @@ def Heddle_RopeOp : Heddle_Op<"rope", [Pure, Heddle_RowWise, DeclareOpInterfaceM
   let hasVerifier = 1;
 }
 
-def Heddle_CacheAppendOp : Heddle_Op<"cache_append", [Pure, Heddle_RowWise, AllTypesMatch<["cache", "result"]>, AllTypesMatch<["key", "value"]>]> {
+/// Of one step's tokens, which may be of several sequences.
+def Heddle_StartsMatch : OptionalTypesMatchWith<"starts are as positions", "positions", "starts", "$_self">;
+
+def Heddle_CacheAppendOp : Heddle_Op<"cache_append", [Pure, Heddle_RowWise, AllTypesMatch<["cache", "result"]>, AllTypesMatch<["key", "value"]>, Heddle_StartsMatch]> {
   let summary = "Writes keys and values of this step's tokens";
   let description = [{
     The result is the cache with key[t, h, :] and value[t, h, :] at
-    [slot, h, positions[t], :]. Shapes: key and value [T, heads * dim], positions [T].
+    [slot, h, starts[t] + positions[t], :]. `starts` say where in the cache the token's
+    sequence begins, 0 if not given. Shapes: key and value [T, heads * dim], positions and
+    starts [T].
 
     Constraints: (C1) widths are heads * dim of the cache.
 
@@ -296,14 +301,14 @@ def Heddle_CacheAppendOp : Heddle_Op<"cache_append", [Pure, Heddle_RowWise, AllT
     ```
   }];
   let arguments = (ins Heddle_CacheType:$cache, Index:$slot, Heddle_Activation:$key, Heddle_Activation:$value,
-                       Heddle_Ids:$positions);
+                       Heddle_Ids:$positions, Optional<Heddle_Ids>:$starts);
   let results = (outs Heddle_CacheType:$result);
-  let assemblyFormat = [{ $cache `[` $slot `]` `,` $key `,` $value `at` $positions attr-dict
+  let assemblyFormat = [{ $cache `[` $slot `]` `,` $key `,` $value `at` $positions (`from` $starts^)? attr-dict
       `:` type($cache) `,` type($key) `,` type($positions) }];
   let hasVerifier = 1;
 }
 
-def Heddle_AttentionOp : Heddle_Op<"attention", [Pure, DeclareOpInterfaceMethods<InferTypeOpInterface>]> {
+def Heddle_AttentionOp : Heddle_Op<"attention", [Pure, AttrSizedOperandSegments, Heddle_StartsMatch, DeclareOpInterfaceMethods<InferTypeOpInterface>]> {
   let summary = "Causal attention over a cache";
   let description = [{
     For query head h of token t over the keys j <= positions[t] of KV head
@@ -312,8 +317,9 @@ def Heddle_AttentionOp : Heddle_Op<"attention", [Pure, DeclareOpInterfaceMethods
     query head, with a value of 0: exp(sinks[h]) is added to what the softmax divides by
     (arXiv 2309.17453; gpt-oss). Grouped-query attention
     (arXiv 2305.13245); the kernel is an online softmax over fixed segments of keys
-    at absolute positions, merged in ascending order (arXiv 2307.08691).
-    Shapes: query [T, heads * dim], positions [T], result as query.
+    at absolute positions, merged in ascending order (arXiv 2307.08691). Key j is at
+    starts[t] + j of the cache, where token t's sequence begins, at j if `starts` are not
+    given. Shapes: query [T, heads * dim], positions and starts [T], result as query.
 
     Constraints: (C1) the width is heads * dim; (C2) the cache's heads divide heads;
     (C3) scale is positive; (C4) window, if given, is positive; (C5) sinks has heads elements.
@@ -325,10 +331,10 @@ def Heddle_AttentionOp : Heddle_Op<"attention", [Pure, DeclareOpInterfaceMethods
     ```
   }];
   let arguments = (ins Heddle_Activation:$query, Heddle_CacheType:$cache, Index:$slot, Heddle_Ids:$positions,
-                       Optional<Heddle_Vector>:$sinks, I64Attr:$heads, F64Attr:$scale,
+                       Optional<Heddle_Ids>:$starts, Optional<Heddle_Vector>:$sinks, I64Attr:$heads, F64Attr:$scale,
                        OptionalAttr<I64Attr>:$window);
   let results = (outs Heddle_Activation:$result);
-  let assemblyFormat = [{ $query `,` $cache `[` $slot `]` `at` $positions (`sinks` $sinks^)? attr-dict
+  let assemblyFormat = [{ $query `,` $cache `[` $slot `]` `at` $positions (`from` $starts^)? (`sinks` $sinks^)? attr-dict
       `:` type($query) `,` type($cache) `,` type($positions) (`,` type($sinks)^)? }];
   let hasVerifier = 1;
 }

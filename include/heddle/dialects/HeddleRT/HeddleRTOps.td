@@ -122,7 +122,7 @@ def HeddleRT_ArenaOp : HeddleRT_Op<"arena", [Pure]> {
 def HeddleRT_InputOp : HeddleRT_Op<"input", [Pure]> {
   let summary = "One of the step's inputs or outputs";
   let description = [{
-    `tokens` (T), `positions` (T), `rows` (R) as i32, or `logits` (R, V) as f32.
+    `tokens` (T), `positions` (T), `starts` (T), `rows` (R) as i32, or `logits` (R, V) as f32.
 
     Constraints: (C1) the name is one of these; (C2) only the leading dimension may be
     dynamic; (C3) the element is i32, of `logits` f32.
