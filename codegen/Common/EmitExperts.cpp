@@ -180,7 +180,7 @@ struct ExpertEmitter {
                                     expert);
     else
       panel = b.add(b.mul(expert, b.index(panels)), panel);
-    LinearTile linear(b, schedule, packed, matrix, rowsOf(op), x, k, !grouped);
+    LinearTile linear(b, schedule, packed, matrix, rowsOf(op), x, k);
     linear.multiply(panel, (width + rows - 1) / rows, row,
                     grouped ? count : Value(), locals[op->getResult(0)]);
     Value bias = buffers.lookup(productOf(op).bias);

@@ -166,8 +166,7 @@ struct MatmulEmitter {
       x = columnsOf(x, head, heads);
     }
     LinearTile linear(b, schedule, packedOf(op), ops.whole[op.getWeight()][0],
-                      rowsOf(op), x, widthOf(op.getX()) / heads,
-                      /*streams=*/!count);
+                      rowsOf(op), x, widthOf(op.getX()) / heads);
     linear.multiply(panel, (width + rows - 1) / rows, t0,
                     count ? blockCount : Value(), locals[op.getResult()]);
   }

@@ -1,6 +1,7 @@
 //===- KernelBuilder.cpp - What emitters build loops with -----------------===//
 #include "heddle/codegen/Common/KernelBuilder.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include <numeric>
 
 using namespace mlir;
 using namespace heddle;
@@ -94,6 +95,22 @@ void KernelBuilder::branch(Value condition, llvm::function_ref<void()> then,
   then();
   setInsertionPointToStart(op.elseBlock());
   otherwise();
+}
+
+void KernelBuilder::choose(Value value, int64_t most,
+                           llvm::function_ref<void(int64_t)> body) {
+  SmallVector<int64_t> cases(most);
+  std::iota(cases.begin(), cases.end(), 1);
+  auto op = scf::IndexSwitchOp::create(*this, TypeRange(), value, cases, most);
+  OpBuilder::InsertionGuard guard(*this);
+  auto fill = [&](Region &region, llvm::function_ref<void()> inside) {
+    createBlock(&region);
+    inside();
+    scf::YieldOp::create(*this);
+  };
+  for (auto [number, region] : llvm::zip(cases, op.getCaseRegions()))
+    fill(region, [&] { body(number); });
+  fill(op.getDefaultRegion(), [] {});
 }
 
 Value KernelBuilder::opaque(Value value) {

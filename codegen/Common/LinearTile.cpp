@@ -319,14 +319,17 @@ void LinearTile::fetchAhead(Value panel, Value block) {
                                /*isDataCache=*/true);
 }
 
+/// Remainders of tiles up to this have code for every count.
+static constexpr int64_t kMostTail = 8;
+
 Values LinearTile::emit(Value panel, Value row, int64_t chunks, Value t0,
-                        int64_t tokens) {
+                        int64_t tokens, bool ahead) {
   EncAttr enc = packed.getEnc();
   Values zero(tokens * chunks, b.splat(b.vec(lanes(), b.getF32Type()), 0));
   return b.loop(
       b.index(0), b.index(packed.getBlocks(k)), 1, zero,
       [&](Value block, Values acc) {
-        if (prefetch)
+        if (ahead)
           fetchAhead(panel, block);
         Group g{panel, block, row, chunks, block, {}, {}, {}, {}};
         auto group = [&](Value at, Values acc) {
@@ -357,8 +360,8 @@ void LinearTile::multiply(Value panel, int64_t panels, Value t0, Value count,
                           Value out) {
   int64_t rows = packed.getRows(), vectors = rows / lanes();
   b.loop(b.index(0), b.index(panels), 1, [&](Value p) {
-    auto tokens = [&](Value row, int64_t chunks, Value t, int64_t n) {
-      Values acc = emit(b.add(panel, p), row, chunks, b.add(t0, t), n);
+    auto pass = [&](Value row, int64_t chunks, Value t, int64_t n, bool ahead) {
+      Values acc = emit(b.add(panel, p), row, chunks, b.add(t0, t), n, ahead);
       for (int64_t i = 0; i < n; ++i)
         for (int64_t c = 0; c < chunks; ++c)
           b.storeVec(
@@ -366,19 +369,36 @@ void LinearTile::multiply(Value panel, int64_t panels, Value t0, Value count,
               {b.add(t, b.index(i)), b.add(b.add(b.mul(p, b.index(rows)), row),
                                            b.index(c * lanes()))});
     };
+    auto tokens = [&](Value row, int64_t chunks, Value t, int64_t n) {
+      bool ahead = prefetch && n >= prefetchFrom;
+      if (!ahead || !count || n != tile)
+        return pass(row, chunks, t, n, ahead);
+      // Who passes over the panel first; the others have a loop without.
+      Value first = arith::CmpIOp::create(b, arith::CmpIPredicate::eq,
+                                          b.add(t, row), b.index(0));
+      b.branch(
+          first, [&] { pass(row, chunks, t, n, true); },
+          [&] { pass(row, chunks, t, n, false); });
+    };
     if (!count)
       return tokens(b.index(0), vectors, b.index(0), 1);
     int64_t wide = std::min(chunks, vectors);
     while (rows % (wide * lanes()))
       --wide;
     b.loop(b.index(0), b.index(rows), wide * lanes(), [&](Value row) {
-      // Whole tiles, then halves of them: any count in a few tiles.
+      // Whole tiles, then halves of them down to what has code for every count:
+      // a pass over the panel more costs more than its tokens.
       Value done = b.index(0);
-      for (int64_t size = tile; size > 0; size /= 2) {
+      int64_t size = tile;
+      for (;; size /= 2) {
         Value whole = b.sub(count, b.rem(b.sub(count, done), b.index(size)));
         b.loop(done, whole, size, [&](Value t) { tokens(row, wide, t, size); });
         done = whole;
+        if (size <= kMostTail)
+          break;
       }
+      b.choose(b.sub(count, done), size - 1,
+               [&](int64_t rest) { tokens(row, wide, done, rest); });
     });
   });
 }
@@ -399,6 +419,7 @@ FailureOr<ProductSchedule> ProductSchedule::of(KernelOp kernel) {
                          (block + tile - 1) / tile * tile,
                          chunks,
                          schedule.get("prefetch"),
+                         schedule.get("prefetch_from", 1),
                          dot ? integerDots().find(dot.getValue()) : nullptr,
                          floatDot ? floatDots().find(floatDot.getValue())
                                   : nullptr};

@@ -16,7 +16,7 @@ namespace heddle::codegen {
 /// The numbers of a kernel with products, and the instructions that its level
 /// has for them, null if none.
 struct ProductSchedule {
-  int64_t tile, block, chunks, prefetch;
+  int64_t tile, block, chunks, prefetch, prefetchFrom;
   const IntegerDot *dot;
   const FloatDot *floatDot;
   /// Fails with a diagnostic on a number out of range.
@@ -25,16 +25,14 @@ struct ProductSchedule {
 
 struct LinearTile {
   /// A weight as it lies in memory, [panels, groups, bytes], and activations:
-  /// f32 [T, K], or the buffer of #heddle.rows. `streams`: each panel is read
-  /// once, for one token.
+  /// f32 [T, K], or the buffer of #heddle.rows.
   LinearTile(KernelBuilder &b, const ProductSchedule &schedule,
-             PackedAttr packed, Value weight, RowsAttr rows, Value x, int64_t k,
-             bool streams)
+             PackedAttr packed, Value weight, RowsAttr rows, Value x, int64_t k)
       : b(b), packed(packed), weight(weight), rows(rows), x(x), k(k),
         dot(rows && rows.isCodes() ? schedule.dot : nullptr),
         floatDot(rows && !rows.isCodes() ? schedule.floatDot : nullptr),
         tile(schedule.tile), chunks(schedule.chunks),
-        prefetch(streams ? schedule.prefetch : 0) {}
+        prefetch(schedule.prefetch), prefetchFrom(schedule.prefetchFrom) {}
 
   /// The products of `panels` panels from `panel` on with the tokens from t0
   /// on, to as many rows of `out`: `count` tokens, one if that is null.
@@ -53,8 +51,9 @@ private:
   /// For rows of bf16; null where the level has no such instruction.
   const FloatDot *floatDot;
   int64_t tile, chunks;
-  /// Bytes ahead of the stream that are fetched; 0 = left to the hardware.
-  int64_t prefetch;
+  /// Bytes ahead of the stream that are fetched, and the fewest tokens of a
+  /// tile with which they are; 0 = left to the hardware.
+  int64_t prefetch, prefetchFrom;
 
   int64_t lanes() const {
     return dot ? dot->lanes : floatDot ? floatDot->lanes : b.lanes;
@@ -62,7 +61,9 @@ private:
 
   /// Sums of `chunks` vectors of rows from `row` of a panel on, and the tokens
   /// t0 … t0 + tokens - 1: chunk c of token t at t * chunks + c, f32 lanes.
-  Values emit(Value panel, Value row, int64_t chunks, Value t0, int64_t tokens);
+  /// `ahead`: fetches what comes next.
+  Values emit(Value panel, Value row, int64_t chunks, Value t0, int64_t tokens,
+              bool ahead);
   /// One group of a panel's rows, `chunks` vectors from `row` on: its number
   /// along k, where its scales and its codes start, and the numbers of its
   /// block per chunk.

@@ -20,13 +20,16 @@ void heddle::codegen::x86::registerParts(Registry &registry) {
       {"x86-64-v3+avxvnni", "x86_64", "x86_64-linux-gnu", "x86-64-v3",
        "+avxvnni", V3 ",avxvnni", 8, 16},
       {"x86-64-v4", "x86_64", "x86_64-linux-gnu", "x86-64-v4", "", V4, 16, 32,
-       /*fma=*/true, /*half=*/true, /*bf16=*/false, /*prefetch=*/0},
+       /*fma=*/true, /*half=*/true, /*bf16=*/false, /*prefetch=*/2048,
+       /*prefetchFrom=*/8},
       {"x86-64-v4+vnni", "x86_64", "x86_64-linux-gnu", "x86-64-v4",
        "+avx512vnni", V4 ",avx512vnni", 16, 32,
-       /*fma=*/true, /*half=*/true, /*bf16=*/false, /*prefetch=*/0},
+       /*fma=*/true, /*half=*/true, /*bf16=*/false, /*prefetch=*/2048,
+       /*prefetchFrom=*/8},
       {"x86-64-v4+vnni+bf16", "x86_64", "x86_64-linux-gnu", "x86-64-v4",
        "+avx512vnni,+avx512bf16", V4 ",avx512vnni,avx512bf16", 16, 32,
-       /*fma=*/true, /*half=*/true, /*bf16=*/true, /*prefetch=*/0},
+       /*fma=*/true, /*half=*/true, /*bf16=*/true, /*prefetch=*/2048,
+       /*prefetchFrom=*/8},
   };
   for (const Level &level : rows)
     registry.addLevel(level);

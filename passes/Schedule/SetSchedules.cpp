@@ -27,7 +27,7 @@ struct SetSchedules : heddle::impl::SetSchedulesBase<SetSchedules> {
         tokenTile > 64 || chunkTile < 0 || chunkTile > 64 || tokenBlock < 1 ||
         tokenBlock > 256 || itemBytes < 1 || segment < 1 || queryTile < 1 ||
         queryTile > 64 || headTile < 0 || headTile > 64 || prefetch < -1 ||
-        prefetch > 65536) {
+        prefetch > 65536 || prefetchFrom < 0 || prefetchFrom > 64) {
       module.emitError("lanes = ")
           << lanes << ", registers = " << registers
           << ", token-tile = " << tokenTile.getValue()
@@ -38,10 +38,12 @@ struct SetSchedules : heddle::impl::SetSchedulesBase<SetSchedules> {
           << ", query-tile = " << queryTile.getValue()
           << ", head-tile = " << headTile.getValue()
           << ", prefetch = " << prefetch.getValue()
+          << ", prefetch-from = " << prefetchFrom.getValue()
           << ", limit a power of two of 1 to 64, 8 to 64, 0 to 64, 0 to 64, 1 "
              "to "
              "256, "
-             "at least 1, at least 1, 1 to 64, 0 to 64, -1 to 65536";
+             "at least 1, at least 1, 1 to 64, 0 to 64, -1 to 65536, "
+             "0 to 64";
       return signalPassFailure();
     }
     Builder b(&getContext());
@@ -163,6 +165,11 @@ struct SetSchedules : heddle::impl::SetSchedulesBase<SetSchedules> {
                           : level       ? level->prefetch
                                         : 0)
         set("prefetch", ahead);
+      if (int64_t from = prefetchFrom ? prefetchFrom.getValue()
+                         : level      ? level->prefetchFrom
+                                      : 1;
+          from != 1)
+        set("prefetch_from", from);
       set("panels",
           std::min(panels, std::max<int64_t>(1, most ? itemBytes / most : 1)));
       if (codes && dot)

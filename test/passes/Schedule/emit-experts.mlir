@@ -15,13 +15,17 @@
 // CHECK-COUNT-2: memref.load %[[O]]
 // CHECK: scf.for
 // CHECK: arith.minsi
-// Tiles of four rows, of two and of one, each with its sums of two vectors a row.
+// Tiles of four rows, then code for each number that may be left, with sums of two vectors a row.
 // CHECK: scf.for {{.*}} step %c4
 // CHECK: %{{.*}}:8 = scf.for {{.*}} to %c64 step %c1 iter_args
-// CHECK: scf.for {{.*}} step %c2
-// CHECK: %{{.*}}:4 = scf.for {{.*}} to %c64 step %c1 iter_args
-// CHECK: scf.for {{.*}} step %c1
+// CHECK: scf.index_switch
+// CHECK: case 1 {
 // CHECK: %{{.*}}:2 = scf.for {{.*}} to %c64 step %c1 iter_args
+// CHECK: case 2 {
+// CHECK: %{{.*}}:4 = scf.for {{.*}} to %c64 step %c1 iter_args
+// CHECK: case 3 {
+// CHECK: %{{.*}}:6 = scf.for {{.*}} to %c64 step %c1 iter_args
+// CHECK-NOT: case 4
 // CHECK: heddle.launch @k1.g{{.*}} items #[[ITEMS]]
 func.func @grouped(%x: tensor<?x128xf32>, %w: !w, %o: tensor<5xi32>) -> tensor<?x96xf32> {
   %0 = heddle.kernel "g" (%x, %w, %o) schedule <"experts", {lanes = 8 : i64, token_tile = 4 : i64}> : (tensor<?x128xf32>, !w, tensor<5xi32>) -> tensor<?x96xf32> {

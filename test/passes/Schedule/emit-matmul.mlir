@@ -40,16 +40,21 @@ func.func @codes(%x: !rows, %w: !w) -> tensor<1x48xf32> {
 
 // A last item has fewer columns: its ops are cut, the product keeps whole panels.
 // CHECK-LABEL: func.func private @k1.l
-// For several tokens nothing is fetched ahead: a panel is read from cache.
-// CHECK-NOT: memref.prefetch
+// The first tile of two tokens fetches ahead; one token alone is fewer than do, and has code of its own.
 // CHECK: scf.if
+// CHECK: arith.cmpi eq
+// CHECK: scf.if
+// CHECK: memref.prefetch
+// CHECK: } else {
+// CHECK-NOT: memref.prefetch
+// CHECK: scf.index_switch
+// CHECK: case 1 {
 // CHECK-NOT: memref.prefetch
 // CHECK: vector.load {{.*}} memref<?x40xf32>
-// CHECK-NOT: memref.prefetch
 // CHECK: } else {
 // CHECK: heddle.launch @k1.l
 func.func @tail(%x: tensor<?x64xf32>, %r: tensor<?x40xf32>, %w: !w) -> tensor<?x40xf32> {
-  %0 = heddle.kernel "l" (%x, %r, %w) schedule <"matmul", {lanes = 8 : i64, prefetch = 512 : i64, token_tile = 2 : i64, token_block = 4 : i64}>
+  %0 = heddle.kernel "l" (%x, %r, %w) schedule <"matmul", {lanes = 8 : i64, prefetch = 512 : i64, prefetch_from = 2 : i64, token_tile = 2 : i64, token_block = 4 : i64}>
       : (tensor<?x64xf32>, tensor<?x40xf32>, !w) -> tensor<?x40xf32> {
   ^bb0(%a: tensor<?x64xf32>, %b: tensor<?x40xf32>, %c: !w):
     %1 = heddle.linear %a, %c : tensor<?x64xf32>, !w

@@ -77,7 +77,7 @@ module attributes {heddle.target = "x86-64-v3,x86-64-v4+vnni"} {
   }
   // CHECK-LABEL: @hardware
   func.func @hardware(%x: !one, %w: !weight) attributes {heddle.level = "x86-64-v4+vnni"} {
-    // CHECK: schedule <"matmul", {lanes = 16 : i64, panels = 1 : i64, token_block
+    // CHECK: schedule <"matmul", {lanes = 16 : i64, panels = 1 : i64, prefetch = 2048 : i64, prefetch_from = 8 : i64, token_block
     %0 = heddle.kernel "l" (%x, %w) : (!one, !weight) -> tensor<1x64xf32> {
     ^bb0(%a: !one, %b: !weight):
       %1 = heddle.linear %a, %b : !one, !weight

@@ -69,6 +69,11 @@ public:
   void branch(Value condition, llvm::function_ref<void()> then,
               llvm::function_ref<void()> otherwise);
 
+  /// `body` of the number that `value` is, of 1 to `most`; nothing if it is
+  /// none.
+  void choose(Value value, int64_t most,
+              llvm::function_ref<void(int64_t)> body);
+
   /// The index `value`, without how it was computed. LLVM's loop strength
   /// reduction takes a base that it sees through apart and computes addresses
   /// anew in each turn of an inner loop (6 % more instructions of a tile).

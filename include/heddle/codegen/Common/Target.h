@@ -32,9 +32,10 @@ struct Level {
   bool fma = true;   // fused multiply and add
   bool half = true;  // f16 to f32
   bool bf16 = false; // f32 to bf16
-  /// Bytes ahead of a decode stream that software fetches; 0 where the hardware
-  /// alone is faster (docs/performance.md).
-  int64_t prefetch = 3072;
+  /// Bytes ahead of a stream of weights that software fetches, and the fewest
+  /// tokens with which it does: with fewer the hardware alone is faster
+  /// (docs/performance.md).
+  int64_t prefetch = 3072, prefetchFrom = 1;
 };
 
 PartTable<Level> &levels();
