@@ -83,7 +83,7 @@ if [ "$pytest_wanted" = 1 ]; then
     export HEDDLE_TEST_PROGRAM=$program
   fi
   status=0
-  "$VENV_PYTHON" -m pytest -c test/pytest.ini --rootdir test -q $full \
+  "$VENV_PYTHON" -m pytest -c test/pytest.ini --rootdir test -q --durations=25 $full \
     --junit-xml="$results/pytest.xml" "${pytest_arguments[@]}" || status=$?
   [ "$status" -ne 5 ] || status=0 # no test matches
   count pytest "$status" "$results/pytest.xml"

@@ -200,9 +200,16 @@ Values LinearTile::integerGroup(const Group &g, Value t0, int64_t tokens,
                b.getI16Type());
     return arith::ExtSIOp::create(b, b.getI32Type(), half);
   };
+  // One partial lasts for the group, or is widened into the sums every few
+  // steps. As wide as a sum, it begins as one.
+  int64_t perByte = nibbles ? 2 : 1, sumCount = tokens * g.chunks;
+  bool lasts = depth >= loads * perByte, same = lasts && !dot->widen;
   auto startOf = [&](int64_t t) -> Value {
-    return offset ? b.mul(b.broadcast(sumOf(t), i32s), b.splat(i32s, offset))
-                  : b.splat(i32s, 0);
+    if (!offset)
+      return b.splat(i32s, 0);
+    // Multiplied as one number where the vector units have enough to do.
+    return same ? b.broadcast(b.mul(sumOf(t), b.i32(offset)), i32s)
+                : b.mul(b.broadcast(sumOf(t), i32s), b.splat(i32s, offset));
   };
 
   // Weights of every chunk meet each token of the tile before the next step
@@ -223,11 +230,7 @@ Values LinearTile::integerGroup(const Group &g, Value t0, int64_t tokens,
                ? arith::XOrIOp::create(b, codes, b.splat(i8s, -128)).getResult()
                : codes;
   };
-  int64_t perByte = nibbles ? 2 : 1, sumCount = tokens * g.chunks;
   Value noPartial = b.splat(partialType, 0);
-  // One partial lasts for the group, or is widened into the sums every few
-  // steps.
-  bool lasts = depth >= loads * perByte;
   auto widen = [&](Values &sums, ValueRange partials) {
     for (auto [sum, partial] : llvm::zip(sums, partials))
       sum = b.add(sum, dot->widen ? dot->widen(b, partial) : partial);
@@ -262,7 +265,7 @@ Values LinearTile::integerGroup(const Group &g, Value t0, int64_t tokens,
   Values sums;
   for (int64_t t = 0; t < tokens; ++t)
     sums.append(g.chunks, startOf(t));
-  Values carried = lasts ? Values(sumCount, noPartial) : sums;
+  Values carried = lasts && !same ? Values(sumCount, noPartial) : sums;
   // A loop keeps the back end from reordering a tile by sums, which would spill
   // what the sums share. Bits of a plane need to know their step.
   if (tokens == 1 || highBits) {
@@ -275,7 +278,7 @@ Values LinearTile::integerGroup(const Group &g, Value t0, int64_t tokens,
         b.index(0), b.index(loads), unit, carried,
         [&](Value i, Values carried) { return steps(i, unit, 0, carried); });
   }
-  if (lasts)
+  if (lasts && !same)
     widen(sums, carried);
   else
     sums = carried;

@@ -27,13 +27,15 @@ from compare import HEDDLE, PEERS, Others, compare, compiled, measure
 
 @dataclass
 class Row:
-    """One run of both programs, and the least ratio asked of it. `depth`: decode only."""
+    """One run of both programs, and the least ratio asked of it. `depth`, `batch` (sequences at
+    once): decode only."""
     model: str
     threads: int
     prefill: dict  # tokens -> ratio, None: not asked
-    decode: float
+    decode: float  # None: not asked
     gen: int = 64
     depth: int = 0
+    batch: int = 1
 
 
 DENSE = [
@@ -49,6 +51,7 @@ OPENVINO = [Row("smollm2", threads, {512: None}, None) for threads in (1, 2)] + 
     Row("q4_0", threads, {512: 1}, None) for threads in (1, 2)]
 MOE = [Row(model, threads, {128: 2.5, 512: 2.5}, 1, gen=32)
        for model in ("olmoe", "deepseek", "qwen3") for threads in (1, 2)]
+MOE += [Row("olmoe", 2, {}, 1.6 if batch == 32 else None, gen=32, batch=batch) for batch in (2, 4, 8, 32)]
 MOE.append(Row("deepseek", 2, {}, 2.5, gen=32, depth=4096))
 # Of the bandwidth; of an instruction's peak.
 DECODE, PREFILL = 0.90, {"vpdpbusd": 0.65, "vdpbf16ps": 0.80}
@@ -57,7 +60,7 @@ DECODE, PREFILL = 0.90, {"vpdpbusd": 0.65, "vdpbf16ps": 0.80}
 def run(row, path, options):
     """compare.py's result for one row."""
     shape = SimpleNamespace(model=path, peer=PEERS[options.peer], prompt=list(row.prefill) or [16],
-                            gen=[row.gen], depth=[row.depth], repeat=options.repeat, rounds=options.rounds)
+                            gen=[row.gen], depth=[row.depth], batch=[row.batch], repeat=options.repeat, rounds=options.rounds)
     others = Others()
     ours, theirs = measure(compiled(path, options.numeric), shape, row.threads)
     return compare(ours, theirs, row.threads) | {"others": others.cores()}
@@ -86,7 +89,8 @@ def speed(rows, models, options):
         dot = [r["of_dot"] for r in prefills if r and "of_dot" in r]
         share = lambda value: f"{value:.0%}" if value is not None else ""  # noqa: E731
         peaks = [result[key] for key in ("peak_rss", "peer_peak_rss") if key in result]
-        cells = [row.model + (f" at {row.depth}" if row.depth else "") + f", {row.threads}",
+        what = (f" at {row.depth}" if row.depth else "") + (f" x {row.batch}" if row.batch > 1 else "")
+        cells = [f"{row.model}{what}, {row.threads}",
                  *[cell(r, row.prefill[size]) if r else "" for r, size in zip(prefills, sizes, strict=True)],
                  share(dot[-1] if dot else None), cell(decode, row.decode), share(decode.get("of_dram")),
                  " / ".join(f"{peak / 2**20:.0f}" for peak in peaks), f"{result['others']:.2f}"]

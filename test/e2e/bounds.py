@@ -51,10 +51,10 @@ def assert_neighbours(score, program, rows, expected, *flags):
 def assert_bitwise(score, program, tokens):
     """The same bits for any threads and chunks, whatever tokens follow, and beside other sequences."""
     expected = score(program, tokens, "-t", 1)
-    for threads in (1, 2, 3):
-        for chunk in (1, 2, 5, 16, 17):
-            found = score(program, tokens, "-t", threads, f"--chunk={chunk}")
-            assert_same_bits(found, expected, f"threads {threads}, chunk {chunk}")
+    # Decode with each number of threads, few tokens and many with some.
+    for threads, chunk in ((1, 1), (2, 1), (3, 1), (3, 2), (1, 5), (2, 16), (3, 17)):
+        found = score(program, tokens, "-t", threads, f"--chunk={chunk}")
+        assert_same_bits(found, expected, f"threads {threads}, chunk {chunk}")
     for length in (1, 16, 20):
         assert_same_bits(score(program, tokens[:length]), expected[:length], f"first {length}")
     other, part = tokens[::-1], len(tokens) // 2
