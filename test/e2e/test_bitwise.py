@@ -2,9 +2,11 @@
 
 import filecmp
 
+import numpy as np
 import pytest
 
 from bounds import assert_same_bits
+from tiny_gguf import Tiny, write
 
 # 83 tokens: whole prefill tiles of 16, then a tail.
 TOKENS = [504, 3575, 282, 4649, 314] + [(7919 * i) % 49152 for i in range(78)]
@@ -59,3 +61,30 @@ def test_contradicting_flag(heddle, smollm_gguf, dumped, tmp_path, flag):
                       "-o", tmp_path / "no", code=2)
         assert done.stderr.startswith("heddle: error: ")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def tiled(heddle, score, tmp_path_factory):
+    """tiled(numeric, *options) -> logits of a small model, of 43 tokens, the same in steps of few."""
+    directory = tmp_path_factory.mktemp("tiles")
+    model = write(directory / "tiny.gguf", Tiny(hidden=64, ff=160, seed=3, encoding="Q4_0"))
+    tokens = np.random.default_rng(3).integers(0, 320, 43).tolist()
+
+    def run(numeric, *options):
+        heddle("compile", model, "-o", directory / "program", f"--numeric={numeric}", "--quiet",
+               *(f"-p=set-schedules.{option}" for option in options))
+        logits = score(directory / "program", tokens, "-t", 2)
+        for chunk in (1, 2, 3, 5, 7, 13, 16):
+            assert_same_bits(score(directory / "program", tokens, f"--chunk={chunk}"), logits, f"chunk {chunk}")
+        return logits
+
+    return run
+
+
+@pytest.mark.parametrize("numeric", ("f32", "a8"))
+def test_tiles(tiled, numeric):
+    """Tiles, what they leave over and what is fetched ahead change no bit."""
+    expected = tiled(numeric)
+    for options in (["token-tile=1"], ["token-tile=3", "prefetch=0"], ["token-tile=16", "prefetch=64", "prefetch-from=1"],
+                    ["token-tile=9", "token-block=9", "prefetch=4096", "prefetch-from=3"]):
+        assert_same_bits(tiled(numeric, *options), expected, str(options))
