@@ -85,6 +85,21 @@ struct AddSequences : heddle::impl::AddSequencesBase<AddSequences> {
           return signalPassFailure();
       }
     }
+    // What other functions do with caches, or with these, nobody knows of here.
+    auto isPart = [&](Operation *op) {
+      auto func = op->getParentOfType<func::FuncOp>();
+      return func && parts.count(func);
+    };
+    bool others = false;
+    module.walk([&](Operation *op) {
+      if (isa<CacheAppendOp, AttentionOp>(op))
+        others |= !isPart(op);
+      else if (auto call = dyn_cast<func::CallOp>(op))
+        others |=
+            parts.count(module.lookupSymbol<func::FuncOp>(call.getCallee()));
+    });
+    if (others)
+      return;
     OpBuilder b(&getContext());
     auto ids = RankedTensorType::get({ShapedType::kDynamic}, b.getI32Type());
     bool caches = false;

@@ -90,11 +90,12 @@ static llvm::Error build(const ModelSource &source, ModuleOp module) {
                              p.shared[1], heads);
     Value k = RopeOp::create(b, g.loc("rope_k"), linear(h, "attn_k.weight"),
                              p.shared[1], heads);
-    cache = CacheAppendOp::create(b, g.loc("cache"), cache, p.slot, k,
-                                  linear(h, "attn_v.weight"), p.shared[0]);
+    cache =
+        CacheAppendOp::create(b, g.loc("cache"), cache, p.slot, k,
+                              linear(h, "attn_v.weight"), p.shared[0], Value());
     Value o = AttentionOp::create(
-        b, g.loc("attention"), q, cache, p.slot, p.shared[0], Value(), heads,
-        llvm::APFloat(1 / std::sqrt(double(dim))), IntegerAttr());
+        b, g.loc("attention"), q, cache, p.slot, p.shared[0], Value(), Value(),
+        heads, llvm::APFloat(1 / std::sqrt(double(dim))), IntegerAttr());
     x = add(x, linear(o, "attn_output.weight"));
     h = linear(norm(x, "ffn_norm.weight"), "ffn_up.weight");
     h = example::Relu2Op::create(b, g.loc("ffn_relu2"), h);

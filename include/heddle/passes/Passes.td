@@ -110,8 +110,8 @@ def AddSequences : Pass<"heddle-add-sequences", "::mlir::ModuleOp"> {
     once for all of them, and only attention goes to each one's own keys. Positions stay those within a
     sequence.
 
-    Must not fire without caches, or where an op has a fixed number of tokens: such a program takes one
-    sequence at a time. Fails where positions or starts are no input of `@forward`: the runtime bounds those
+    Must not fire without caches, where an op has a fixed number of tokens, or where functions are called
+    otherwise than by `heddle.layers` and go to caches: such a program takes one sequence at a time. Fails where positions or starts are no input of `@forward`: the runtime bounds those
     alone.
 
     Before: `%o = heddle.attention %q, %c[%slot] at %pos {…}`; after:

@@ -83,3 +83,26 @@ func.func @forward(%tokens: tensor<?xi32>, %pos: tensor<?xi32>, %rows: tensor<?x
   %o = heddle.attention %x, %c[%slot] at %pos from %tokens {heads = 1 : i64, scale = 1.0 : f64} : tensor<?x8xf32>, !cache, tensor<?xi32>
   return %o : tensor<?x8xf32>
 }
+
+// -----
+
+!cache = !heddle.cache<full_kv, layers = 1, heads = 1, dim = 8, elem = f32>
+
+// A function that is called goes to the cache.
+// CHECK-LABEL: func.func private @mixed
+// CHECK-NOT: from
+func.func private @mixed(%x: tensor<?x8xf32>, %c: !cache, %slot: index, %pos: tensor<?xi32>) -> tensor<?x8xf32> {
+  %o = heddle.attention %x, %c[%slot] at %pos {heads = 1 : i64, scale = 1.0 : f64} : tensor<?x8xf32>, !cache, tensor<?xi32>
+  return %o : tensor<?x8xf32>
+}
+// CHECK-LABEL: func.func @forward
+// CHECK-NOT: heddle.input
+// CHECK-NOT: from
+func.func @forward(%tokens: tensor<?xi32>, %pos: tensor<?xi32>, %rows: tensor<?xi32>, %c: !cache) -> tensor<?x8xf32> {
+  %slot = arith.constant 0 : index
+  %table = heddle.param "table" : tensor<16x8xf32>
+  %x = heddle.embedding %tokens, %table : tensor<?xi32>, tensor<16x8xf32>
+  %c1 = heddle.cache_append %c[%slot], %x, %x at %pos : !cache, tensor<?x8xf32>, tensor<?xi32>
+  %o = func.call @mixed(%x, %c1, %slot, %pos) : (tensor<?x8xf32>, !cache, index, tensor<?xi32>) -> tensor<?x8xf32>
+  return %o : tensor<?x8xf32>
+}
