@@ -322,7 +322,8 @@ void LinearTile::fetchAhead(Value panel, Value block) {
                                /*isDataCache=*/true);
 }
 
-/// Remainders of tiles up to this have code for every count.
+/// Tiles up to this have code for every remainder. Of larger ones, and of codes
+/// with bits in a plane, whose steps are unrolled, that would be too much code.
 static constexpr int64_t kMostTail = 8;
 
 Values LinearTile::emit(Value panel, Value row, int64_t chunks, Value t0,
@@ -362,6 +363,7 @@ Values LinearTile::emit(Value panel, Value row, int64_t chunks, Value t0,
 void LinearTile::multiply(Value panel, int64_t panels, Value t0, Value count,
                           Value out) {
   int64_t rows = packed.getRows(), vectors = rows / lanes();
+  bool everyTail = tile <= kMostTail && !packed.getEnc().getHighBits();
   b.loop(b.index(0), b.index(panels), 1, [&](Value p) {
     auto pass = [&](Value row, int64_t chunks, Value t, int64_t n, bool ahead) {
       Values acc = emit(b.add(panel, p), row, chunks, b.add(t0, t), n, ahead);
@@ -373,7 +375,7 @@ void LinearTile::multiply(Value panel, int64_t panels, Value t0, Value count,
                                            b.index(c * lanes()))});
     };
     auto tokens = [&](Value row, int64_t chunks, Value t, int64_t n) {
-      bool ahead = prefetch && n >= prefetchFrom;
+      bool ahead = prefetch && n >= prefetchFrom && (everyTail || !count);
       if (!ahead || !count || n != tile)
         return pass(row, chunks, t, n, ahead);
       // Who passes over the panel first; the others have a loop without.
@@ -389,19 +391,20 @@ void LinearTile::multiply(Value panel, int64_t panels, Value t0, Value count,
     while (rows % (wide * lanes()))
       --wide;
     b.loop(b.index(0), b.index(rows), wide * lanes(), [&](Value row) {
-      // Whole tiles, then halves of them down to what has code for every count:
-      // a pass over the panel more costs more than its tokens.
+      // Whole tiles, then what is left in one pass, or halves of tiles: a pass
+      // over the panel more costs more than its tokens.
       Value done = b.index(0);
       int64_t size = tile;
-      for (;; size /= 2) {
+      for (; size > 0; size /= 2) {
         Value whole = b.sub(count, b.rem(b.sub(count, done), b.index(size)));
         b.loop(done, whole, size, [&](Value t) { tokens(row, wide, t, size); });
         done = whole;
-        if (size <= kMostTail)
+        if (everyTail)
           break;
       }
-      b.choose(b.sub(count, done), size - 1,
-               [&](int64_t rest) { tokens(row, wide, done, rest); });
+      if (everyTail)
+        b.choose(b.sub(count, done), tile - 1,
+                 [&](int64_t rest) { tokens(row, wide, done, rest); });
     });
   });
 }
