@@ -46,7 +46,7 @@ const KnownPre *findPre(llvm::StringRef name) {
   static const KnownPre known[] = {
       {"gpt2", gpt2},
       {"gpt-2", gpt2},
-      {"smollm", {"digit", "gpt2"}},
+      {"smollm", {"digit-std", "gpt2"}},
       {"llama-bpe", llama3, true, true},
       {"llama3", llama3, true, true},
       {"llama-v3", llama3, true, true},

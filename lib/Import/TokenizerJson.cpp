@@ -277,8 +277,8 @@ private:
       readSplit(part, at);
     } else if (type == "Digits") {
       out.pre.push_back(fields.boolean(part, at + ".", "individual_digits")
-                            ? "digit"
-                            : "digits");
+                            ? "digit-std"
+                            : "digits-std");
     } else if (type == "ByteLevel" && last) {
       byteLevel = true;
       if (fields.boolean(part, at + ".", "add_prefix_space", true))

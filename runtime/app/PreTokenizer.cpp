@@ -20,6 +20,7 @@ namespace {
   "\\x{2029}\\x{202f}\\x{205f}\\x{3000}"
 #define LETTER "\\p{L}"
 #define NUMBER "\\p{N}"
+#define NEWER_NUMBER "\\x{11de0}-\\x{11de9}\\x{16ff4}-\\x{16ff6}"
 #define SPACES "[" SPACE "]+(?![^" SPACE "])|[" SPACE "]+"
 #define CONTRACTIONS "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 
@@ -85,6 +86,10 @@ constexpr Rule kRules[] = {
     {"o200k", kO200k},
     {"deepseek3", kDeepSeek3},
     {"digit", "[" NUMBER "]"},
+    // What Rust's char::is_numeric has besides; kNewerCharacters goes by the
+    // regular expressions of `tokenizers`, whose Unicode is older.
+    {"digit-std", "[" NUMBER NEWER_NUMBER "]"},
+    {"digits-std", "[" NUMBER NEWER_NUMBER "]+"},
     {"digits", "[" NUMBER "]+"},
     {"digits3", "[" NUMBER "]{1,3}"},
     {"cjk-kana", "[\\x{4e00}-\\x{9fa5}\\x{3040}-\\x{309f}\\x{30a0}-\\x{30ff}]+",
