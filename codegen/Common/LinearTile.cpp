@@ -322,8 +322,10 @@ void LinearTile::fetchAhead(Value panel, Value block) {
                                /*isDataCache=*/true);
 }
 
-/// Tiles up to this have code for every remainder. Of larger ones, and of codes
-/// with bits in a plane, whose steps are unrolled, that would be too much code.
+/// Tiles up to this have code for every remainder, larger ones from their half
+/// down: more would be too much code. Floats, whose blocks are of few
+/// instructions, have it for every tile, and codes with bits in a plane, whose
+/// steps are unrolled, only for halves of halves.
 static constexpr int64_t kMostTail = 8;
 
 Values LinearTile::emit(Value panel, Value row, int64_t chunks, Value t0,
@@ -363,7 +365,8 @@ Values LinearTile::emit(Value panel, Value row, int64_t chunks, Value t0,
 void LinearTile::multiply(Value panel, int64_t panels, Value t0, Value count,
                           Value out) {
   int64_t rows = packed.getRows(), vectors = rows / lanes();
-  bool everyTail = tile <= kMostTail && !packed.getEnc().getHighBits();
+  bool planes = packed.getEnc().getHighBits();
+  int64_t mostTail = planes ? 1 : packed.getEnc().getScale() ? kMostTail : 64;
   b.loop(b.index(0), b.index(panels), 1, [&](Value p) {
     auto pass = [&](Value row, int64_t chunks, Value t, int64_t n, bool ahead) {
       Values acc = emit(b.add(panel, p), row, chunks, b.add(t0, t), n, ahead);
@@ -375,7 +378,8 @@ void LinearTile::multiply(Value panel, int64_t panels, Value t0, Value count,
                                            b.index(c * lanes()))});
     };
     auto tokens = [&](Value row, int64_t chunks, Value t, int64_t n) {
-      bool ahead = prefetch && n >= prefetchFrom && (everyTail || !count);
+      bool ahead = prefetch && n >= prefetchFrom &&
+                   (!count || (!planes && (tile <= mostTail || n != tile)));
       if (!ahead || !count || n != tile)
         return pass(row, chunks, t, n, ahead);
       // Who passes over the panel first; the others have a loop without.
@@ -399,11 +403,11 @@ void LinearTile::multiply(Value panel, int64_t panels, Value t0, Value count,
         Value whole = b.sub(count, b.rem(b.sub(count, done), b.index(size)));
         b.loop(done, whole, size, [&](Value t) { tokens(row, wide, t, size); });
         done = whole;
-        if (everyTail)
+        if (size <= mostTail)
           break;
       }
-      if (everyTail)
-        b.choose(b.sub(count, done), tile - 1,
+      if (size > 1)
+        b.choose(b.sub(count, done), size - 1,
                  [&](int64_t rest) { tokens(row, wide, done, rest); });
     });
   });

@@ -27,6 +27,13 @@ PartTable<Level> &codegen::levels() {
   return table;
 }
 
+codegen::Tuning codegen::Level::tuningFor(llvm::StringRef processor) const {
+  for (const Tuning &tuning : tunings)
+    if (processor == tuning.cpu)
+      return tuning;
+  return {"", prefetch, prefetchFrom};
+}
+
 bool codegen::needsMet(llvm::StringRef needs,
                        llvm::function_ref<bool(llvm::StringRef)> has) {
   return llvm::all_of(llvm::split(needs, ','), [&](llvm::StringRef need) {

@@ -30,6 +30,7 @@
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Process.h"
 #include "llvm/Support/ThreadPool.h"
+#include "llvm/TargetParser/Host.h"
 #include <fmt/format.h>
 #include <map>
 #include <mutex>
@@ -284,6 +285,9 @@ private:
       (*module)->setAttr("heddle.registers",
                          b.getI64IntegerAttr(levels[0]->registers));
     }
+    if (target == "native")
+      (*module)->setAttr("heddle.cpu",
+                         b.getStringAttr(llvm::sys::getHostCPUName()));
     (*module)->setAttr("heddle.numeric", b.getStringAttr(numeric));
     (*module)->setAttr("heddle.context", b.getI64IntegerAttr(length));
     SmallVector<Attribute> given;

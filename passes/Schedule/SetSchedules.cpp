@@ -47,6 +47,10 @@ struct SetSchedules : heddle::impl::SetSchedulesBase<SetSchedules> {
       return signalPassFailure();
     }
     Builder b(&getContext());
+    auto known = module->getAttrOfType<StringAttr>("heddle.cpu");
+    StringRef processor = !cpu.empty() ? StringRef(cpu)
+                          : known      ? known.getValue()
+                                       : StringRef();
     llvm::StringSet<> unused;
     for (const std::string &name : generic)
       unused.insert(name);
@@ -161,13 +165,12 @@ struct SetSchedules : heddle::impl::SetSchedulesBase<SetSchedules> {
                            : pairCodes ? 1
                                        : 0)
         set("chunk_tile", chunks);
-      if (int64_t ahead = prefetch >= 0 ? prefetch.getValue()
-                          : level       ? level->prefetch
-                                        : 0)
+      codegen::Tuning tuning =
+          level ? level->tuningFor(processor) : codegen::Tuning{"", 0, 1};
+      if (int64_t ahead = prefetch >= 0 ? prefetch.getValue() : tuning.prefetch)
         set("prefetch", ahead);
-      if (int64_t from = prefetchFrom ? prefetchFrom.getValue()
-                         : level      ? level->prefetchFrom
-                                      : 1;
+      if (int64_t from =
+              prefetchFrom ? prefetchFrom.getValue() : tuning.prefetchFrom;
           from != 1)
         set("prefetch_from", from);
       set("panels",

@@ -329,6 +329,7 @@ def SetSchedules : Pass<"heddle-set-schedules", "::mlir::ModuleOp"> {
     Option<"tokenBlock", "token-block", "int64_t", "32", "Tokens that pass while a panel stays in cache.">,
     Option<"prefetch", "prefetch", "int64_t", "-1", "Bytes that a stream of weights is fetched ahead, up to 65536; 0 = by the hardware alone, -1 = as the level says.">,
     Option<"prefetchFrom", "prefetch-from", "int64_t", "0", "Fewest tokens with which it is, up to 64; 0 = as the level says.">,
+    Option<"cpu", "cpu", "std::string", "\"\"", "Processor, as LLVM calls it, whose numbers of the level are taken where it has some; none = the module's `heddle.cpu`.">,
     Option<"segment", "segment", "int64_t", "128", "Keys of an attention segment, merged in order.">,
     Option<"queryTile", "query-tile", "int64_t", "12", "Query rows of an attention item, up to 64: heads of a KV head, and as many tokens as fit.">,
     Option<"headTile", "head-tile", "int64_t", "0", "Query heads that a pass of one token takes, up to 64, where all share one KV head; 0 = 4.">,

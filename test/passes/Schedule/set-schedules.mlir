@@ -1,6 +1,7 @@
 // RUN: heddle-opt %s --heddle-set-schedules -split-input-file | FileCheck %s
 // RUN: heddle-opt %s --heddle-set-schedules='token-tile=3' -split-input-file | FileCheck %s --check-prefix=TILE
 // RUN: heddle-opt %s --heddle-set-schedules='prefetch=512' -split-input-file | FileCheck %s --check-prefix=AHEAD
+// RUN: heddle-opt %s --heddle-set-schedules='cpu=generic' -split-input-file | FileCheck %s --check-prefix=CPU
 // RUN: not heddle-opt %s --heddle-set-schedules='token-tile=many' -split-input-file 2>&1 | FileCheck %s --check-prefix=ERROR
 // RUN: not heddle-opt %s --heddle-set-schedules='chunk-tile=65' -split-input-file 2>&1 | FileCheck %s --check-prefix=LIMIT
 
@@ -78,6 +79,38 @@ module attributes {heddle.target = "x86-64-v3,x86-64-v4+vnni"} {
   // CHECK-LABEL: @hardware
   func.func @hardware(%x: !one, %w: !weight) attributes {heddle.level = "x86-64-v4+vnni"} {
     // CHECK: schedule <"matmul", {lanes = 16 : i64, panels = 1 : i64, prefetch = 2048 : i64, prefetch_from = 8 : i64, token_block
+    %0 = heddle.kernel "l" (%x, %w) : (!one, !weight) -> tensor<1x64xf32> {
+    ^bb0(%a: !one, %b: !weight):
+      %1 = heddle.linear %a, %b : !one, !weight
+      heddle.yield %1 : tensor<1x64xf32>
+    }
+    return
+  }
+}
+
+// -----
+
+!one = tensor<1x8xf32>
+!weight = tensor<64x8xf32, #heddle.packed<<f32>, rows = 32>>
+
+// Of a processor that was measured it is that one's, for the levels that it was measured with.
+module attributes {heddle.target = "x86-64-v2,x86-64-v4+vnni", heddle.cpu = "znver5"} {
+  // CHECK-LABEL: @old_level
+  func.func @old_level(%x: !one, %w: !weight) attributes {heddle.level = "x86-64-v2"} {
+    // CHECK: schedule <"matmul", {lanes = 4 : i64, panels = 1 : i64, prefetch = 3072 : i64, token_block
+    %0 = heddle.kernel "l" (%x, %w) : (!one, !weight) -> tensor<1x64xf32> {
+    ^bb0(%a: !one, %b: !weight):
+      %1 = heddle.linear %a, %b : !one, !weight
+      heddle.yield %1 : tensor<1x64xf32>
+    }
+    return
+  }
+  // CHECK-LABEL: @measured
+  // CPU-LABEL: @measured
+  func.func @measured(%x: !one, %w: !weight) attributes {heddle.level = "x86-64-v4+vnni"} {
+    // CHECK: prefetch = 8192 : i64, prefetch_from = 2 : i64,
+    // The option names another processor, and the level has nothing for it.
+    // CPU: prefetch = 2048 : i64, prefetch_from = 8 : i64,
     %0 = heddle.kernel "l" (%x, %w) : (!one, !weight) -> tensor<1x64xf32> {
     ^bb0(%a: !one, %b: !weight):
       %1 = heddle.linear %a, %b : !one, !weight

@@ -17,6 +17,12 @@
 
 namespace heddle::codegen {
 
+/// What a processor does better with than its level's other ones.
+struct Tuning {
+  const char *cpu; // as LLVM calls it
+  int64_t prefetch, prefetchFrom;
+};
+
 struct Level {
   /// As --target and --isa spell it.
   const char *name;
@@ -36,6 +42,11 @@ struct Level {
   /// tokens with which it does: with fewer the hardware alone is faster
   /// (docs/performance.md).
   int64_t prefetch = 3072, prefetchFrom = 1;
+  /// Of processors that were measured.
+  llvm::ArrayRef<Tuning> tunings = {};
+
+  /// Its numbers for that processor, or those of the level.
+  Tuning tuningFor(llvm::StringRef processor) const;
 };
 
 PartTable<Level> &levels();
