@@ -7,8 +7,9 @@
 // segments of a fixed number of keys at absolute positions: each segment's
 // softmax starts afresh, and segments are merged in ascending order, so that
 // logits do not depend on chunks or threads (FlashAttention-2, arXiv
-// 2307.08691). Caches: keys [layer, head, block, dim, key in block], values
-// [layer, head, position, dim].
+// 2307.08691). Where few heads share a KV head, tokens of one sequence meet the
+// keys and values together, in groups that fill the registers. Caches: keys
+// [layer, head, block, dim, key in block], values [layer, head, position, dim].
 //
 //===----------------------------------------------------------------------===//
 #include "heddle/codegen/Common/KernelBuilder.h"
@@ -37,6 +38,9 @@ struct AttentionEmitter {
   /// segment; the maximum and sum so far; the factors of what was summed before
   /// and of this segment.
   Value scores, top, sum, factors;
+  /// Of groups of tokens: their queries, [group, column of a head, row]; what
+  /// one has summed of values that all of its tokens see.
+  Value queries, partial;
   /// Of an item: its tokens t0 … t0 + count - 1 (count null: one), and `shared`
   /// heads of each.
   Value t0, count;
@@ -57,6 +61,48 @@ struct AttentionEmitter {
     top = memref::AllocaOp::create(b, stack({tile * shared}), align);
     sum = memref::AllocaOp::create(b, stack({tile * shared}), align);
     factors = memref::AllocaOp::create(b, stack({tile * shared, 2}), align);
+    if (int64_t size = groupOf(std::min(most, heads)); size > 1) {
+      int64_t rows = size * heads;
+      queries =
+          memref::AllocaOp::create(b, stack({tile / size, dim, rows}), align);
+      partial = memref::AllocaOp::create(
+          b, stack({rows, chunksOf(rows) * b.lanes}), align);
+    }
+  }
+
+  /// How many tokens meet a block of keys together, of `n` heads each: with its
+  /// vectors they fill the sums. A divisor of the tile.
+  int64_t groupOf(int64_t n) {
+    int64_t size = std::clamp<int64_t>(
+        most / (std::max<int64_t>(1, block / b.lanes) * n), 1, tile);
+    while (tile % size)
+      --size;
+    return size;
+  }
+  /// Vectors of values that `rows` rows of weights meet at a time.
+  int64_t chunksOf(int64_t rows) {
+    return std::max<int64_t>(1, std::min(most / rows, dim / b.lanes));
+  }
+  /// The queries of the tile's groups, so that those of a group lie together
+  /// and not a row of all heads apart. Past the last token it is the last
+  /// again.
+  void gatherQueries(Value kv) {
+    int64_t size = groupOf(heads);
+    b.loop(zero(), count, size, [&](Value i0) {
+      for (int64_t u = 0; u < size; ++u) {
+        Value i = arith::MinSIOp::create(b, b.add(i0, b.index(u)),
+                                         b.sub(count, b.index(1)));
+        for (int64_t h = 0; h < heads; ++h)
+          b.loop(zero(), b.index(dim), 1, [&](Value d) {
+            Value column =
+                b.add(b.mul(b.add(b.mul(kv, b.index(heads)), b.index(h)),
+                            b.index(dim)),
+                      d);
+            b.store(b.load(q, {b.add(t0, i), column}), queries,
+                    {b.div(i0, b.index(size)), d, b.index(u * heads + h)});
+          });
+      }
+    });
   }
 
   Value head(int64_t h) { return base ? b.add(base, b.index(h)) : b.index(h); }
@@ -94,14 +140,18 @@ struct AttentionEmitter {
                : zero(),
         end};
   }
+  /// The keys [lo, hi) of segment `s` that token i sees, none if lo >= hi.
+  std::pair<Value, Value> seenOf(Value s, Value i) {
+    auto [first, end] = seen(i);
+    Value start = b.mul(s, b.index(segment));
+    return {arith::MaxSIOp::create(b, b.sub(first, start), zero()),
+            arith::MinSIOp::create(b, b.sub(end, start), b.index(segment))};
+  }
   /// `body` with the keys [lo, hi) of segment `s` that token i sees, if there
   /// are any.
   void within(Value s, Value i,
               llvm::function_ref<void(Value lo, Value hi)> body) {
-    auto [first, end] = seen(i);
-    Value start = b.mul(s, b.index(segment));
-    Value lo = arith::MaxSIOp::create(b, b.sub(first, start), zero());
-    Value hi = arith::MinSIOp::create(b, b.sub(end, start), b.index(segment));
+    auto [lo, hi] = seenOf(s, i);
     if (!count)
       return body(lo, hi);
     b.branch(
@@ -129,29 +179,25 @@ struct AttentionEmitter {
     return acc;
   }
 
-  /// Scores of query heads [h0, h0 + n) of token i and the keys of block j of
-  /// segment `s`.
-  void products(Value i, Value kv, Value s, Value j, int64_t h0, int64_t n) {
-    int64_t vectors = std::max<int64_t>(1, std::min(block / b.lanes, most / n)),
+  /// Scores of `rows` queries, those of heads from h0 on of the tokens from i
+  /// on, and the keys of block j of segment `s`.
+  void products(Value i, Value kv, Value s, Value j, int64_t h0, int64_t rows,
+                llvm::function_ref<Value(int64_t row, Value d)> query) {
+    int64_t vectors =
+                std::max<int64_t>(1, std::min(block / b.lanes, most / rows)),
             width = std::min(b.lanes, block);
     while (block % (vectors * width))
       --vectors;
     Value at = b.sub(b.mul(j, b.index(block)), b.mul(s, b.index(segment))),
-          t = b.add(t0, i), held = inCache(i, j, block);
+          held = inCache(i, j, block), row0 = rowOf(i, h0);
+    VectorType type = b.vec(width, b.getF32Type());
     for (int64_t v0 = 0; v0 < block; v0 += vectors * width) {
-      Values acc(n * vectors, b.splat(b.vec(width, b.getF32Type()), 0));
+      Values acc(rows * vectors, b.splat(type, 0));
       acc = b.loop(
           zero(), b.index(dim), 1, acc, [&](Value d, Values acc) -> Values {
-            auto query = [&](int64_t h) {
-              Value column =
-                  b.add(b.mul(b.add(b.mul(kv, b.index(shared)), head(h0 + h)),
-                              b.index(dim)),
-                        d);
-              return b.broadcast(b.load(q, {t, column}),
-                                 b.vec(width, b.getF32Type()));
-            };
             return outer(
-                n, vectors, query,
+                rows, vectors,
+                [&](int64_t row) { return b.broadcast(query(row, d), type); },
                 [&](int64_t v) {
                   return b.loadVec(keys,
                                    {slot, kv, held, d, b.index(v0 + v * width)},
@@ -159,13 +205,26 @@ struct AttentionEmitter {
                 },
                 acc);
           });
-      for (int64_t h = 0; h < n; ++h)
+      for (int64_t row = 0; row < rows; ++row)
         for (int64_t v = 0; v < vectors; ++v)
-          b.storeVec(b.mul(acc[h * vectors + v],
-                           b.splat(b.vec(width, b.getF32Type()), scale)),
-                     scores,
-                     {rowOf(i, h0 + h), b.add(at, b.index(v0 + v * width))});
+          b.storeVec(
+              b.mul(acc[row * vectors + v], b.splat(type, scale)), scores,
+              {b.add(row0, b.index(row)), b.add(at, b.index(v0 + v * width))});
     }
+  }
+  /// Of heads [h0, h0 + n) of token i.
+  void products(Value i, Value kv, Value s, Value j, int64_t h0, int64_t n) {
+    products(i, kv, s, j, h0, n, [&](int64_t row, Value d) {
+      Value h = b.add(b.mul(kv, b.index(shared)), head(h0 + row));
+      return b.load(q, {b.add(t0, i), b.add(b.mul(h, b.index(dim)), d)});
+    });
+  }
+  /// Of all heads of a group.
+  void groupProducts(Value i, Value kv, Value s, Value j) {
+    int64_t size = groupOf(heads);
+    products(i, kv, s, j, 0, size * heads, [&](int64_t row, Value d) {
+      return b.load(queries, {b.div(i, b.index(size)), d, b.index(row)});
+    });
   }
 
   /// The softmax of a row of scores over the keys [lo, hi) of the segment; what
@@ -225,24 +284,32 @@ struct AttentionEmitter {
     b.store(fresh, factors, {head, b.index(1)});
   }
 
-  /// out = old * out + fresh * (weights x values) for every row of the tile:
-  /// columns d … d + chunks * width - 1, heads [h0, h0 + n).
-  void weigh(Value kv, Value s, Value i, Value lo, Value hi, int64_t h0,
-             int64_t n, Value d, int64_t chunks, int64_t width) {
+  /// acc += weights x values of the keys [lo, hi) of segment `s`, whose place
+  /// in the cache is `first`: columns d … d + chunks * width - 1, `rows` rows
+  /// of weights from those of head h0 of token i on.
+  Values addValues(Value i, Value kv, Value first, Value lo, Value hi,
+                   int64_t h0, int64_t rows, Value d, int64_t chunks,
+                   int64_t width, Values acc) {
     VectorType type = b.vec(width, b.getF32Type());
-    Value first = inCache(i, b.mul(s, b.index(segment)));
-    Values acc(n * chunks, b.splat(type, 0));
-    acc = b.loop(lo, hi, 1, acc, [&](Value key, Values acc) -> Values {
-      auto weight = [&](int64_t h) {
-        return b.broadcast(b.load(scores, {rowOf(i, h0 + h), key}), type);
+    Value row0 = rowOf(i, h0);
+    return b.loop(lo, hi, 1, acc, [&](Value key, Values acc) -> Values {
+      auto weight = [&](int64_t row) {
+        return b.broadcast(b.load(scores, {b.add(row0, b.index(row)), key}),
+                           type);
       };
       auto value = [&](int64_t c) {
         return b.loadVec(
             values, {slot, kv, b.add(first, key), b.add(d, b.index(c * width))},
             width);
       };
-      return outer(n, chunks, weight, value, acc);
+      return outer(rows, chunks, weight, value, acc);
     });
+  }
+
+  /// out = old * out + fresh * acc, for token i.
+  void addToOutput(Value i, int64_t h0, int64_t n, Value d, int64_t chunks,
+                   int64_t width, const Values &acc) {
+    VectorType type = b.vec(width, b.getF32Type());
     Row out = outOf(i);
     for (int64_t h = 0; h < n; ++h)
       for (int64_t c = 0; c < chunks; ++c) {
@@ -259,9 +326,72 @@ struct AttentionEmitter {
       }
   }
 
-  /// Heads [h0, h0 + n) over segment `s`.
+  /// A segment's share of the output, each token by itself.
+  void weigh(Value kv, Value s, int64_t h0, int64_t n, Value d, int64_t chunks,
+             int64_t width) {
+    tokens([&](Value i) {
+      within(s, i, [&](Value lo, Value hi) {
+        Value first = inCache(i, b.mul(s, b.index(segment)));
+        Values none(n * chunks, b.splat(b.vec(width, b.getF32Type()), 0));
+        addToOutput(
+            i, h0, n, d, chunks, width,
+            addValues(i, kv, first, lo, hi, h0, n, d, chunks, width, none));
+      });
+    });
+  }
+
+  /// The same for tokens of one sequence: keys that a whole group sees are
+  /// summed together, the others after them, so that every sum is in the order
+  /// of keys as above.
+  void weighGroups(Value kv, Value s, Value d, int64_t chunks, int64_t width) {
+    int64_t size = groupOf(heads), rows = size * heads;
+    Value first = inCache(zero(), b.mul(s, b.index(segment)));
+    b.loop(zero(), count, size, [&](Value i0) {
+      Value end = arith::MinSIOp::create(b, b.add(i0, b.index(size)), count);
+      auto [lo, hi] = seenOf(s, i0);
+      Values range = b.loop(b.add(i0, b.index(1)), end, 1, {lo, lo, hi},
+                            [&](Value i, Values range) -> Values {
+                              auto [lo, hi] = seenOf(s, i);
+                              return {arith::MinSIOp::create(b, range[0], lo),
+                                      arith::MaxSIOp::create(b, range[1], lo),
+                                      arith::MinSIOp::create(b, range[2], hi)};
+                            });
+      // Keys at the start that only some see would have to come before.
+      Value from = range[1],
+            together = arith::AndIOp::create(
+                b,
+                arith::CmpIOp::create(b, arith::CmpIPredicate::eq, range[0],
+                                      from),
+                arith::CmpIOp::create(b, arith::CmpIPredicate::slt, from,
+                                      range[2])),
+            to = arith::SelectOp::create(b, together, range[2], from);
+      Values none(rows * chunks, b.splat(b.vec(width, b.getF32Type()), 0)),
+          acc = addValues(i0, kv, first, from, to, 0, rows, d, chunks, width,
+                          none);
+      for (auto [at, sum] : llvm::enumerate(acc))
+        b.storeVec(sum, partial,
+                   {b.index(at / chunks), b.index(at % chunks * width)});
+      b.loop(i0, end, 1, [&](Value i) {
+        within(s, i, [&](Value lo, Value hi) {
+          Value row0 = b.mul(b.sub(i, i0), b.index(heads)),
+                rest = arith::SelectOp::create(b, together, to, lo);
+          Values acc;
+          for (int64_t h = 0; h < heads; ++h)
+            for (int64_t c = 0; c < chunks; ++c)
+              acc.push_back(b.loadVec(
+                  partial, {b.add(row0, b.index(h)), b.index(c * width)},
+                  width));
+          addToOutput(i, 0, heads, d, chunks, width,
+                      addValues(i, kv, first, rest, hi, 0, heads, d, chunks,
+                                width, acc));
+        });
+      });
+    });
+  }
+
+  /// Heads [h0, h0 + n) over segment `s`, tokens in groups if `together`.
   void segmentOf(Value kv, Value s, Value first, Value end, int64_t h0,
-                 int64_t n) {
+                 int64_t n, bool together) {
     Value start = b.mul(s, b.index(segment)),
           stop = b.add(start, b.index(segment));
     auto blockOf = [&](Value key) { return b.div(key, b.index(block)); };
@@ -270,7 +400,11 @@ struct AttentionEmitter {
     };
     Value lo = arith::MaxSIOp::create(b, start, first),
           hi = arith::MinSIOp::create(b, stop, end);
+    int64_t size = count ? groupOf(n) : 1;
     b.loop(blockOf(lo), after(hi), 1, [&](Value j) {
+      if (together)
+        return b.loop(zero(), count, size,
+                      [&](Value i) { groupProducts(i, kv, s, j); });
       tokens([&](Value i) {
         if (!count)
           return products(i, kv, s, j, h0, n);
@@ -289,23 +423,38 @@ struct AttentionEmitter {
           softmax(rowOf(i, h), lo, hi);
       });
     });
-    int64_t chunks = std::max<int64_t>(1, most / n), wide = chunks * b.lanes,
+    int64_t chunks = chunksOf(together ? size * n : n), wide = chunks * b.lanes,
             whole = dim - dim % wide, vectors = dim - dim % b.lanes;
     auto columns = [&](int64_t from, int64_t to, int64_t chunks,
                        int64_t width) {
       if (from == to)
         return;
       b.loop(b.index(from), b.index(to), chunks * width, [&](Value d) {
-        tokens([&](Value i) {
-          within(s, i, [&](Value lo, Value hi) {
-            weigh(kv, s, i, lo, hi, h0, n, d, chunks, width);
-          });
-        });
+        if (together)
+          weighGroups(kv, s, d, chunks, width);
+        else
+          weigh(kv, s, h0, n, d, chunks, width);
       });
     };
     columns(0, whole, chunks, b.lanes);
-    columns(whole, vectors, 1, b.lanes);
+    columns(whole, vectors, (vectors - whole) / b.lanes, b.lanes);
     columns(vectors, dim, 1, 1);
+  }
+
+  /// Whether the tokens of the tile are of one sequence, and more than two: a
+  /// group takes as long as a full one.
+  Value inGroups() {
+    Value yes =
+        arith::CmpIOp::create(b, arith::CmpIPredicate::sgt, count, b.index(2));
+    if (!starts)
+      return yes;
+    Value first = b.load(starts, {t0});
+    return b.loop(
+        b.index(1), count, 1, {yes}, [&](Value i, Values all) -> Values {
+          Value same = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, first,
+                                             b.load(starts, {b.add(t0, i)}));
+          return {arith::AndIOp::create(b, all[0], same)};
+        })[0];
   }
 
   /// All keys, for KV head `kv`.
@@ -324,13 +473,26 @@ struct AttentionEmitter {
       end = range[1];
     }
     Value size = b.index(segment);
-    b.loop(b.div(first, size), b.div(b.add(end, b.index(segment - 1)), size), 1,
-           [&, first = first, end = end](Value s) {
-             passes([&] {
-               for (int64_t h0 = 0; h0 < heads; h0 += most)
-                 segmentOf(kv, s, first, end, h0, std::min(most, heads - h0));
+    auto segments = [&, first = first, end = end](bool together) {
+      b.loop(b.div(first, size), b.div(b.add(end, b.index(segment - 1)), size),
+             1, [&](Value s) {
+               passes([&] {
+                 for (int64_t h0 = 0; h0 < heads; h0 += most)
+                   segmentOf(kv, s, first, end, h0, std::min(most, heads - h0),
+                             together);
+               });
              });
-           });
+    };
+    if (!partial || !count)
+      segments(false);
+    else
+      b.branch(
+          inGroups(),
+          [&] {
+            gatherQueries(kv);
+            segments(true);
+          },
+          [&] { segments(false); });
     tokens([&](Value i) { passes([&] { finish(i); }); });
   }
 
@@ -444,6 +606,8 @@ LogicalResult codegen::emitAttention(KernelBuilder &b, KernelOp kernel,
                      {},
                      {},
                      {},
+                     {},
+                     {},
                      {}};
   e.allocate();
   int64_t width = shared * dim;
@@ -456,8 +620,14 @@ LogicalResult codegen::emitAttention(KernelBuilder &b, KernelOp kernel,
 
   LogicalResult result = success();
   auto attend = [&](Value item) {
-    Value first = b.div(item, b.index(cache.getHeads())),
-          kv = b.rem(item, b.index(cache.getHeads()));
+    // All tokens of a KV head follow each other, while it is near.
+    Value first = b.index(0), kv = item;
+    if (!oneToken) {
+      Value tiles =
+          b.div(b.add(b.dim(query, 0), b.index(tile - 1)), b.index(tile));
+      first = b.rem(item, tiles);
+      kv = b.div(item, tiles);
+    }
     Value column = b.mul(kv, b.index(width));
     e.t0 = b.mul(first, b.index(tile));
     if (!oneToken)
