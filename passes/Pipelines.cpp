@@ -28,6 +28,7 @@ static void quantize(OpPassManager &pm) {
 static void specialize(OpPassManager &pm) {
   pm.addPass(createAddSequences());
   pm.addPass(createSpecialize());
+  pm.addPass(createExpandLatent());
 }
 
 static void route(OpPassManager &pm) {
@@ -97,6 +98,7 @@ void heddle::passes::registerParts(Registry &registry) {
   registry.addPass(createSetNumericMode);
   registry.addPass(createAddSequences);
   registry.addPass([] { return createSpecialize(); });
+  registry.addPass([] { return createExpandLatent(); });
   registry.addPass(createConvertActivations);
   registry.addPass(createLowerExperts);
   registry.addPass(createFuseAttentionInput);

@@ -282,7 +282,8 @@ Manifest parseManifest(const std::string &content, uint64_t weightsBytes) {
     m.caches.push_back(
         {text(entry, "name"),
          number(entry, "bytes_per_position", 0, uint64_t(1) << 32),
-         number(entry, "position_multiple", 1, 1 << 20)});
+         number(entry, "position_multiple", 1, 1 << 20),
+         entry.contains("of_step") && flag(entry, "of_step")});
   }
   if (root.contains("kernels"))
     for (const json &entry : array(root, "kernels")) {

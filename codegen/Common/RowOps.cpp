@@ -218,8 +218,11 @@ void RowOps::emit(RMSNormOp op, int64_t width) {
 }
 
 void RowOps::emit(ConvertRowsOp op, int64_t width) {
-  auto type = encodingOf<RowsAttr>(op.getResult());
-  Row x = rows[op.getX()], out = rows[op.getResult()];
+  convert(rows[op.getX()], rows[op.getResult()],
+          encodingOf<RowsAttr>(op.getResult()), width);
+}
+
+void RowOps::convert(Row x, Row out, RowsAttr type, int64_t width) {
   auto round = [&](Value i, int64_t n) -> Value {
     return arith::TruncFOp::create(b, b.vec(n, b.getBF16Type()),
                                    loadN(x, i, n));

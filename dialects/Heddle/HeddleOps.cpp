@@ -269,6 +269,36 @@ LogicalResult CacheAppendOp::verify() {
   return success();
 }
 
+LogicalResult ExpandLatentOp::verify() {
+  CacheType latents = getLatents().getType(), cache = getCache().getType();
+  ArrayRef<int64_t> weight = getWeight().getType().getShape();
+  int64_t first = getFirst();
+  bool keys = getPart() == CachePart::keys;
+  if (latents.getHeads() != 1) // C1
+    return emitOpError("(C1) the latents have ")
+           << latents.getHeads() << " heads, limit 1";
+  if (first < 0 || first > latents.getDim() ||
+      latents.getDim() - first != weight[2]) // C2
+    return emitOpError("(C2) first = ")
+           << first << " and " << weight[2] << " columns, the latents have "
+           << latents.getDim();
+  if (weight[0] != cache.getHeads()) // C3
+    return emitOpError("(C3) ") << weight[0] << " matrices, the cache has "
+                                << cache.getHeads() << " heads";
+  if (weight[1] + (keys ? first : 0) > cache.getDim()) // C4
+    return emitOpError("(C4) ")
+           << weight[1] + (keys ? first : 0) << " elements of a head, limit "
+           << cache.getDim();
+  if (cache.getLayers() != 1) // C5
+    return emitOpError("(C5) the cache has ")
+           << cache.getLayers() << " layers, limit 1";
+  if (RowsAttr rows = getRowsAttr();
+      rows && rows.isGrouped() && weight[2] % rows.getGroup()) // C6
+    return emitOpError("(C6) a group of ")
+           << rows.getGroup() << " does not divide " << weight[2];
+  return success();
+}
+
 LogicalResult AttentionOp::verify() {
   CacheType cache = getCache().getType();
   int64_t heads = getHeads(), width = widthOf(getQuery()), dim = cache.getDim();

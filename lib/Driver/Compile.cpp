@@ -516,7 +516,8 @@ private:
         caches.push_back(
             llvm::json::Object{{"name", name},
                                {"bytes_per_position", bytes},
-                               {"position_multiple", cache.getBlock()}});
+                               {"position_multiple", cache.getBlock()},
+                               {"of_step", cache.getKind() == "step_kv"}});
     }
     llvm::json::Array names; // as heddle_levels: best first
     for (const codegen::Level *level : llvm::reverse(levels))

@@ -225,8 +225,10 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
         if (!type) {
           // A cache is written in place.
           for (Value input : launch.getInputs())
-            if (input.getType() == result.getType())
-              f.buffers[result] = f.buffers[input];
+            if (input.getType() == result.getType()) {
+              SmallVector<Value> same = f.buffers[input];
+              f.buffers[result] = same;
+            }
           continue;
         }
         if (auto it = given.find(result); it != given.end()) {
@@ -340,7 +342,8 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
     size_t next = 0;
     for (auto [carried, result] :
          llvm::zip(layers.getCarried(), layers.getResults())) {
-      f.buffers[result] = f.buffers[carried];
+      SmallVector<Value> same = f.buffers[carried];
+      f.buffers[result] = same;
       if (isa<CacheType>(carried.getType()))
         f.cacheIndex[result] = f.cacheIndex[carried];
       else
@@ -469,8 +472,11 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
       if (isa<rt::ParamOp, rt::CacheOp, rt::InputOp>(op) ||
           isa<arith::AddIOp, arith::ConstantIndexOp>(op))
         head.push_back(&op);
-    for (Operation *op : head)
+    for (Operation *op : head) {
+      if (isa<arith::ConstantIndexOp>(op)) // a slot that is known
+        f.buffers.try_emplace(op->getResult(0), op->getResults());
       op->remove();
+    }
     LogicalResult result = lower(f, base, given);
     for (Operation *op : llvm::reverse(head))
       block.push_front(op);

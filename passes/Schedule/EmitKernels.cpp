@@ -27,6 +27,9 @@ FailureOr<AffineMap> itemsOf(KernelOp kernel) {
       return failure();
     return AffineMap::get(1, 0, getAffineConstantExpr(parts->items(), context));
   }
+  if (kernel.getScheduleAttr().getEmitter() == "expand")
+    return AffineMap::get(
+        1, 0, getAffineConstantExpr(codegen::expandItems(kernel), context));
   if (kernel.getScheduleAttr().getEmitter() == "experts") {
     auto parts = expertPartsOf(kernel);
     if (failed(parts))
@@ -45,7 +48,7 @@ FailureOr<AffineMap> itemsOf(KernelOp kernel) {
 /// Long items go to whichever thread is free. Rows stay with their thread, so
 /// that the next kernel of rows needs no barrier.
 bool isTaken(KernelOp kernel) {
-  return llvm::is_contained({"matmul", "experts", "attention"},
+  return llvm::is_contained({"matmul", "experts", "attention", "expand"},
                             kernel.getScheduleAttr().getEmitter());
 }
 
@@ -86,6 +89,7 @@ struct EmitKernels : heddle::impl::EmitKernelsBase<EmitKernels> {
     EmitFn emitter = llvm::StringSwitch<EmitFn>(schedule.getEmitter())
                          .Case("matmul", emitMatmul)
                          .Case("attention", emitAttention)
+                         .Case("expand", emitExpand)
                          .Case("generic", emitGeneric)
                          .Case("experts", emitExperts)
                          .Case("plan", emitPlan)

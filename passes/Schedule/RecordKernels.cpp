@@ -100,7 +100,7 @@ struct RecordKernels : heddle::impl::RecordKernelsBase<RecordKernels> {
     for (Operation &op : kernel.getBody().front().without_terminator()) {
       StringAttr name = op.getName().getIdentifier();
       bool hasEmitter = codegen::productOf(&op) ||
-                        isa<AttentionOp, PlanOp, FetchOp>(op) ||
+                        isa<AttentionOp, ExpandLatentOp, PlanOp, FetchOp>(op) ||
                         codegen::hasRowEmitter(&op);
       if (schedule.getEmitter() == "generic" || !hasEmitter ||
           (forced && llvm::is_contained(forced, name)))

@@ -112,12 +112,16 @@ struct SetSchedules : heddle::impl::SetSchedulesBase<SetSchedules> {
       if (isa<PlanOp>(op))
         return finish("plan");
       // What has no product runs row by row, or has no emitter.
-      SmallVector<codegen::Product> products;
-      bool experts = false;
+      SmallVector<std::pair<Value, RowsAttr>> products; // weights, what enters
+      StringRef emitter = "matmul";
       for (Operation &inner : body)
         if (codegen::Product found = codegen::productOf(&inner)) {
-          products.push_back(found);
-          experts |= !isa<LinearOp>(inner);
+          products.push_back({found.weight, encodingOf<RowsAttr>(found.x)});
+          if (!isa<LinearOp>(inner))
+            emitter = "experts";
+        } else if (auto expand = dyn_cast<ExpandLatentOp>(inner)) {
+          products.push_back({expand.getWeight(), expand.getRowsAttr()});
+          emitter = "expand";
         }
       if (products.empty() || product) {
         bool rows =
@@ -126,10 +130,9 @@ struct SetSchedules : heddle::impl::SetSchedulesBase<SetSchedules> {
       }
       int64_t most = 0, vectors = 1, panels = INT64_MAX;
       bool codes = false, planes = false, pairs = false, pairCodes = false;
-      for (codegen::Product found : products) {
-        auto type = cast<RankedTensorType>(found.weight.getType());
+      for (auto [weight, rows] : products) {
+        auto type = cast<RankedTensorType>(weight.getType());
         auto packed = encodingOf<PackedAttr>(type);
-        auto rows = encodingOf<RowsAttr>(found.x);
         codes |= rows && rows.isCodes();
         pairs |= rows && !rows.isCodes();
         if (!packed)
@@ -180,7 +183,7 @@ struct SetSchedules : heddle::impl::SetSchedulesBase<SetSchedules> {
       if (pairs && floatDot)
         options.push_back(
             b.getNamedAttr("float_dot", b.getStringAttr(floatDot->name)));
-      finish(experts ? "experts" : "matmul");
+      finish(emitter);
     });
     // In the order given, so that the message is the same every time.
     for (const std::string &name : generic)

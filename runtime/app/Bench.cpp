@@ -39,7 +39,8 @@ uint64_t stepBytes(const Manifest &manifest, int64_t position, int64_t batch) {
       bytes += param.bytes;
   }
   for (const CacheEntry &cache : manifest.caches)
-    bytes += cache.bytesPerPosition * position * batch;
+    if (!cache.ofStep)
+      bytes += cache.bytesPerPosition * position * batch;
   return untied ? bytes - embedding : bytes;
 }
 

@@ -5,10 +5,10 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from transformers import DeepseekV2Config, DeepseekV3Config
+from transformers import DeepseekV2Config, DeepseekV3Config, Qwen2Config
 
 import oracle
-from bounds import assert_bitwise, assert_same_bits
+from bounds import assert_bitwise, assert_neighbours, assert_same_bits
 from prompts import ids
 from tiny_gguf import export
 from tiny_hf import change_config, make
@@ -126,3 +126,57 @@ def test_hostile(refuses, plain, tmp_path, name):
     path = shutil.copytree(plain, tmp_path / "model")
     change_config(**changes)(path)
     refuses(path, code, words)
+
+
+def test_naive_prefill(heddle, score, tmp_path):
+    """Keys and values of heads in prompts of more than a few tokens: what the absorbed form computes, but for
+    roundings; few tokens and one are in the absorbed form, bit for bit."""
+    build("v3").save_pretrained(tmp_path / "model")
+    absorbed, naive = tmp_path / "absorbed", tmp_path / "naive"
+    heddle("compile", tmp_path / "model", "-o", absorbed, "--numeric=f32", "--quiet")
+    heddle("compile", tmp_path / "model", "-o", naive, "--numeric=f32", "--quiet", "-p", "expand-latent.prefill=true")
+    # Three segments of keys, and 16 tokens at most of a small step.
+    tokens = np.random.default_rng(43).integers(0, 331, 200).tolist()
+    expected = score(absorbed, tokens)
+    for chunk in (1, 7, 16):
+        assert_same_bits(score(naive, tokens, f"--chunk={chunk}"), expected, f"chunk {chunk}")
+    found = score(naive, tokens, "-t", 1)
+    assert not np.array_equal(found, expected)
+    limit = 2e-5 * np.abs(expected).max()
+    assert np.abs(found - expected).max() <= limit
+    assert np.abs(found - score(None, tokens, command=("reference", tmp_path / "model"))).max() <= limit
+    # Each token by itself: no bit depends on threads, or on where a cut is among steps of this form.
+    for flags in (("-t", 2), ("-t", 3, "--chunk=100"), ("--chunk=25",)):
+        assert_same_bits(score(naive, tokens, *flags), found, str(flags))
+    # Sequences side by side expand what is theirs.
+    other = tokens[::-1][:90]
+    assert_neighbours(score, naive, [(0, tokens), (40, other)], [found, score(naive, other)], "-t", 2)
+
+
+@pytest.mark.parametrize("split", [True, False])
+def test_naive_prefill_of_codes(heddle, score, tmp_path, split):
+    """W_UK of a GGUF has codes along the other side, and becomes floats; products of W_UV take integers."""
+    model = make(DeepseekV2Config, 44, **(LATENT | dict(q_lora_rank=None, n_shared_experts=1, qk_nope_head_dim=32,
+                                                        v_head_dim=32, moe_intermediate_size=64, layers=2,
+                                                        first_k_dense_replace=0)))
+    path = export(model, tmp_path / "model.gguf", encoding="Q8_0", split=split)
+    absorbed, naive = tmp_path / "absorbed", tmp_path / "naive"
+    heddle("compile", path, "-o", absorbed, "--numeric=a8", "--quiet")
+    heddle("compile", path, "-o", naive, "--numeric=a8", "--quiet", "-p", "expand-latent.prefill=true")
+    tokens = np.random.default_rng(44).integers(0, 331, 200).tolist()
+    expected, found = score(absorbed, tokens), score(naive, tokens)
+    # Roundings send some tokens to other experts; both forms are as far from what is exact.
+    exact = score(None, tokens, command=("reference", path))
+    distance = [np.sqrt(np.square(logits - exact).mean()) for logits in (expected, found)]
+    assert 0 < distance[1] <= 1.3 * distance[0], distance
+    assert not np.array_equal(found, expected)
+    assert_same_bits(score(naive, tokens, "-t", 2, "--chunk=50"), found, "chunks of 50")
+
+
+def test_naive_prefill_of_others(heddle, tmp_path):
+    """Attention over keys of its own has no other form."""
+    make(Qwen2Config, 45).save_pretrained(tmp_path / "model")
+    result = heddle("compile", tmp_path / "model", "-o", tmp_path / "program", "--quiet", "-p",
+                    "expand-latent.prefill=true", code=2)
+    assert "no @prefill has attention over latents" in result.stderr and len(result.stderr.splitlines()) == 1
+    assert not (tmp_path / "program").exists()

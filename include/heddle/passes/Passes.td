@@ -134,6 +134,40 @@ def Specialize : Pass<"heddle-specialize", "::mlir::ModuleOp"> {
            "Most tokens of a prefill step; the arena grows with it.">];
 }
 
+def ExpandLatent : Pass<"heddle-expand-latent", "::mlir::ModuleOp"> {
+  let summary = "Latent attention of long prompts in the naive form";
+  let description = [{
+    Only with the option `prefill`. In `@prefill`, attention over latents in the absorbed form, where W_UK meets the
+    queries and W_UV what attention has mixed, becomes the naive one: keys and values of each head are expanded from
+    the cached latents, in each layer and step anew, to a cache `step_kv` of one layer. Of a query and a key that is
+    as many multiplications as a head is wide instead of as the latent is (docs/mla.md has what is gained). `@decode`
+    and `@batch` stay as they are, and so does what is cached. So logits are not the same bits for every cut of a
+    prompt any more. W_UK is a parameter a second time, with rows for columns (`NAME^T`), in floats.
+
+    Must not fire where something else reads the parts between, with sinks, a window or a bias, where values are
+    wider than keys, or where keys and values that are cached are not the same. Fails if it fires nowhere.
+
+    Before:
+    ```mlir
+    %qa = heddle.linear %qp, %w_uk : tensor<?x96xf32>, tensor<4x32x24xf32, …>
+    %query = heddle.concat_heads %qr, %qa {heads = 4} : …
+    %u = heddle.attention %query, %c[%slot] at %pos {heads = 4, …} : …
+    %ul = heddle.slice_heads %u {first = 16, heads = 4, size = 32} : …
+    %o = heddle.linear %ul, %w_uv : tensor<?x128xf32>, tensor<4x20x32xf32, …>
+    ```
+    After:
+    ```mlir
+    %e1 = heddle.expand_latent keys %c[%slot], %w_uk_t into %e0 at %pos {first = 16} : …
+    %e2 = heddle.expand_latent values %c[%slot], %w_uv into %e1 at %pos {first = 16} : …
+    %query = heddle.concat_heads %qr, %qp {heads = 4} : …
+    %u = heddle.attention %query, %e2[%zero] at %pos {heads = 4, …} : …
+    %o = heddle.slice_heads %u {first = 0, heads = 4, size = 20} : …
+    ```
+  }];
+  let options = [Option<"prefill", "prefill", "bool", "false", "The naive form in `@prefill`.">];
+  let dependentDialects = ["::heddle::HeddleDialect", "::mlir::arith::ArithDialect"];
+}
+
 def LowerExperts : Pass<"heddle-lower-experts", "::mlir::func::FuncOp"> {
   let summary = "Chooses the form of experts by the token count";
   let description = [{

@@ -40,6 +40,7 @@ struct CacheEntry {
   std::string name;
   uint64_t bytesPerPosition;
   uint64_t positionMultiple;
+  bool ofStep; // what a step writes and reads itself
 };
 
 /// A kernel as `heddle explain` lists it; a step runs it `times`.

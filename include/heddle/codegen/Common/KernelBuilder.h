@@ -140,6 +140,10 @@ mlir::LogicalResult emitMatmul(KernelBuilder &, KernelOp, ItemLoop,
 int64_t headTileOf(KernelOp kernel);
 mlir::LogicalResult emitAttention(KernelBuilder &, KernelOp, ItemLoop,
                                   mlir::ValueRange);
+/// Items of a kernel that expands cached latents.
+int64_t expandItems(KernelOp kernel);
+mlir::LogicalResult emitExpand(KernelBuilder &, KernelOp, ItemLoop,
+                               mlir::ValueRange);
 mlir::LogicalResult emitGeneric(KernelBuilder &, KernelOp, ItemLoop,
                                 mlir::ValueRange);
 mlir::LogicalResult emitRows(KernelBuilder &, KernelOp, ItemLoop,

@@ -44,6 +44,9 @@ public:
     b.storeVec(v, r.buffer, {r.row, b.add(r.first, i)});
   }
 
+  /// `width` elements of x in the form `type`.
+  void convert(Row x, Row out, RowsAttr type, int64_t width);
+
 private:
   using Values = KernelBuilder::Values;
   KernelBuilder &b;

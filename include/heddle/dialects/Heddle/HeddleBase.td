@@ -219,7 +219,8 @@ def Heddle_CacheType : TypeDef<Heddle_Dialect, "Cache"> {
   let summary = "State that outlives a step";
   let description = [{
     `kind` is an open set; `full_kv` keeps keys and values of every position:
-    `layers` slots of `heads` x capacity x `dim`. `block` keys lie side by side
+    `layers` slots of `heads` x capacity x `dim`. `step_kv` has what a step's own kernels
+    write and read: no later step reads it. `block` keys lie side by side
     in the layout that the attention kernel reads (0: not chosen yet).
 
     Constraints: (C1) `layers`, `heads` and `dim` are 1 to 65536 and their product is

@@ -339,6 +339,44 @@ def Heddle_AttentionOp : Heddle_Op<"attention", [Pure, AttrSizedOperandSegments,
   let hasVerifier = 1;
 }
 
+def Heddle_CacheKeys : I32EnumAttrCase<"keys", 0>;
+def Heddle_CacheValues : I32EnumAttrCase<"values", 1>;
+def Heddle_CachePartAttr : I32EnumAttr<"CachePart", "Half of a cache", [Heddle_CacheKeys, Heddle_CacheValues]> {
+  let cppNamespace = "::heddle";
+}
+
+def Heddle_ExpandLatentOp : Heddle_Op<"expand_latent", [Pure, AllTypesMatch<["cache", "result"]>, Heddle_StartsMatch]> {
+  let summary = "Keys or values of every head from cached latents";
+  let description = [{
+    For every row r of the latents that a token of the step sees (starts[t] to starts[t] + positions[t]), and
+    every head h of the result: with c the elements from `first` on of the value that is cached at
+    [slot, 0, r], as many as the weight's matrices have columns, the `keys` are
+    [the elements before `first` | weight[h] c], and the `values` weight[h] c, at [0, h, r] of `cache`. What of a
+    head is wider than that is left as it is. Other rows of the same blocks may be written too: nothing reads them. `rows` is the form in which the latents enter the products (f32 if not given).
+    So the naive form of multi-head latent attention has its keys and values without a cache of them
+    (arXiv 2405.04434, section 2.1.2). The result is for this step: the next one begins anew. Shapes: weight
+    [heads of the cache, N, K], positions and starts [T].
+
+    Constraints: (C1) the latents have one head; (C2) first + K is their dim; (C3) the weight has a matrix a head of
+    the cache; (C4) N, and for keys first + N, is at most the dim of the cache; (C5) the cache has one layer; (C6) a group of
+    rows divides K.
+
+    Example:
+    ```mlir
+    %e1 = heddle.expand_latent keys %c[%slot], %w_uk into %e0 at %pos {first = 64 : i64}
+      : <full_kv, layers = 27, heads = 1, dim = 576, elem = f32>, tensor<16x128x512xf32, #heddle.enc<f32>>,
+        <step_kv, layers = 1, heads = 16, dim = 192, elem = f32>, tensor<?xi32>
+    ```
+  }];
+  let arguments = (ins Heddle_CachePartAttr:$part, Heddle_CacheType:$latents, Index:$slot, TensorRankOf<[F32], [3]>:$weight,
+                       Heddle_CacheType:$cache, Heddle_Ids:$positions, Optional<Heddle_Ids>:$starts, I64Attr:$first,
+                       OptionalAttr<Heddle_RowsAttr>:$rows);
+  let results = (outs Heddle_CacheType:$result);
+  let assemblyFormat = [{ $part $latents `[` $slot `]` `,` $weight `into` $cache `at` $positions (`from` $starts^)? attr-dict
+      `:` type($latents) `,` type($weight) `,` type($cache) `,` type($positions) }];
+  let hasVerifier = 1;
+}
+
 def Heddle_SwiGLU : I32EnumAttrCase<"silu", 0>;
 def Heddle_ClampedSwiGLU : I32EnumAttrCase<"oai", 1>;
 def Heddle_ActivationKind : I32EnumAttr<"ActivationKind", "Activation of a gated unit",
