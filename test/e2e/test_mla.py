@@ -153,7 +153,7 @@ def test_naive_prefill(heddle, score, tmp_path):
     assert_neighbours(score, naive, [(0, tokens), (40, other)], [found, score(naive, other)], "-t", 2)
 
 
-@pytest.mark.parametrize("split", [True, False])
+@pytest.mark.parametrize("split", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_naive_prefill_of_codes(heddle, score, tmp_path, split):
     """W_UK of a GGUF has codes along the other side, and becomes floats; products of W_UV take integers."""
     model = make(DeepseekV2Config, 44, **(LATENT | dict(q_lora_rank=None, n_shared_experts=1, qk_nope_head_dim=32,
