@@ -323,7 +323,7 @@ void LinearTile::fetchAhead(Value panel, Value block) {
 }
 
 /// Tiles up to this have code for every remainder, larger ones from their half
-/// down: more would be too much code. Floats, whose blocks are of few
+/// down: more would be too much code. Pairs of bf16, whose blocks are of few
 /// instructions, have it for every tile, and codes with bits in a plane, whose
 /// steps are unrolled, only for halves of halves.
 static constexpr int64_t kMostTail = 8;
@@ -366,7 +366,9 @@ void LinearTile::multiply(Value panel, int64_t panels, Value t0, Value count,
                           Value out) {
   int64_t rows = packed.getRows(), vectors = rows / lanes();
   bool planes = packed.getEnc().getHighBits();
-  int64_t mostTail = planes ? 1 : packed.getEnc().getScale() ? kMostTail : 64;
+  bool pairs =
+      this->rows && !this->rows.isCodes() && !packed.getEnc().getScale();
+  int64_t mostTail = planes ? 1 : pairs ? 64 : kMostTail;
   b.loop(b.index(0), b.index(panels), 1, [&](Value p) {
     auto pass = [&](Value row, int64_t chunks, Value t, int64_t n, bool ahead) {
       Values acc = emit(b.add(panel, p), row, chunks, b.add(t0, t), n, ahead);
