@@ -81,6 +81,19 @@ Value codegen::addPairs(KernelBuilder &b, Value sum, Value weights, Value x) {
   return sum;
 }
 
+RowsAttr codegen::activationRows(mlir::ModuleOp module, Value weight) {
+  auto mode = module->getAttrOfType<mlir::StringAttr>("heddle.numeric");
+  auto enc = encodingOf<EncAttr>(weight);
+  if (!mode || !enc)
+    return {};
+  auto step = dotStepOf(levelsOf(module));
+  int64_t dotStep = step ? *step : 0;
+  llvm::consumeError(step.takeError()); // SetNumericMode has reported it
+  return activationRows(
+      enc, cast<mlir::RankedTensorType>(weight.getType()).getShape().back(),
+      mode.getValue(), dotStep);
+}
+
 llvm::Expected<int64_t>
 codegen::dotStepOf(llvm::ArrayRef<const Level *> levels) {
   const IntegerDot *first = nullptr;

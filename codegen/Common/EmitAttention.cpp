@@ -61,7 +61,7 @@ struct AttentionEmitter {
     top = memref::AllocaOp::create(b, stack({tile * shared}), align);
     sum = memref::AllocaOp::create(b, stack({tile * shared}), align);
     factors = memref::AllocaOp::create(b, stack({tile * shared, 2}), align);
-    if (int64_t size = groupOf(std::min(most, heads)); size > 1) {
+    if (int64_t size = groupSize(); size > 1) {
       int64_t rows = size * heads;
       queries =
           memref::AllocaOp::create(b, stack({tile / size, dim, rows}), align);
@@ -70,11 +70,11 @@ struct AttentionEmitter {
     }
   }
 
-  /// How many tokens meet a block of keys together, of `n` heads each: with its
-  /// vectors they fill the sums. A divisor of the tile.
-  int64_t groupOf(int64_t n) {
+  /// How many tokens meet a block of keys together, all heads of each: with
+  /// its vectors they fill the sums. A divisor of the tile.
+  int64_t groupSize() {
     int64_t size = std::clamp<int64_t>(
-        most / (std::max<int64_t>(1, block / b.lanes) * n), 1, tile);
+        most / (std::max<int64_t>(1, block / b.lanes) * heads), 1, tile);
     while (tile % size)
       --size;
     return size;
@@ -87,7 +87,7 @@ struct AttentionEmitter {
   /// and not a row of all heads apart. Past the last token it is the last
   /// again.
   void gatherQueries(Value kv) {
-    int64_t size = groupOf(heads);
+    int64_t size = groupSize();
     b.loop(zero(), count, size, [&](Value i0) {
       for (int64_t u = 0; u < size; ++u) {
         Value i = arith::MinSIOp::create(b, b.add(i0, b.index(u)),
@@ -221,7 +221,7 @@ struct AttentionEmitter {
   }
   /// Of all heads of a group.
   void groupProducts(Value i, Value kv, Value s, Value j) {
-    int64_t size = groupOf(heads);
+    int64_t size = groupSize();
     products(i, kv, s, j, 0, size * heads, [&](int64_t row, Value d) {
       return b.load(queries, {b.div(i, b.index(size)), d, b.index(row)});
     });
@@ -344,7 +344,7 @@ struct AttentionEmitter {
   /// summed together, the others after them, so that every sum is in the order
   /// of keys as above.
   void weighGroups(Value kv, Value s, Value d, int64_t chunks, int64_t width) {
-    int64_t size = groupOf(heads), rows = size * heads;
+    int64_t size = groupSize(), rows = size * heads;
     Value first = inCache(zero(), b.mul(s, b.index(segment)));
     b.loop(zero(), count, size, [&](Value i0) {
       Value end = arith::MinSIOp::create(b, b.add(i0, b.index(size)), count);
@@ -400,7 +400,7 @@ struct AttentionEmitter {
     };
     Value lo = arith::MaxSIOp::create(b, start, first),
           hi = arith::MinSIOp::create(b, stop, end);
-    int64_t size = count ? groupOf(n) : 1;
+    int64_t size = groupSize();
     b.loop(blockOf(lo), after(hi), 1, [&](Value j) {
       if (together)
         return b.loop(zero(), count, size,

@@ -1,6 +1,5 @@
 //===- ExpandLatent.cpp - Latent attention of long prompts, naive form ----===//
 #include "heddle/codegen/Common/Dot.h"
-#include "heddle/codegen/Common/Target.h"
 #include "heddle/passes/Passes.h"
 #include "llvm/ADT/SetVector.h"
 
@@ -101,18 +100,6 @@ struct ExpandLatent : heddle::impl::ExpandLatentBase<ExpandLatent> {
     return name == "prefill" || name.starts_with("prefill.");
   }
 
-  /// How rows of latents meet `weight`; null for f32.
-  RowsAttr rowsOf(RankedTensorType weight) {
-    auto mode = getOperation()->getAttrOfType<StringAttr>("heddle.numeric");
-    auto step = codegen::dotStepOf(codegen::levelsOf(getOperation()));
-    int64_t dotStep = step ? *step : 0;
-    llvm::consumeError(step.takeError()); // SetNumericMode has reported it
-    auto enc = encodingOf<EncAttr>(weight);
-    return enc && mode ? codegen::activationRows(enc, weight.getShape().back(),
-                                                 mode.getValue(), dotStep)
-                       : RowsAttr();
-  }
-
   /// W_UK with rows for columns: the same floats, or those of its codes.
   RankedTensorType transposed(Value weight) {
     auto type = cast<RankedTensorType>(weight.getType());
@@ -135,7 +122,7 @@ struct ExpandLatent : heddle::impl::ExpandLatentBase<ExpandLatent> {
       return ExpandLatentOp::create(
           b, loc, part, old.getCache(), old.getSlot(), weight, into,
           old.getPositions(), old.getStarts(), a.rotated(),
-          rowsOf(cast<RankedTensorType>(weight.getType())));
+          codegen::activationRows(getOperation(), weight));
     };
     Value expanded = expand(CachePart::values, a.down.getWeight(),
                             expand(CachePart::keys, weight, cache));

@@ -223,7 +223,7 @@ struct PlanMemory : heddle::impl::PlanMemoryBase<PlanMemory> {
       for (Value result : launch.getResults()) {
         auto type = dyn_cast<RankedTensorType>(result.getType());
         if (!type) {
-          // A cache is written in place.
+          // A cache is written in place. (Copied before the map may grow.)
           for (Value input : launch.getInputs())
             if (input.getType() == result.getType()) {
               SmallVector<Value> same = f.buffers[input];

@@ -14,18 +14,8 @@ namespace {
 struct ConvertActivations
     : heddle::impl::ConvertActivationsBase<ConvertActivations> {
   void runOnOperation() override {
-    auto mode = getOperation()->getAttrOfType<StringAttr>("heddle.numeric");
-    if (!mode)
-      return;
-    auto step = codegen::dotStepOf(codegen::levelsOf(getOperation()));
-    int64_t dotStep = step ? *step : 0;
-    llvm::consumeError(step.takeError()); // SetNumericMode has reported it
     auto rowsOf = [&](Value weight) {
-      auto enc = encodingOf<EncAttr>(weight);
-      int64_t width =
-          cast<RankedTensorType>(weight.getType()).getShape().back();
-      return enc ? codegen::activationRows(enc, width, mode.getValue(), dotStep)
-                 : RowsAttr();
+      return codegen::activationRows(getOperation(), weight);
     };
     auto convert = [&](Operation *op, OpOperand &x, RowsAttr rows) {
       auto type = cast<RankedTensorType>(x.get().getType());

@@ -87,6 +87,10 @@ const FloatDot *floatDotOf(const Level &level);
 RowsAttr activationRows(EncAttr enc, int64_t width, llvm::StringRef mode,
                         int64_t dotStep);
 
+/// The same for a parameter of `module` not packed yet, in the module's mode
+/// and for its levels.
+RowsAttr activationRows(mlir::ModuleOp module, Value weight);
+
 /// The step of the instructions of all `levels`, which share one layout; 0 if
 /// one has none. Errors: Unsupported if they differ.
 llvm::Expected<int64_t> dotStepOf(llvm::ArrayRef<const Level *> levels);
