@@ -33,6 +33,14 @@ def test_printed_pipeline_compiles(heddle, compiled, tmp_path):
     assert filecmp.cmp(program, tmp_path / "again", shallow=False)
 
 
+def test_processor(heddle, compiled, tmp_path):
+    """A program for this machine is for its processor, one for a level is for any that has it."""
+    model, _, phases = compiled
+    assert "heddle.cpu = " in phases["canonicalize"].read_text()
+    heddle("compile", model, "-o", tmp_path / "out", "--quiet", "--target=x86-64-v3", f"--dump-ir={tmp_path}")
+    assert "heddle.cpu" not in (tmp_path / "01-canonicalize.mlir").read_text()
+
+
 @pytest.mark.parametrize("pipeline", ("canonicalize", "no-such-pass", "builtin.module(cse"))
 def test_other_pipeline(heddle, compiled, tmp_path, pipeline):
     done = heddle("compile", compiled[0], "-o", tmp_path / "out", f"--pipeline={pipeline}", code=2)
